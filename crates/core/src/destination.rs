@@ -1,0 +1,107 @@
+//! The contract of a destination: three traits, each method legal for as long as one holds the object.
+
+use std::fmt::{self, Debug};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Capabilities, ChangeBatch, CheckReport, Checkpoint, Column, Epoch, PipelineId, Result, SchemaPlan, SyncMode,
+    TableName, TableSchema,
+};
+
+/// The part of a table's partitions that one session owns; the whole table by default.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slice(String);
+
+impl Slice {
+    /// The whole table.
+    pub fn whole() -> Self {
+        Self("whole".to_owned())
+    }
+
+    /// Returns the name under which the slice's fence and checkpoint are kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a session writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The pipeline, which names the checkpoint.
+    pub pipeline: PipelineId,
+    /// The source's table.
+    pub table: TableName,
+    /// The table's name in the destination.
+    pub name: String,
+    /// The key columns, under their destination names; types may widen later.
+    pub keys: Vec<Column>,
+    /// What the destination's table shall mean.
+    pub mode: SyncMode,
+    /// The part of the table that this session owns.
+    pub slice: Slice,
+    /// About how many bytes the table has at the source, to choose a layout by.
+    pub expected_bytes: u64,
+}
+
+/// Where tables go.
+#[async_trait]
+pub trait Destination: Debug + Send + Sync + 'static {
+    /// Returns what the destination can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Runs named checks that try what a run will need: a connection, a table, a write and its rollback.
+    async fn check(&self) -> Result<CheckReport>;
+
+    /// Takes the target over from any other writer and reads its checkpoint.
+    ///
+    /// This is the fence: once it returns, commits of sessions that were opened earlier for the same target and slice fail with
+    /// [`Fenced`](crate::ErrorKind::Fenced). It also finishes or removes what a dead session left.
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>>;
+}
+
+/// An open, fenced table.
+#[async_trait]
+pub trait Session: Debug + Send {
+    /// Returns the checkpoint of the last commit.
+    fn checkpoint(&self) -> &Checkpoint;
+
+    /// Returns the columns the table has now, without system columns; `None` if there is no table.
+    async fn describe(&mut self) -> Result<Option<TableSchema>>;
+
+    /// Gives the table the columns of a plan, at the latest with the next commit.
+    ///
+    /// Doing it twice is the same as once, and a plan of which a crash left half is completed by doing it again.
+    async fn evolve(&mut self, plan: &SchemaPlan) -> Result<()>;
+
+    /// Begins a transaction.
+    async fn begin(&mut self) -> Result<Box<dyn Transaction + '_>>;
+}
+
+/// One atomic unit of rows and checkpoint. Dropping it without a commit leaves nothing.
+#[async_trait]
+pub trait Transaction: Debug + Send {
+    /// Adds changes, under the schema of the last plan.
+    ///
+    /// In `mirror` a row is applied only if its order key is newer than what the table holds for its key, tombstones included; a
+    /// removal leaves a tombstone until the snapshot has ended. Several batches may hold the same key. In `append` every
+    /// row is kept.
+    async fn write(&mut self, batch: &ChangeBatch) -> Result<()>;
+
+    /// Ends the snapshot of `epoch`, after all rows of this transaction: rows and tombstones of older epochs are gone from the
+    /// source and go, as do all tombstones.
+    async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()>;
+
+    /// Makes rows and checkpoint durable and visible.
+    ///
+    /// An error leaves open whether it happened: open the target again and read its checkpoint.
+    async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()>;
+}

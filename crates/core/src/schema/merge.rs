@@ -1,0 +1,34 @@
+//! The schema that holds the rows of two others.
+
+use super::TableSchema;
+use crate::{Error, ErrorKind, Result};
+
+/// Returns the least schema that holds every row of both.
+///
+/// Columns of `a` keep their place and come first, those that only `b` has follow in its order; types are joined. So the
+/// *set* of columns does not depend on the order of the arguments, and merging twice changes nothing.
+///
+/// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if the two disagree on which columns are the key, or a key column's
+/// type would become `Json`: keys of several types cannot be compared.
+pub fn merge(a: &TableSchema, b: &TableSchema) -> Result<TableSchema> {
+    let known = a.by_name();
+    let mut columns = a.columns().to_vec();
+    for column in b.columns() {
+        let Some(&(i, present)) = known.get(column.name.as_str()) else {
+            columns.push(column.clone());
+            continue;
+        };
+        let joined = present.ty.join(column.ty);
+        if present.key != column.key {
+            return Err(Error::new(ErrorKind::SchemaConflict, "Two schemas of one table have different keys")
+                .with("column", &column.name));
+        }
+        if column.key && joined != present.ty && joined == super::LogicalType::Json {
+            return Err(Error::new(ErrorKind::SchemaConflict, "A key column's values have several types")
+                .with("column", &column.name)
+                .with("types", format_args!("{} and {}", present.ty, column.ty)));
+        }
+        columns[i].ty = joined;
+    }
+    TableSchema::new(columns)
+}

@@ -1,0 +1,145 @@
+//! Destination names for attributes: rules, collisions, and a map that never changes a name again.
+
+use std::collections::{BTreeMap, HashSet};
+
+/// What a destination accepts as the name of a column or table.
+#[derive(Debug, Clone, Copy)]
+pub struct IdentifierRules {
+    /// The most bytes a name may have.
+    pub max_bytes: usize,
+    /// Whether names that differ only in case are different names.
+    pub case_sensitive: bool,
+    /// Whether a character is accepted.
+    pub accepts: fn(char) -> bool,
+    /// Names that are taken, in lower case.
+    pub reserved: &'static [&'static str],
+}
+
+/// The names that were given so far: attribute to column.
+///
+/// It is kept with the checkpoint, so a column keeps its name for as long as the table lives.
+pub type NameMap = BTreeMap<String, String>;
+
+/// Every system column's name starts with this.
+const SYSTEM_PREFIX: &str = "_ct_";
+
+/// Gives attributes their column names under a destination's rules.
+///
+/// The mapping is injective, also for readers that ignore case where the rules say so; a name that was given stays. A name the
+/// destination takes as it is stays as it is; otherwise each character it refuses becomes `_`, a name that starts like a system
+/// column's gets `attribute` in front, and a name that is too long or taken ends in `__` and eight hexadecimal digits of the
+/// attribute's FNV-1a hash, so that it does not depend on the order in which attributes were seen.
+#[derive(Debug)]
+pub struct Names {
+    rules: IdentifierRules,
+    given: NameMap,
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// Goes on from the names that were given before.
+    pub fn new(rules: IdentifierRules, given: NameMap) -> Self {
+        let taken = given.values().map(|name| fold(&rules, name)).collect();
+        Self { rules, given, taken }
+    }
+
+    /// Returns the attribute's column name; a new one is added to the map.
+    pub fn name(&mut self, attribute: &str) -> &str {
+        if !self.given.contains_key(attribute) {
+            let name = self.choose(attribute);
+            self.taken.insert(fold(&self.rules, &name));
+            self.given.insert(attribute.to_owned(), name);
+        }
+        &self.given[attribute]
+    }
+
+    /// Returns every name that was given.
+    pub fn map(&self) -> &NameMap {
+        &self.given
+    }
+
+    fn choose(&self, attribute: &str) -> String {
+        let mut plain: String = attribute.chars().map(|c| if (self.rules.accepts)(c) { c } else { '_' }).collect();
+        if plain.to_ascii_lowercase().starts_with(SYSTEM_PREFIX) {
+            plain.insert_str(0, "attribute");
+        }
+        let fits = |name: &str| {
+            !name.is_empty()
+                && name.len() <= self.rules.max_bytes
+                && !self.rules.reserved.contains(&name.to_lowercase().as_str())
+                && !self.taken.contains(&fold(&self.rules, name))
+        };
+        if fits(&plain) {
+            return plain;
+        }
+        // The first try almost always fits; later ones matter only if two attributes' hashes collide.
+        (0..=u32::MAX)
+            .map(|salt| shorten(&plain, self.rules.max_bytes, hash(attribute, salt)))
+            .find(|name| fits(name))
+            .unwrap_or(plain)
+    }
+}
+
+fn fold(rules: &IdentifierRules, name: &str) -> String {
+    if rules.case_sensitive { name.to_owned() } else { name.to_lowercase() }
+}
+
+fn shorten(name: &str, max_bytes: usize, hash: u32) -> String {
+    let suffix = format!("__{hash:08x}");
+    let mut end = name.len().min(max_bytes.saturating_sub(suffix.len()));
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &name[..end])
+}
+
+/// FNV-1a over the salt and the name: small, stable for ever, and not a matter of security.
+fn hash(name: &str, salt: u32) -> u32 {
+    let salted = salt.to_le_bytes();
+    let bytes = name.bytes().chain(salted.into_iter().take(if salt == 0 { 0 } else { 4 }));
+    bytes.fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WORDS: IdentifierRules = IdentifierRules {
+        max_bytes: 16,
+        case_sensitive: false,
+        accepts: |c| c.is_ascii_alphanumeric() || c == '_',
+        reserved: &["select"],
+    };
+
+    proptest! {
+        #[test]
+        fn names_are_injective_valid_and_stable(attributes in prop::collection::vec("[aAbB_.ä]{0,20}", 0..40)) {
+            let mut names = Names::new(WORDS, NameMap::new());
+            let first: Vec<_> = attributes.iter().map(|a| names.name(a).to_owned()).collect();
+            let mut again = Names::new(WORDS, names.map().clone());
+            again.name("another");
+            let mut seen = std::collections::HashMap::new();
+            for (attribute, name) in attributes.iter().zip(&first) {
+                prop_assert!(!name.is_empty() && name.len() <= 16 && name.chars().all(WORDS.accepts), "{}", name);
+                prop_assert!(!name.to_lowercase().starts_with("_ct_"));
+                prop_assert_eq!(again.name(attribute), name);
+                if let Some(other) = seen.insert(name.to_lowercase(), attribute) {
+                    prop_assert_eq!(other, attribute);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_collide_both_arrive() {
+        let mut names = Names::new(WORDS, NameMap::new());
+        assert_eq!(names.name("Id"), "Id");
+        let second = names.name("id").to_owned();
+        assert!(second.starts_with("id__"), "{second}");
+        assert_eq!(names.name("a.b"), "a_b");
+        assert_eq!(names.name("_ct_op"), "attribute_ct_op");
+        assert!(names.name("select").starts_with("select__"));
+        assert_eq!(names.name("id"), second);
+    }
+}

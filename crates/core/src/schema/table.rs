@@ -1,0 +1,145 @@
+//! A table's columns, and their Arrow form.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use super::LogicalType;
+use crate::{Error, ErrorKind, Result};
+
+/// The metadata key of an Arrow field that says which logical type it has where Arrow's own does not tell.
+const TYPE_KEY: &str = "commutator.type";
+
+/// One column: its name, its type, and whether it is part of the primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Column {
+    /// The attribute's name, or the destination's name once names were mapped.
+    pub name: String,
+    /// What the column holds.
+    #[serde(rename = "type")]
+    pub ty: LogicalType,
+    /// Whether the column is part of the primary key; key columns are never null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key: bool,
+}
+
+impl Column {
+    /// Creates a column that is not part of the key.
+    pub fn new(name: impl Into<String>, ty: LogicalType) -> Self {
+        Self { name: name.into(), ty, key: false }
+    }
+
+    /// Creates a column that is part of the key.
+    pub fn key(name: impl Into<String>, ty: LogicalType) -> Self {
+        Self { name: name.into(), ty, key: true }
+    }
+
+    /// Returns the Arrow field: `Int64`, `Decimal128`, `Utf8`, `Binary`, `Boolean` or a UTC microsecond timestamp; `Number`
+    /// and `Json` are `Utf8` with a tag in the field's metadata, `Json` also with the `arrow.json` extension name.
+    pub fn to_field(&self) -> Field {
+        let tagged = |tag: &str, extension: Option<&str>| {
+            let mut metadata = HashMap::from([(TYPE_KEY.to_owned(), tag.to_owned())]);
+            if let Some(name) = extension {
+                metadata.insert("ARROW:extension:name".to_owned(), name.to_owned());
+            }
+            metadata
+        };
+        let (data_type, metadata) = match self.ty {
+            LogicalType::Bool => (DataType::Boolean, HashMap::new()),
+            LogicalType::Int64 => (DataType::Int64, HashMap::new()),
+            LogicalType::Decimal { precision, scale } => {
+                (DataType::Decimal128(precision, scale.cast_signed()), HashMap::new())
+            }
+            LogicalType::Number => (DataType::Utf8, tagged("number", None)),
+            LogicalType::Text => (DataType::Utf8, HashMap::new()),
+            LogicalType::Binary => (DataType::Binary, HashMap::new()),
+            LogicalType::Json => (DataType::Utf8, tagged("json", Some("arrow.json"))),
+            LogicalType::Timestamp => {
+                (DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))), HashMap::new())
+            }
+        };
+        Field::new(&self.name, data_type, !self.key).with_metadata(metadata)
+    }
+}
+
+/// The columns of a table: the key columns first (partition key, then sort key), no name twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TableSchema {
+    columns: Vec<Column>,
+}
+
+impl TableSchema {
+    /// Creates a schema; the key columns are moved to the front, all else keeps its order.
+    ///
+    /// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if a name stands twice.
+    pub fn new(mut columns: Vec<Column>) -> Result<Self> {
+        columns.sort_by_key(|c| !c.key);
+        let mut names = std::collections::HashSet::with_capacity(columns.len());
+        if let Some(twice) = columns.iter().find(|c| !names.insert(c.name.as_str())) {
+            return Err(Error::new(ErrorKind::SchemaConflict, "A schema has two columns of one name")
+                .with("column", &twice.name));
+        }
+        Ok(Self { columns })
+    }
+
+    /// Returns all columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Returns the key columns, which are the first ones.
+    pub fn keys(&self) -> &[Column] {
+        &self.columns[..self.columns.iter().take_while(|c| c.key).count()]
+    }
+
+    /// Returns the column of this name and its index; linear, for single look-ups.
+    pub fn get(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, c)| c.name == name)
+    }
+
+    /// Returns an index from names to columns, for many look-ups.
+    pub fn by_name(&self) -> HashMap<&str, (usize, &Column)> {
+        self.columns.iter().enumerate().map(|(i, c)| (c.name.as_str(), (i, c))).collect()
+    }
+
+    /// Returns the Arrow schema, a field per column in the same order.
+    pub fn to_arrow(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(Column::to_field).collect::<Vec<_>>()))
+    }
+}
+
+impl<'de> Deserialize<'de> for TableSchema {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Self::new(Vec::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_first_and_names_are_unique() {
+        let schema =
+            TableSchema::new(vec![Column::new("a", LogicalType::Text), Column::key("id", LogicalType::Int64)]).unwrap();
+        assert_eq!(schema.keys(), [Column::key("id", LogicalType::Int64)]);
+        assert_eq!(schema.get("a").unwrap().0, 1);
+        let twice = vec![Column::new("a", LogicalType::Text), Column::new("a", LogicalType::Int64)];
+        assert_eq!(TableSchema::new(twice).unwrap_err().kind(), ErrorKind::SchemaConflict);
+    }
+
+    #[test]
+    fn serde_round_trips() {
+        let schema = TableSchema::new(vec![
+            Column::key("id", LogicalType::Text),
+            Column::new("price", LogicalType::Decimal { precision: 5, scale: 2 }),
+        ])
+        .unwrap();
+        let text = serde_json::to_string(&schema).unwrap();
+        assert_eq!(text, r#"[{"name":"id","type":"text","key":true},{"name":"price","type":"decimal(5,2)"}]"#);
+        assert_eq!(serde_json::from_str::<TableSchema>(&text).unwrap(), schema);
+    }
+}

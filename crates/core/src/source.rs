@@ -1,0 +1,124 @@
+//! The contract of a source.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use serde::Serialize;
+
+use crate::{ChangeBatch, CheckReport, Checkpoint, Column, PartitionId, Permit, Progress, Result, TableName};
+
+/// What a table is, as its source describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableDescription {
+    /// The table's name.
+    pub name: TableName,
+    /// The key columns: partition key, then sort key. A numeric key starts as `Int64` and widens with the data.
+    pub keys: Vec<Column>,
+    /// About how many items it has; may be hours old.
+    pub items: u64,
+    /// About how many bytes it has; may be hours old.
+    pub bytes: u64,
+    /// How reads are paid, such as `on demand` or `provisioned, 25 read units`.
+    pub billing: String,
+    /// The stream of its changes, if it is on.
+    pub stream: Option<StreamDescription>,
+}
+
+/// A table's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamDescription {
+    /// The stream's ARN; a new one each time a stream is switched on.
+    pub arn: String,
+    /// What its records carry, in the source's words.
+    pub view: String,
+}
+
+/// How far to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Until {
+    /// The snapshot alone; the stream is not touched.
+    SnapshotEnd,
+    /// The snapshot, then the stream until nothing was left to read.
+    CaughtUp,
+    /// For ever.
+    #[default]
+    Stopped,
+}
+
+/// What to read of a table.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// The table.
+    pub table: TableName,
+    /// Where to go on.
+    pub from: Checkpoint,
+    /// How far to read.
+    pub until: Until,
+}
+
+/// Changes, and how far the table has been read with them.
+#[derive(Debug)]
+pub struct SourceBatch {
+    /// The changes; `None` if only the progress matters.
+    pub changes: Option<ChangeBatch>,
+    /// What is added to the checkpoint when they are committed.
+    pub progress: Progress,
+    /// How many bytes came over the wire for it.
+    pub wire_bytes: u64,
+    /// The part of the process' byte budget that it holds.
+    pub permit: Permit,
+}
+
+/// Changes that were lost before they could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// What happened, as a sentence.
+    pub reason: String,
+    /// The partitions that cannot go on.
+    pub partitions: Vec<PartitionId>,
+    /// Names of facts that no longer hold.
+    pub facts: Vec<String>,
+}
+
+/// How far behind the source a reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lag {
+    /// Age of the newest change that was read, in milliseconds, while more is to come; 0 once nothing is left.
+    pub milliseconds: u64,
+    /// Partitions that are being followed.
+    pub partitions: u64,
+}
+
+/// What a source tells while it reads a table.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// Changes.
+    Batch(SourceBatch),
+    /// Changes were lost; nothing follows, and the table must be read anew as its next epoch.
+    Gap(Gap),
+    /// How far behind the reader is.
+    Lag(Lag),
+}
+
+/// What a source tells about one table, in order. The end means that `Until` was reached.
+///
+/// Batches of one partition come in order, and a child's follow all of its parents'. Dropping it stops the reading.
+pub type SourceStream = Pin<Box<dyn Stream<Item = Result<SourceEvent>> + Send>>;
+
+/// Where tables come from.
+#[async_trait]
+pub trait Source: Debug + Send + Sync + 'static {
+    /// Runs named checks of the connection and of each table that shall be read.
+    async fn check(&self) -> Result<CheckReport>;
+
+    /// Describes every table that shall be read.
+    async fn discover(&self) -> Result<Vec<TableDescription>>;
+
+    /// Reads a table from a checkpoint on.
+    ///
+    /// After the checkpoint has advanced by the progress of a batch, reading from it gives what follows that batch; what lies
+    /// between is read again, never left out.
+    async fn read(&self, request: ReadRequest) -> Result<SourceStream>;
+}
