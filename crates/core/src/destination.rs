@@ -61,6 +61,9 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Runs named checks that try what a run will need: a connection, a table, a write and its rollback.
     async fn check(&self) -> Result<CheckReport>;
 
+    /// Returns the checkpoint of the last commit without taking the target over; `None` if nobody ever opened it.
+    async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>>;
+
     /// Takes the target over from any other writer and reads its checkpoint.
     ///
     /// This is the fence: once it returns, commits of sessions that were opened earlier for the same target and slice fail with
