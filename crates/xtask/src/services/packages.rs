@@ -1,0 +1,100 @@
+//! Fetching programs with the package clients of their registries.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha512};
+
+use crate::{cache, command};
+
+/// Installs Debian packages, if this is root on a Debian.
+pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    ensure!(is_root() && command::find("apt-get", &[]).is_some(), "not found; install it (Debian: {list})");
+    println!("apt-get install {list}");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "Dpkg::Use-Pty=0"]).args(arguments);
+        command::run(&mut apt)
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())?;
+    Ok(())
+}
+
+/// Whether this is root.
+pub(super) fn is_root() -> bool {
+    command::run(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")
+}
+
+/// The unpacked npm package, fetched with `npm pack`: nothing of it is run.
+///
+/// `integrity` is the registry's own notation, `sha512-` and Base64; without one, npm's check against the registry has to do.
+pub(super) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Result<PathBuf> {
+    let name = format!("{}-{version}", package.trim_start_matches('@').replace('/', "-"));
+    let folder = cache::installed(&name, |folder| {
+        if command::find("npm", &[]).is_none() {
+            apt_install(&["npm"]).context("npm")?;
+        }
+        let specification = format!("{package}@{version}");
+        let mut pack = Command::new("npm");
+        pack.args(["pack", "--silent", "--ignore-scripts", &specification]).current_dir(folder);
+        command::run(&mut pack)?;
+        let archive = only_file(folder, ".tgz")?;
+        if let Some(expected) = integrity {
+            let found = format!("sha512-{}", BASE64_STANDARD.encode(Sha512::digest(fs::read(&archive)?)));
+            ensure!(found == expected, "{specification} has the checksum {found}, expected {expected}");
+        }
+        command::run(Command::new("tar").arg("-xzf").arg(&archive).current_dir(folder))?;
+        Ok(fs::remove_file(archive)?)
+    })?;
+    Ok(folder.join("package"))
+}
+
+/// A Python environment that holds exactly these pinned requirements; `name` and their content make its place in the cache.
+pub(super) fn python_environment(name: &str, requirements: &str) -> Result<PathBuf> {
+    let name = format!("{name}-{}", cache::fingerprint(requirements.as_bytes()));
+    cache::installed(&name, |folder| {
+        let python = match recent_python() {
+            Some(python) => python,
+            None => {
+                apt_install(&["python3", "python3-venv"]).context("Python 3.11 or later")?;
+                recent_python().context("the installed Python is older than 3.11")?
+            }
+        };
+        let create = || command::run(Command::new(&python).args(["-m", "venv"]).arg(folder));
+        if create().is_err() {
+            // Debian keeps `ensurepip` in a package of its own.
+            apt_install(&["python3-venv"])?;
+            create()?;
+        }
+        let list = folder.join("requirements.txt");
+        fs::write(&list, requirements)?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "-r"]);
+        command::run(pip.arg(&list))?;
+        Ok(())
+    })
+}
+
+fn recent_python() -> Option<PathBuf> {
+    let recent = "import sys, venv; sys.exit(sys.version_info < (3, 11))";
+    ["python3", "python3.13", "python3.12", "python3.11", "python3.14"].iter().find_map(|name| {
+        let python = command::find(name, &[])?;
+        command::run(Command::new(&python).args(["-c", recent])).is_ok().then_some(python)
+    })
+}
+
+fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf> {
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut matching = files.into_iter().filter(|file| file.to_string_lossy().ends_with(suffix));
+    match (matching.next(), matching.next()) {
+        (Some(file), None) => Ok(file),
+        _ => bail!("expected one {suffix} file in {}", folder.display()),
+    }
+}
