@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use arrow_row::{RowConverter, SortField};
+use arrow_select::concat::concat_batches;
 use arrow_select::{filter::filter_record_batch, take::take_record_batch};
 
 use crate::{Error, ErrorKind, OrderKey, Result, TableSchema};
@@ -196,6 +197,29 @@ impl ChangeBatch {
             ops: indices.iter().map(|&i| self.ops[i as usize]).collect(),
             orders: indices.iter().map(|&i| self.orders[i as usize]).collect(),
             changed_at: indices.iter().map(|&i| self.changed_at[i as usize]).collect(),
+        })
+    }
+
+    /// Returns the rows of several batches of one schema as one, in their order; `batches` is not empty.
+    ///
+    /// Returns [`Unexpected`](ErrorKind::Unexpected) if the schemas differ.
+    pub fn concat(batches: &[Self]) -> Result<Self> {
+        let [first, rest @ ..] = batches else {
+            return Err(Error::new(ErrorKind::Unexpected, "No batches to put together"));
+        };
+        if rest.is_empty() {
+            return Ok(first.clone());
+        }
+        if rest.iter().any(|batch| batch.schema != first.schema) {
+            return Err(Error::new(ErrorKind::Unexpected, "Batches of different schemas cannot be put together"));
+        }
+        let rows = concat_batches(&first.rows.schema(), batches.iter().map(|batch| &batch.rows));
+        Ok(Self {
+            schema: Arc::clone(&first.schema),
+            rows: rows.map_err(selection_failed)?,
+            ops: batches.iter().flat_map(|batch| &batch.ops).copied().collect(),
+            orders: batches.iter().flat_map(|batch| &batch.orders).copied().collect(),
+            changed_at: batches.iter().flat_map(|batch| &batch.changed_at).copied().collect(),
         })
     }
 

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Runs a source into a destination: one task per table, batching, checkpoints, retry, shutdown.
+//!
+//! Each table advances, fails and resumes alone. Its task opens the destination (which fences any other writer and tells how far
+//! the table is), reads the source from there, and commits rows together with the checkpoint, by bytes, rows or time. Whatever
+//! fails and may be tried again starts over at `open`: the destination's checkpoint is the only truth.
+
+mod event;
+mod feed;
+mod options;
+mod pipeline;
+mod retry;
+mod shape;
+mod table;
+
+pub use event::{Event, NoObserver, Observer};
+pub use options::{OnGap, Options, TableOptions};
+pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
+pub use retry::RetryPolicy;
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,78 @@
+//! What a run tells while it goes on.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use commutator_core::{Epoch, Error, Gap, Lag, SchemaPlan, TableDescription, TableName};
+
+/// Something that happened to one table.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The table was opened, and reading begins or goes on.
+    Started {
+        /// What the source says of the table.
+        table: &'a TableDescription,
+        /// The epoch it is read under.
+        epoch: Epoch,
+        /// Whether its snapshot is already complete.
+        snapshot_ended: bool,
+    },
+    /// Rows were read.
+    Read {
+        /// Their number.
+        rows: u64,
+        /// Bytes over the wire.
+        wire_bytes: u64,
+        /// Whether they belong to the snapshot.
+        snapshot: bool,
+    },
+    /// The destination's table gets other columns.
+    SchemaChanged {
+        /// What changes.
+        plan: &'a SchemaPlan,
+    },
+    /// Rows and checkpoint were committed.
+    Committed {
+        /// Changes in the commit.
+        rows: u64,
+        /// How long the commit itself took.
+        took: Duration,
+    },
+    /// The snapshot is complete and committed.
+    SnapshotEnded {
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// How far behind the source the reader is.
+    Lag(Lag),
+    /// Changes were lost; what follows is up to [`OnGap`](crate::OnGap).
+    Gap(&'a Gap),
+    /// Something failed that may be tried again.
+    Retrying {
+        /// What failed.
+        error: &'a Error,
+        /// How long until the next try.
+        delay: Duration,
+        /// How many tries failed in a row.
+        attempt: u32,
+    },
+    /// The table is done: what was asked for was read, or the run was told to stop.
+    Finished,
+    /// The table failed for good; others go on.
+    Failed(&'a Error),
+}
+
+/// Listens to a run. It is called often and from several tasks, so it must be quick.
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// Takes notice of an event.
+    fn event(&self, table: &TableName, event: &Event<'_>);
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn event(&self, _: &TableName, _: &Event<'_>) {}
+}

@@ -1,0 +1,106 @@
+//! Gathers what a source tells into chunks: enough rows to write at once, within bytes and time.
+
+use std::sync::Arc;
+
+use commutator_core::{Error, Gap, SourceBatch, SourceEvent, SourceStream, TableName};
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Event, Observer};
+
+/// Rows are written once so many bytes of them were gathered: few enough to bound memory, enough to be worth a statement.
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// Why a chunk ends.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It is large enough; more is to come.
+    Full,
+    /// The transaction's time is over; more is to come.
+    Deadline,
+    /// The snapshot is complete with it.
+    SnapshotEnded,
+    /// The source has no more.
+    Exhausted,
+    /// The run was told to stop.
+    Cancelled,
+    /// Changes were lost.
+    Gap(Gap),
+    /// The source failed.
+    Failed(Error),
+}
+
+impl Stop {
+    /// Returns whether nothing can follow.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, Self::Full | Self::Deadline | Self::SnapshotEnded)
+    }
+}
+
+/// Whole batches of a table, in order, and why there are not more.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) batches: Vec<SourceBatch>,
+    pub(crate) stop: Stop,
+}
+
+/// The reading end of a table.
+pub(crate) struct Feed<'a> {
+    pub(crate) stream: SourceStream,
+    pub(crate) cancelled: &'a CancellationToken,
+    pub(crate) table: &'a TableName,
+    pub(crate) observer: &'a Arc<dyn Observer>,
+}
+
+impl Feed<'_> {
+    /// Gathers the next chunk. Without a deadline it waits for the first batch however long that takes, and from then on no
+    /// longer than `patience`.
+    pub(crate) async fn gather(&mut self, deadline: Option<Instant>, patience: std::time::Duration) -> Chunk {
+        let mut deadline = deadline;
+        let mut batches = Vec::new();
+        let mut bytes = 0;
+        let stop = loop {
+            let timeout = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                biased;
+                () = self.cancelled.cancelled() => break Stop::Cancelled,
+                () = timeout => break Stop::Deadline,
+                event = self.stream.next() => event,
+            };
+            match event {
+                None => break Stop::Exhausted,
+                Some(Err(error)) => break Stop::Failed(error),
+                Some(Ok(SourceEvent::Gap(gap))) => break Stop::Gap(gap),
+                Some(Ok(SourceEvent::Lag(lag))) => self.observer.event(self.table, &Event::Lag(lag)),
+                Some(Ok(SourceEvent::Batch(batch))) => {
+                    deadline.get_or_insert_with(|| Instant::now() + patience);
+                    bytes += self.take_notice(&batch);
+                    let snapshot_ended = batch.progress.snapshot_ended;
+                    batches.push(batch);
+                    if snapshot_ended {
+                        break Stop::SnapshotEnded;
+                    }
+                    if bytes >= CHUNK_BYTES {
+                        break Stop::Full;
+                    }
+                }
+            }
+        };
+        Chunk { batches, stop }
+    }
+
+    /// Tells the observer of a batch and returns its size in memory.
+    fn take_notice(&self, batch: &SourceBatch) -> usize {
+        let Some(changes) = &batch.changes else { return 0 };
+        let rows = changes.len() as u64;
+        let event = Event::Read { rows, wire_bytes: batch.wire_bytes, snapshot: changes.is_snapshot() };
+        self.observer.event(self.table, &event);
+        changes.memory_size()
+    }
+}

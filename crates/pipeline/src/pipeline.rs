@@ -1,0 +1,152 @@
+//! The whole run: every table of a source, each in a task of its own.
+
+use std::sync::Arc;
+
+use commutator_core::{Destination, Error, ErrorKind, PipelineId, Result, Source, TableDescription, TableName};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::table::Table;
+use crate::{Event, NoObserver, Observer, Options};
+
+/// A source, a destination, and what the user said about them.
+///
+/// ```no_run
+/// # async fn f(source: std::sync::Arc<dyn commutator_core::Source>, destination: std::sync::Arc<dyn commutator_core::Destination>) -> commutator_core::Result<()> {
+/// use commutator_pipeline::{CancellationToken, Options, Pipeline};
+/// let id = commutator_core::PipelineId::new("shop")?;
+/// let report = Pipeline::new(id, source, destination, Options::default()).run(&CancellationToken::new()).await?;
+/// assert!(report.succeeded());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    id: PipelineId,
+    source: Arc<dyn Source>,
+    destination: Arc<dyn Destination>,
+    options: Arc<Options>,
+    observer: Arc<dyn Observer>,
+}
+
+/// How a table ended.
+#[derive(Debug)]
+pub enum TableOutcome {
+    /// Everything that was asked for was read and committed.
+    Completed,
+    /// The run was told to stop; what was whole is committed.
+    Stopped,
+    /// It failed; what was committed before stays, and the next run goes on from there.
+    Failed(Error),
+}
+
+/// What a run did for one table.
+#[derive(Debug)]
+pub struct TableReport {
+    /// The table.
+    pub table: TableName,
+    /// Changes that were committed, snapshot rows included.
+    pub rows: u64,
+    /// Commits.
+    pub commits: u64,
+    /// How it ended.
+    pub outcome: TableOutcome,
+}
+
+/// What a run did, per table in the order the source named them.
+#[derive(Debug)]
+pub struct RunReport {
+    /// A report per table.
+    pub tables: Vec<TableReport>,
+}
+
+impl RunReport {
+    /// Returns whether no table failed.
+    pub fn succeeded(&self) -> bool {
+        self.tables.iter().all(|table| !matches!(table.outcome, TableOutcome::Failed(_)))
+    }
+}
+
+impl Pipeline {
+    /// Creates a pipeline; nothing happens before [`run`](Self::run).
+    pub fn new(id: PipelineId, source: Arc<dyn Source>, destination: Arc<dyn Destination>, options: Options) -> Self {
+        Self { id, source, destination, options: Arc::new(options), observer: Arc::new(NoObserver) }
+    }
+
+    /// Sets who listens to the run.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Runs until every table has read what was asked for, failed, or `stop` is cancelled; then what is whole is committed.
+    ///
+    /// A table that fails does not stop the others: look at the report. An error of this function means that nothing was begun.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<RunReport> {
+        let tables = self.source.discover().await?;
+        self.check_modes(&tables)?;
+        let names: Vec<_> = tables.iter().map(|table| table.name.clone()).collect();
+        let slots = Arc::new(Semaphore::new(self.options.max_tables.clamp(1, Semaphore::MAX_PERMITS)));
+        let mut tasks = JoinSet::new();
+        for (index, description) in tables.into_iter().enumerate() {
+            let (pipeline, slots, stop) = (self.clone(), Arc::clone(&slots), stop.clone());
+            tasks.spawn(async move {
+                // The semaphore is never closed; without a permit the table would only start early.
+                let _slot = slots.acquire_owned().await.ok();
+                (index, pipeline.run_table(description, stop).await)
+            });
+        }
+        let mut reports: Vec<Option<TableReport>> = names.iter().map(|_| None).collect();
+        while let Some(joined) = tasks.join_next().await {
+            match joined {
+                Ok((index, report)) => reports[index] = Some(report),
+                // A panic is a defect; the other tables still finish, and the table shows as failed below.
+                Err(panic) => tracing::error!(error = %panic, "a table's task panicked"),
+            }
+        }
+        let tables = reports.into_iter().zip(names).map(|(report, table)| report.unwrap_or_else(|| panicked(table)));
+        Ok(RunReport { tables: tables.collect() })
+    }
+
+    async fn run_table(self, description: TableDescription, stop: CancellationToken) -> TableReport {
+        let name = description.name.clone();
+        let table = Table {
+            options: self.options.table(&name).clone(),
+            pipeline: self.id,
+            source: self.source,
+            destination: self.destination,
+            run: self.options,
+            observer: Arc::clone(&self.observer),
+            description,
+        };
+        let report = table.run(&stop).await;
+        match &report.outcome {
+            TableOutcome::Failed(error) => self.observer.event(&name, &Event::Failed(error)),
+            TableOutcome::Completed | TableOutcome::Stopped => self.observer.event(&name, &Event::Finished),
+        }
+        report
+    }
+
+    fn check_modes(&self, tables: &[TableDescription]) -> Result<()> {
+        let capabilities = self.destination.capabilities();
+        for table in tables {
+            let mode = self.options.table(&table.name).mode;
+            if !capabilities.modes.contains(&mode) {
+                let offered: Vec<_> = capabilities.modes.iter().map(|mode| mode.as_str()).collect();
+                return Err(Error::new(ErrorKind::Unsupported, "The destination does not offer this sync mode")
+                    .with("table", &table.name)
+                    .with("mode", mode)
+                    .with("destination", capabilities.name)
+                    .with("offered", offered.join(", ")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn panicked(table: TableName) -> TableReport {
+    let error =
+        Error::new(ErrorKind::Unexpected, "The table's task panicked; the log says where").with("table", &table);
+    TableReport { table, rows: 0, commits: 0, outcome: TableOutcome::Failed(error) }
+}

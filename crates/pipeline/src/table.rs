@@ -1,0 +1,229 @@
+//! One table: open, read, commit; and start over at `open` when something failed that may be tried again.
+
+use std::sync::Arc;
+
+use commutator_core::schema::Names;
+use commutator_core::{
+    Checkpoint, CommitInterval, Destination, Error, ErrorKind, Gap, PipelineId, ReadRequest, Result, Session, Slice,
+    Source, TableDescription, Target, Until,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::{Chunk, Feed, Stop};
+use crate::shape::{Shape, key_columns};
+use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
+
+/// Everything that is known of a table before it is opened.
+pub(crate) struct Table {
+    pub(crate) pipeline: PipelineId,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) run: Arc<Options>,
+    pub(crate) options: TableOptions,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) description: TableDescription,
+}
+
+/// How one try at a table ended, if it did not fail.
+enum End {
+    Completed,
+    Stopped,
+    /// The table is read anew: its next epoch is committed.
+    Resync,
+}
+
+/// What a table's tries did together.
+#[derive(Default)]
+struct Totals {
+    rows: u64,
+    commits: u64,
+    /// Failures since the last commit.
+    failures: u32,
+}
+
+impl Table {
+    /// Runs the table to its end, through every failure that may be tried again.
+    pub(crate) async fn run(&self, cancelled: &CancellationToken) -> TableReport {
+        let mut totals = Totals::default();
+        let outcome = loop {
+            let error = match self.attempt(cancelled, &mut totals).await {
+                Ok(End::Completed) => break TableOutcome::Completed,
+                Ok(End::Stopped) => break TableOutcome::Stopped,
+                Ok(End::Resync) => continue,
+                Err(error) => error,
+            };
+            totals.failures += 1;
+            let Some(delay) = self.run.retry.delay(&error, totals.failures, jitter()) else {
+                break TableOutcome::Failed(error);
+            };
+            self.tell(&Event::Retrying { error: &error, delay, attempt: totals.failures });
+            tokio::select! {
+                () = cancelled.cancelled() => break TableOutcome::Stopped,
+                () = tokio::time::sleep(delay) => {}
+            }
+        };
+        TableReport { table: self.description.name.clone(), rows: totals.rows, commits: totals.commits, outcome }
+    }
+
+    async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
+        let capabilities = self.destination.capabilities();
+        let mut session = self.destination.open(&self.target()).await?;
+        let mut checkpoint = session.checkpoint().clone();
+        self.tell(&Event::Started {
+            table: &self.description,
+            epoch: checkpoint.epoch(),
+            snapshot_ended: checkpoint.snapshot_ended(),
+        });
+        let request =
+            ReadRequest { table: self.description.name.clone(), from: checkpoint.clone(), until: self.run.until };
+        if self.run.until == Until::SnapshotEnd && checkpoint.snapshot_ended() {
+            return Ok(End::Completed);
+        }
+        let actual = session.describe().await?;
+        let names = checkpoint.names().clone();
+        let mut shape = Shape::new(&self.description, capabilities.identifiers, names, actual, self.options.mode)?;
+        let mut feed = Feed {
+            stream: self.source.read(request).await?,
+            cancelled,
+            table: &self.description.name,
+            observer: &self.observer,
+        };
+        let interval = self.run.commit_interval.unwrap_or(capabilities.commit_interval);
+        let mut next = None;
+        loop {
+            let first = match next.take() {
+                Some(chunk) => chunk,
+                None => shape.name(feed.gather(None, interval.max_delay).await)?,
+            };
+            let commit = Commit { table: self, interval: &interval, totals };
+            let stop = if first.batches.is_empty() {
+                first.stop
+            } else {
+                let (stop, rest) = commit.run(&mut *session, &mut shape, &mut checkpoint, &mut feed, first).await?;
+                next = rest;
+                stop
+            };
+            match stop {
+                Stop::Full | Stop::Deadline | Stop::SnapshotEnded => {}
+                Stop::Exhausted => return Ok(End::Completed),
+                Stop::Cancelled => return Ok(End::Stopped),
+                Stop::Failed(error) => return Err(error),
+                Stop::Gap(gap) => return self.repair(&gap, &mut *session, &checkpoint).await,
+            }
+        }
+    }
+
+    /// Commits the table's next epoch, under which it is read anew, or refuses as the user wished.
+    async fn repair(&self, gap: &Gap, session: &mut dyn Session, checkpoint: &Checkpoint) -> Result<End> {
+        self.tell(&Event::Gap(gap));
+        if self.options.on_gap == OnGap::Fail {
+            return Err(Error::new(
+                ErrorKind::DataInvalid,
+                "Changes were lost before they could be read; set on_gap = \"resync\" to read the table anew",
+            )
+            .with("table", &self.description.name)
+            .with("gap", &gap.reason));
+        }
+        let mut next = checkpoint.next_epoch(|partition| !gap.partitions.contains(partition));
+        for fact in &gap.facts {
+            next.forget_fact(fact);
+        }
+        session.begin().await?.commit(&next).await?;
+        Ok(End::Resync)
+    }
+
+    fn target(&self) -> Target {
+        let mut names = Names::new(self.destination.capabilities().identifiers, commutator_core::NameMap::new());
+        Target {
+            pipeline: self.pipeline.clone(),
+            table: self.description.name.clone(),
+            name: self.options.name.clone().unwrap_or_else(|| self.description.name.as_str().to_owned()),
+            keys: key_columns(&self.description, &mut names),
+            mode: self.options.mode,
+            slice: Slice::whole(),
+            expected_bytes: self.description.bytes,
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        self.observer.event(&self.description.name, event);
+    }
+}
+
+/// One commit of a table.
+struct Commit<'a> {
+    table: &'a Table,
+    interval: &'a CommitInterval,
+    totals: &'a mut Totals,
+}
+
+impl Commit<'_> {
+    /// Writes `first` and what follows it into one transaction and commits it, once enough bytes, rows or time have come together,
+    /// the snapshot ends, the columns must change, or nothing follows.
+    ///
+    /// Returns why it ended, and the chunk that needs other columns if that was why.
+    async fn run(
+        self,
+        session: &mut dyn Session,
+        shape: &mut Shape,
+        checkpoint: &mut Checkpoint,
+        feed: &mut Feed<'_>,
+        first: Chunk,
+    ) -> Result<(Stop, Option<Chunk>)> {
+        let deadline = Instant::now() + self.interval.max_delay;
+        let mut chunk = first;
+        let plan = shape.plan(&chunk.batches)?;
+        if !plan.is_empty() {
+            self.table.tell(&Event::SchemaChanged { plan: &plan });
+            session.evolve(&plan).await?;
+        }
+        shape.evolved(&plan);
+        let (mut rows, mut bytes) = (0, 0);
+        let mut transaction = session.begin().await?;
+        let mut advanced = checkpoint.clone();
+        let (stop, rest) = loop {
+            for batch in &chunk.batches {
+                advanced.advance(&batch.progress).map_err(|e| e.with("table", &self.table.description.name))?;
+            }
+            for changes in shape.conform(&chunk.batches)? {
+                rows += changes.len() as u64;
+                bytes += changes.memory_size() as u64;
+                transaction.write(&changes).await?;
+            }
+            if matches!(chunk.stop, Stop::SnapshotEnded) {
+                transaction.end_snapshot(advanced.epoch()).await?;
+                break (chunk.stop, None);
+            }
+            let full = rows >= self.interval.max_rows || bytes >= self.interval.max_bytes;
+            if full || chunk.stop.is_final() || Instant::now() >= deadline {
+                break (chunk.stop, None);
+            }
+            // The written rows' memory goes back to the budget before more is waited for.
+            drop(chunk);
+            chunk = shape.name(feed.gather(Some(deadline), self.interval.max_delay).await)?;
+            if !shape.plan(&chunk.batches)?.is_empty() {
+                break (Stop::Full, Some(chunk));
+            }
+        };
+        advanced.set_names(shape.names().clone());
+        let began = Instant::now();
+        transaction.commit(&advanced).await?;
+        *checkpoint = advanced;
+        self.totals.rows += rows;
+        self.totals.commits += 1;
+        self.totals.failures = 0;
+        self.table.tell(&Event::Committed { rows, took: began.elapsed() });
+        if matches!(stop, Stop::SnapshotEnded) {
+            self.table.tell(&Event::SnapshotEnded { epoch: checkpoint.epoch() });
+        }
+        Ok((stop, rest))
+    }
+}
+
+/// A random number in `0..1`, from the hasher's keys: enough to keep tables from trying again in step.
+fn jitter() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
