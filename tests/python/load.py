@@ -1,0 +1,81 @@
+"""Creates, fills and changes a table: `load.py create|fill|churn --endpoint URL --table NAME …`."""
+
+import argparse
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+from botocore.config import Config
+
+import items
+
+
+def client(endpoint):
+    return boto3.client(
+        "dynamodb", endpoint_url=endpoint, region_name="eu-west-1",
+        aws_access_key_id="test", aws_secret_access_key="test", config=Config(max_pool_connections=8))
+
+
+def create(db, args):
+    spec = {"StreamEnabled": args.view != "NONE"} | ({"StreamViewType": args.view} if args.view != "NONE" else {})
+    db.create_table(
+        TableName=args.table, BillingMode="PAY_PER_REQUEST", StreamSpecification=spec,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}])
+    db.get_waiter("table_exists").wait(TableName=args.table)
+
+
+def put_all(db, table, batch):
+    request = {table: [{"PutRequest": {"Item": item}} for item in batch]}
+    while request:
+        request = db.batch_write_item(RequestItems=request).get("UnprocessedItems")
+
+
+def fill(db, args):
+    rng = random.Random(args.seed)
+    for item in items.special(args.seed) if args.special else []:
+        db.put_item(TableName=args.table, Item=item)
+    batches = [[items.item(rng, n, 0) for n in range(i, min(i + 25, args.items))] for i in range(0, args.items, 25)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda batch: put_all(db, args.table, batch), batches))
+    print(f"filled {args.items}")
+
+
+def churn(db, args):
+    """Changes items until the file named by --until exists: updates, deletes, inserts and re-inserts, skewed to a few keys."""
+    rng = random.Random(args.seed)
+    changes, fresh = 0, args.items
+    deleted = []
+    end = time.monotonic() + args.seconds
+    while time.monotonic() < end and not (args.until and os.path.exists(args.until)):
+        number = int(args.items * rng.random() ** 3)
+        what = rng.random()
+        if what < 0.25:
+            db.delete_item(TableName=args.table, Key=items.key(number))
+            deleted.append(number)
+        elif what < 0.4 and deleted:
+            db.put_item(TableName=args.table, Item=items.item(rng, deleted.pop(rng.randrange(len(deleted))), changes))
+        elif what < 0.5:
+            fresh += 1
+            db.put_item(TableName=args.table, Item=items.item(rng, fresh, changes))
+        else:
+            db.put_item(TableName=args.table, Item=items.item(rng, number, changes))
+        changes += 1
+    print(f"changed {changes}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["create", "fill", "churn"])
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--view", default="NEW_AND_OLD_IMAGES")
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--until")
+    parser.add_argument("--special", action="store_true")
+    arguments = parser.parse_args()
+    globals()[arguments.command](client(arguments.endpoint), arguments)

@@ -1,0 +1,189 @@
+"""Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
+
+`verify.py postgres --dsn … --schema …` or `verify.py parquet --root …`, both with `--endpoint URL --table NAME`.
+"""
+
+import argparse
+import base64
+import functools
+import json
+import os
+import sys
+from decimal import Decimal
+
+import load
+
+loads = functools.partial(json.loads, parse_float=Decimal, parse_int=Decimal)
+
+
+def plain(value):
+    """A DynamoDB value as the JSON that stands for it, with exact numbers."""
+    (kind, inner), = value.items()
+    if kind == "N":
+        return Decimal(inner)
+    if kind == "B":
+        return base64.b64encode(bytes(inner)).decode()
+    if kind == "NULL":
+        return None
+    if kind == "M":
+        return {name: plain(member) for name, member in inner.items()}
+    if kind == "L":
+        return [plain(member) for member in inner]
+    if kind == "SS":
+        return sorted(inner, key=lambda s: s.encode())
+    if kind == "NS":
+        return sorted(Decimal(n) for n in inner)
+    if kind == "BS":
+        return [base64.b64encode(b).decode() for b in sorted(bytes(b) for b in inner)]
+    return inner
+
+
+def without_nul(value):
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [without_nul(v) for v in value]
+    if isinstance(value, dict):
+        return {without_nul(k): without_nul(v) for k, v in value.items()}
+    return value
+
+
+def exact(a, b):
+    """Equality in which true is not 1, and lists and objects compare by the same rule."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(exact, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(exact(a[k], b[k]) for k in a)
+    return a == b
+
+
+def expected(value, kind, nul):
+    """What a column of this kind must hold for an attribute's value; a ValueError if it can hold no such value."""
+    (tag, inner), = value.items()
+    if tag == "NULL":
+        return [None]
+    fits = {"text": "S", "number": "N", "binary": "B", "bool": "BOOL"}
+    if kind == "json":
+        result = plain(value)
+        return [without_nul(result) if nul == "replaced" else result]
+    if fits[kind] != tag:
+        raise ValueError(f"a column of kind {kind} for a value of type {tag}")
+    result = Decimal(inner) if tag == "N" else bytes(inner) if tag == "B" else inner
+    return [without_nul(result) if nul == "replaced" else result]
+
+
+def scan(db, table):
+    rows, start = {}, {}
+    while True:
+        page = db.scan(TableName=table, ConsistentRead=True, **start)
+        for item in page["Items"]:
+            rows[(item["pk"]["S"], Decimal(item["sk"]["N"]))] = item
+        if "LastEvaluatedKey" not in page:
+            return rows
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def read_postgres(args):
+    import psycopg
+    from psycopg import sql
+    from psycopg.types.json import set_json_loads
+    set_json_loads(loads)
+    kinds = {"bigint": "number", "numeric": "number", "text": "text", "bytea": "binary", "boolean": "bool", "jsonb": "json"}
+    with psycopg.connect(args.dsn) as connection:
+        columns = connection.execute(
+            "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
+            (args.schema, args.table)).fetchall()
+        types = {name: kinds[kind] for name, kind in columns if not name.startswith("_ct_")}
+        checkpoint = connection.execute(
+            sql.SQL("select checkpoint::jsonb from {}._ct_checkpoints where table_name = %s").format(sql.Identifier(args.schema)),
+            (args.table,)).fetchone()[0]
+        cursor = connection.execute(sql.SQL("select {} from {}.{}").format(
+            sql.SQL(", ").join(map(sql.Identifier, types)), sql.Identifier(args.schema), sql.Identifier(args.table)))
+        rows = [dict(zip(types, row)) for row in cursor]
+    return types, checkpoint["names"], rows, "replaced"
+
+
+def filesystem(args):
+    import pyarrow.fs as fs
+    if not args.s3_endpoint:
+        return fs.LocalFileSystem(), args.root
+    s3 = fs.S3FileSystem(
+        endpoint_override=args.s3_endpoint, region="us-east-1", scheme="http",
+        access_key=os.environ["COMMUTATOR_TEST_S3_ACCESS_KEY"], secret_key=os.environ["COMMUTATOR_TEST_S3_SECRET_KEY"])
+    return s3, args.root
+
+
+def read_parquet(args):
+    import pyarrow.dataset as ds
+    import pyarrow.fs as fs
+    import pyarrow.types as t
+    store, root = filesystem(args)
+    folder = f"{root}/{args.table}"
+    infos = store.get_file_info(fs.FileSelector(folder, recursive=True))
+    manifests = sorted(i.path for i in infos if "/manifest-" in i.path and i.path.endswith(".json"))
+    manifest = json.loads(store.open_input_stream(manifests[-1]).read())
+    table = ds.dataset(folder, format="parquet", filesystem=store).to_table()
+    types = {}
+    for field in table.schema:
+        tag = (field.metadata or {}).get(b"commutator.type", b"").decode()
+        kind = ("json" if tag == "json" or "json" in str(field.type) else "number" if tag == "number" or t.is_integer(field.type)
+                or t.is_decimal(field.type) else "bool" if t.is_boolean(field.type) else "binary" if t.is_binary(field.type) else "text")
+        if not field.name.startswith("_ct_"):
+            types[field.name] = kind
+    rows = []
+    for row in table.select(list(types)).to_pylist():
+        for name, kind in types.items():
+            if row[name] is not None and kind in ("json", "number"):
+                row[name] = loads(row[name]) if kind == "json" else Decimal(row[name])
+        rows.append(row)
+    return types, manifest["checkpoint"]["names"], rows, "kept"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=["postgres", "parquet"])
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--dsn")
+    parser.add_argument("--schema")
+    parser.add_argument("--root")
+    parser.add_argument("--s3-endpoint")
+    args = parser.parse_args()
+    types, names, rows, nul = (read_postgres if args.kind == "postgres" else read_parquet)(args)
+    items = scan(load.client(args.endpoint), args.table)
+    problems = []
+    if len(set(names.values())) != len(names):
+        problems.append("two attributes share a column")
+    arrived = {(row[names["pk"]], Decimal(row[names["sk"]])): row for row in rows}
+    if len(arrived) != len(rows):
+        problems.append(f"{len(rows) - len(arrived)} rows are there twice")
+    problems += [f"missing: {key}" for key in items.keys() - arrived.keys()]
+    problems += [f"should be gone: {key}" for key in arrived.keys() - items.keys()]
+    for key, item in items.items():
+        row = dict(arrived.get(key, {}))
+        if not row:
+            continue
+        for attribute, value in item.items():
+            if attribute not in names:
+                if value != {"NULL": True}:
+                    problems.append(f"{key}: no column for {attribute!r}")
+                continue
+            have = row.pop(names[attribute])
+            try:
+                want = expected(value, types[names[attribute]], nul)
+            except ValueError as error:
+                problems.append(f"{key}.{attribute}: {error}")
+                continue
+            if not any(exact(have, w) for w in want):
+                problems.append(f"{key}.{attribute}: {have!r:.200} instead of {want!r:.200}")
+        problems += [f"{key}.{name}: {left!r:.200} instead of nothing" for name, left in row.items() if left is not None]
+    for problem in problems[:20]:
+        print(problem)
+    print(f"{len(items)} items, {len(rows)} rows, {len(types)} columns, {len(problems)} differences")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
