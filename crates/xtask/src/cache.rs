@@ -45,7 +45,12 @@ fn installed_in(cache: &Path, name: &str, install: impl FnOnce(&Path) -> Result<
 
 /// A short name for a content: the first 16 hexadecimal digits of its SHA-256.
 pub(crate) fn fingerprint(content: &[u8]) -> String {
-    Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(content)[..8])
+}
+
+/// Two digits per byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

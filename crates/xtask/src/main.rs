@@ -4,8 +4,12 @@
 
 mod cache;
 mod command;
+mod examples;
 mod interrupt;
+mod readme;
 mod services;
+mod test_run;
+mod tidy;
 
 use std::{
     env,
@@ -40,7 +44,7 @@ fn run(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["services", "start", options @ ..] => {
-            let started = services::start(&root, wanted(options)?)?;
+            let started = services::start(&root, wanted(options)?, &mut Vec::new())?;
             services::report(&started);
             println!("variables: eval \"$(cargo xtask services env)\"");
             services::require_all(&started)
@@ -62,6 +66,13 @@ fn run(arguments: &[String]) -> Result<()> {
             print!("{}", services::running(&root)?.exports());
             Ok(())
         }
+        ["test", options @ ..] => {
+            let split = options.iter().position(|option| *option == "--");
+            let (options, arguments) = split.map_or((options, &[][..]), |at| (&options[..at], &options[at + 1..]));
+            test_run::run(&root, wanted(options)?, arguments)
+        }
+        ["tidy"] => tidy::run(&root),
+        ["readme"] => readme::run(&root),
         _ => bail!("usage:\n{USAGE}"),
     }
 }
@@ -80,6 +91,7 @@ fn wanted(options: &[&str]) -> Result<Wanted> {
 
 /// The repository's root, wherever in it the command was given.
 fn root() -> Result<PathBuf> {
-    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let here =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     Ok(here.parent().and_then(Path::parent).context("crates/xtask is not where it was")?.to_owned())
 }

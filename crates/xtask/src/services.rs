@@ -53,8 +53,6 @@ pub(crate) struct Wanted {
 pub(crate) struct Started {
     /// Everything that runs now.
     pub(crate) state: State,
-    /// The names of those that did not run before.
-    pub(crate) new: Vec<String>,
     /// Those that could not be started, or that nobody asked for, and why.
     pub(crate) missing: Vec<(String, String)>,
 }
@@ -64,8 +62,8 @@ pub(crate) fn is_ci() -> bool {
     env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-/// Starts what is wanted and does not run yet.
-pub(crate) fn start(root: &Path, wanted: Wanted) -> Result<Started> {
+/// Starts what is wanted and does not run yet; adds the names of what it started to `new`, also when it fails later.
+pub(crate) fn start(root: &Path, wanted: Wanted, new: &mut Vec<String>) -> Result<Started> {
     let folder = Folder::lock(root)?;
     let mut started = Started { state: folder.load()?, ..Started::default() };
     let opted_in = env::var("COMMUTATOR_TEST_DYNAMODB_LOCAL").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
@@ -90,7 +88,7 @@ pub(crate) fn start(root: &Path, wanted: Wanted) -> Result<Started> {
             Ok(running) => {
                 started.state.services.push(running);
                 folder.save(&started.state)?;
-                started.new.push(name);
+                new.push(name);
             }
             Err(error) if interrupt::seen() => return Err(error).context("interrupted"),
             Err(error) => started.missing.push((name, format!("{error:#}"))),

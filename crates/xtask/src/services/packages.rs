@@ -60,13 +60,10 @@ pub(super) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
 pub(super) fn python_environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let name = format!("{name}-{}", cache::fingerprint(requirements.as_bytes()));
     cache::installed(&name, |folder| {
-        let python = match recent_python() {
-            Some(python) => python,
-            None => {
-                apt_install(&["python3", "python3-venv"]).context("Python 3.11 or later")?;
-                recent_python().context("the installed Python is older than 3.11")?
-            }
-        };
+        if recent_python().is_none() {
+            apt_install(&["python3", "python3-venv"]).context("Python 3.11 or later")?;
+        }
+        let python = recent_python().context("the installed Python is older than 3.11")?;
         let create = || command::run(Command::new(&python).args(["-m", "venv"]).arg(folder));
         if create().is_err() {
             // Debian keeps `ensurepip` in a package of its own.

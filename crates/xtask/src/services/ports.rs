@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::process::Process;
+use crate::cache::hexadecimal;
 
 /// What SeaweedFS adds to a port to get the one for its gRPC; its option to choose another does not reach all its parts.
 const RPC_OFFSET: u16 = 10_000;
@@ -34,7 +35,7 @@ pub(crate) fn free<const N: usize>() -> Result<[u16; N]> {
 
 /// A password or key: `2 * N` random hexadecimal digits.
 pub(crate) fn secret<const N: usize>() -> Result<String> {
-    Ok(random_bytes::<N>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&random_bytes::<N>()?))
 }
 
 fn random_bytes<const N: usize>() -> Result<[u8; N]> {

@@ -100,14 +100,14 @@ pub(super) fn start(name: &str, suffix: &str, bin: &Path, folder: &Path, state_f
     }
 
     let [port] = ports::free()?;
-    let mut settings = format!(
-        "\nlisten_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n\
-         fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
-    );
-    if let Some(certificate) = &certificate {
+    let tls = certificate.as_ref().map_or_else(String::new, |certificate| {
         let (chain, key) = (certificate.chain.display(), certificate.key.display());
-        settings.push_str(&format!("ssl = on\nssl_cert_file = '{chain}'\nssl_key_file = '{key}'\n"));
-    }
+        format!("ssl = on\nssl_cert_file = '{chain}'\nssl_key_file = '{key}'\n")
+    });
+    let settings = format!(
+        "\nlisten_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n\
+         fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n{tls}"
+    );
     fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?.write_all(settings.as_bytes())?;
 
     let log = folder.join("log");

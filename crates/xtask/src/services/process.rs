@@ -22,7 +22,6 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command` in a process group of its own, its output in `log`.
-    #[expect(clippy::zombie_processes, reason = "it is meant to outlive us; `stop` waits until it has ended")]
     pub(crate) fn spawn(command: &mut Command, log: &Path) -> Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         let child = command
@@ -57,7 +56,7 @@ impl Process {
             if interrupt::seen() {
                 break "was interrupted";
             }
-            if since.elapsed() > Duration::from_secs(60) {
+            if since.elapsed() > Duration::from_mins(1) {
                 break "was not ready after 60 s";
             }
             thread::sleep(Duration::from_millis(50));

@@ -71,10 +71,16 @@ impl State {
         self.services.iter().flat_map(|service| service.env.iter().cloned()).collect()
     }
 
+    /// The value of one variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.env().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
     /// The variables as a shell reads them.
     pub(crate) fn exports(&self) -> String {
         let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
-        self.env().iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect()
+        let lines = self.env().into_iter().map(|(name, value)| format!("export {name}={}\n", quoted(&value)));
+        lines.collect::<Vec<_>>().concat()
     }
 
     fn to_json(&self) -> Value {

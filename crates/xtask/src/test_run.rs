@@ -1,0 +1,241 @@
+//! `cargo xtask test`: starts the servers, runs everything that can be run, stops the servers, and says what happened.
+//!
+//! A test that lacks its server prints a line `skipped: … needs COMMUTATOR_TEST_…` and returns, or panics if `CI` is set; the
+//! lines are collected here and shown at the end. Besides the variables of [`crate::services`], tests find the built program
+//! in `COMMUTATOR_TEST_BIN`. With arguments after `--` only the test runner runs, with these arguments.
+
+mod junit;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    command,
+    examples::EXAMPLES,
+    interrupt,
+    services::{self, Started, Wanted, postgres},
+};
+
+const PREFIX: &str = "COMMUTATOR_TEST_";
+
+/// Runs it all; an error if anything failed.
+pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
+    let mut stop = StopOnDrop { root, names: Vec::new() };
+    let started = services::start(root, wanted, &mut stop.names)?;
+    services::report(&started);
+    services::require_all(&started)?;
+
+    let mut steps = Steps::new(root, &started);
+    if steps.can_test_the_program() {
+        steps.cargo("build of the program", &["build", "--locked", "--package", "commutator-cli", "--bins"], &[]);
+    }
+    steps.tests("tests", arguments, &[]);
+    if arguments.is_empty() {
+        steps.cargo("documentation tests", &["test", "--doc", "--workspace", "--locked"], &[]);
+        steps.examples();
+    }
+    if wanted.postgres_matrix {
+        for (major, _) in postgres::MATRIX {
+            let of = |variable: &str| started.state.variable(&format!("{PREFIX}POSTGRES_{major}_{variable}"));
+            let Some(url) = of("URL") else { continue }; // Named as missing already.
+            let ca = of("CA").unwrap_or_default();
+            let env = [(format!("{PREFIX}POSTGRES_URL"), url), (format!("{PREFIX}POSTGRES_CA"), ca)];
+            let name = format!("tests on PostgreSQL {major}");
+            steps.tests(&name, &["--package", "commutator-destination-postgres"], &env);
+        }
+    }
+    drop(stop);
+    steps.report(&started)
+}
+
+struct Steps<'a> {
+    root: &'a Path,
+    env: Vec<(String, String)>,
+    done: Vec<Step>,
+    skipped: Vec<String>,
+}
+
+struct Step {
+    name: String,
+    success: bool,
+    seconds: f64,
+    /// The runner's own summary, and what it says failed.
+    summary: Vec<String>,
+}
+
+impl<'a> Steps<'a> {
+    fn new(root: &'a Path, started: &Started) -> Self {
+        let mut env = started.state.env();
+        let program = target_folder(root).join("debug/commutator");
+        env.push((format!("{PREFIX}BIN"), program.display().to_string()));
+        Self { root, env, done: Vec::new(), skipped: Vec::new() }
+    }
+
+    fn can_test_the_program(&self) -> bool {
+        self.root.join("crates/cli/src/main.rs").exists()
+    }
+
+    /// Runs the tests of the whole workspace, or what the arguments choose.
+    fn tests(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
+        let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
+        let scope: &[&str] = if chosen { &[] } else { &["--workspace"] };
+        if command::run(Command::new("cargo").args(["nextest", "--version"])).is_err() {
+            let arguments = [&["test", "--locked", "--no-fail-fast"], scope, arguments].concat();
+            // Libtest hides what a passing test prints, and so its being skipped.
+            let split = arguments.iter().position(|argument| *argument == "--").is_some();
+            let show: &[&str] = if split { &["--show-output"] } else { &["--", "--show-output"] };
+            return self.cargo(name, &[&arguments, show].concat(), env);
+        }
+        let folder = self.root.join(".services");
+        let (config, junit) = (folder.join("nextest.toml"), folder.join("junit.xml"));
+        if let Err(error) = prepare_nextest(&config, &junit) {
+            eprintln!("{error:#}");
+        }
+        let tool = format!("xtask:{}", config.display());
+        let run = ["nextest", "run", "--locked", "--no-fail-fast", "--tool-config-file", &tool];
+        self.cargo(name, &[&run, scope, arguments].concat(), env);
+        let report = fs::read_to_string(&junit).unwrap_or_default();
+        self.skipped.extend(junit::skipped(&report));
+    }
+
+    fn examples(&mut self) {
+        for example in EXAMPLES {
+            let name = format!("example {}", example.name);
+            match example.resolve(&self.env) {
+                Err(variable) => self.skipped.push(format!("{name}: needs {variable}")),
+                Ok(arguments) => {
+                    let run = ["run", "--locked", "--package", "commutator-examples", "--example", example.name, "--"];
+                    let arguments: Vec<&str> = run.into_iter().chain(arguments.iter().map(String::as_str)).collect();
+                    self.cargo(&name, &arguments, &[]);
+                }
+            }
+        }
+    }
+
+    fn cargo(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
+        if interrupt::seen() {
+            return;
+        }
+        let since = Instant::now();
+        let mut cargo = Command::new("cargo");
+        cargo.args(arguments).current_dir(self.root);
+        // What an earlier `services env` left in this shell is of no use now.
+        for (stale, _) in env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
+            cargo.env_remove(stale);
+        }
+        cargo.envs(self.env.iter().map(|(name, value)| (name, value)));
+        cargo.envs(env.iter().map(|(name, value)| (name, value)));
+        let (success, lines) = match command::watch(&mut cargo, is_of_interest) {
+            Ok(watched) => (watched.success, watched.kept),
+            Err(error) => (false, vec![format!("{error:#}")]),
+        };
+        let (skipped, mut summary): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| skip_reason(line).is_some());
+        self.skipped.extend(skipped.iter().filter_map(|line| Some(format!("{name}: {}", skip_reason(line)?))));
+        summary.dedup();
+        self.done.push(Step { name: name.to_owned(), success, seconds: since.elapsed().as_secs_f64(), summary });
+    }
+
+    fn report(mut self, started: &Started) -> Result<()> {
+        println!("\nservers used");
+        for service in &started.state.services {
+            println!("  {}: {}", service.name, service.version);
+        }
+        println!("skipped");
+        self.skipped.sort();
+        self.skipped.dedup();
+        for (name, reason) in &started.missing {
+            println!("  server {name}: {}", reason.lines().next().unwrap_or_default());
+        }
+        for line in &self.skipped {
+            println!("  {line}");
+        }
+        if self.skipped.is_empty() && started.missing.is_empty() {
+            println!("  nothing");
+        }
+        println!("steps");
+        // The tests themselves come last: their summary is what a reader, or a program, looks for at the end.
+        self.done.sort_by_key(|step| step.name.starts_with("tests"));
+        for step in &self.done {
+            println!("  {}: {} after {:.0} s", step.name, if step.success { "ok" } else { "FAILED" }, step.seconds);
+        }
+        for line in self.done.iter().flat_map(|step| &step.summary) {
+            println!("{line}");
+        }
+        ensure!(!interrupt::seen(), "interrupted");
+        let failed: Vec<&str> = self.done.iter().filter(|step| !step.success).map(|step| step.name.as_str()).collect();
+        ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+        Ok(())
+    }
+}
+
+/// Summaries, failures and skipped tests, of nextest and of libtest.
+fn is_of_interest(line: &str) -> bool {
+    let line = line.trim_start();
+    let starts = ["Summary [", "FAIL [", "TIMEOUT [", "SIG", "ABORT [", "test result:"];
+    starts.iter().any(|start| line.starts_with(start)) || line.ends_with("... FAILED") || skip_reason(line).is_some()
+}
+
+/// What follows `skipped:` on a line that a test printed.
+fn skip_reason(line: &str) -> Option<&str> {
+    line.trim().strip_prefix("skipped:").map(str::trim)
+}
+
+/// nextest shows nothing of a passing test, but writes it to a report. It also ends a test that hangs.
+fn prepare_nextest(config: &Path, junit: &Path) -> Result<()> {
+    let path = junit.display();
+    let text = format!(
+        "[profile.default]\nslow-timeout = {{ period = \"60s\", terminate-after = 15 }}\n\n\
+         [profile.default.junit]\npath = '{path}'\nstore-success-output = true\n"
+    );
+    fs::write(config, text)?;
+    if junit.exists() {
+        fs::remove_file(junit)?;
+    }
+    Ok(())
+}
+
+fn target_folder(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+/// Stops the servers that this run started, however it ends.
+struct StopOnDrop<'a> {
+    root: &'a Path,
+    names: Vec<String>,
+}
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = services::stop(self.root, Some(&self.names)) {
+            eprintln!("cannot stop {}: {error:#}", self.names.join(", "));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_failures_and_skips_are_kept() {
+        for line in [
+            "     Summary [   1.5s] 3 tests run: 3 passed, 0 skipped",
+            "        FAIL [   0.1s] commutator-core tests::x",
+            "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test a::b ... FAILED",
+            "skipped: conformance on Postgres needs COMMUTATOR_TEST_POSTGRES_URL",
+        ] {
+            assert!(is_of_interest(line), "{line}");
+        }
+        for line in ["        PASS [   0.1s] commutator-core tests::x", "test a::b ... ok", "nothing was skipped: fine"]
+        {
+            assert!(!is_of_interest(line), "{line}");
+        }
+    }
+}
