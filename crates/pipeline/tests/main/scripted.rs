@@ -1,0 +1,171 @@
+//! A source that tells what a test wrote down, and goes on from any checkpoint as a real one would.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use async_trait::async_trait;
+use commutator_core::{
+    Budget, ChangeBatch, CheckReport, Checkpoint, Column, Epoch, Error, ErrorKind, Gap, LogicalType, Offset, Op,
+    OrderKey, PartitionId, Position, Progress, ReadRequest, Result, Sequence, Source, SourceBatch, SourceEvent,
+    SourceStream, TableDescription, TableName, TableSchema,
+};
+
+/// What the source does at one place of its script.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Gives rows `(id, value)`; a value of `None` is a removal.
+    Rows(Vec<(i64, Option<Value>)>),
+    /// Ends the snapshot.
+    SnapshotEnd,
+    /// Fails, once per mention.
+    Fail(ErrorKind),
+    /// Reports a gap, once.
+    Gap,
+    /// Waits for ever.
+    Hang,
+}
+
+/// A value of the column `value`, or of another one.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Int(i64),
+    Text(&'static str),
+    Column(&'static str, i64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Scripted {
+    pub(crate) tables: Arc<BTreeMap<&'static str, Vec<Step>>>,
+    pub(crate) budget: Budget,
+    spent: Arc<Mutex<Vec<(TableName, usize)>>>,
+}
+
+const PARTITION: &str = "script";
+
+impl Scripted {
+    pub(crate) fn new(tables: impl IntoIterator<Item = (&'static str, Vec<Step>)>) -> Self {
+        let tables = Arc::new(tables.into_iter().collect());
+        Self { tables, budget: Budget::new(1 << 30), spent: Arc::default() }
+    }
+
+    /// Returns whether a step that happens once happens now.
+    fn once(&self, table: &TableName, step: usize) -> bool {
+        let mut spent = self.spent.lock().unwrap();
+        let id = (table.clone(), step);
+        let fresh = !spent.contains(&id);
+        if fresh {
+            spent.push(id);
+        }
+        fresh
+    }
+
+    async fn event(&self, table: &TableName, at: usize, from: &Checkpoint) -> Option<Result<SourceEvent>> {
+        let step = self.tables[table.as_str()].get(at)?;
+        let position = |n: usize| match n {
+            0 => None,
+            n => Some(Position::At(Offset { order: format!("{n:06}"), resume: None })),
+        };
+        let mut progress = Progress::of(PartitionId::new(PARTITION), position(at), position(at + 1).unwrap());
+        let changes = match step {
+            Step::Rows(rows) => Some(changes(rows, from, at)),
+            Step::SnapshotEnd => {
+                progress.snapshot_ended = true;
+                None
+            }
+            Step::Fail(kind) if self.once(table, at) => return Some(Err(Error::new(*kind, "As the script says"))),
+            Step::Gap if self.once(table, at) => {
+                let partitions = vec![PartitionId::new(PARTITION)];
+                return Some(Ok(SourceEvent::Gap(Gap {
+                    reason: "As the script says".into(),
+                    partitions,
+                    facts: vec![],
+                })));
+            }
+            Step::Hang => std::future::pending().await,
+            Step::Fail(_) | Step::Gap => None,
+        };
+        let permit = self.budget.reserve(changes.as_ref().map_or(0, ChangeBatch::memory_size)).await;
+        Some(Ok(SourceEvent::Batch(SourceBatch { changes, progress, wire_bytes: 100, permit })))
+    }
+}
+
+#[async_trait]
+impl Source for Scripted {
+    async fn check(&self) -> Result<CheckReport> {
+        Ok(CheckReport::default())
+    }
+
+    async fn discover(&self) -> Result<Vec<TableDescription>> {
+        Ok(self.tables.keys().map(|name| description(name)).collect())
+    }
+
+    async fn read(&self, request: ReadRequest) -> Result<SourceStream> {
+        let at = match request.from.position(&PartitionId::new(PARTITION)) {
+            Some(Position::At(offset)) => offset.order.parse().unwrap(),
+            _ => 0,
+        };
+        let state = (self.clone(), request, at);
+        Ok(Box::pin(futures_util::stream::unfold(state, |(source, request, at)| async move {
+            let event = source.event(&request.table, at, &request.from).await?;
+            Some((event, (source, request, at + 1)))
+        })))
+    }
+}
+
+pub(crate) fn description(name: &str) -> TableDescription {
+    TableDescription {
+        name: TableName::new(name),
+        keys: vec![Column::key("id", LogicalType::Int64)],
+        items: 0,
+        bytes: 0,
+        billing: "on demand".into(),
+        stream: None,
+    }
+}
+
+fn changes(rows: &[(i64, Option<Value>)], from: &Checkpoint, at: usize) -> ChangeBatch {
+    let snapshot = !from.snapshot_ended() && at == 0;
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0)));
+    let mut columns = vec![Column::key("id", LogicalType::Int64)];
+    let mut arrays = vec![ids];
+    let ints = |of: &str| {
+        rows.iter()
+            .map(|(_, value)| match value {
+                Some(Value::Int(n)) if of == "value" => Some(*n),
+                Some(Value::Column(name, n)) if *name == of => Some(*n),
+                _ => None,
+            })
+            .collect::<Int64Array>()
+    };
+    let texts: StringArray =
+        rows.iter().map(|(_, value)| if let Some(Value::Text(text)) = value { Some(*text) } else { None }).collect();
+    if rows.iter().any(|(_, value)| matches!(value, Some(Value::Text(_)))) {
+        columns.push(Column::new("value", LogicalType::Text));
+        arrays.push(Arc::new(texts));
+    } else if rows.iter().any(|(_, value)| matches!(value, Some(Value::Int(_)))) {
+        columns.push(Column::new("value", LogicalType::Int64));
+        arrays.push(Arc::new(ints("value")));
+    }
+    for (_, value) in rows {
+        if let Some(Value::Column(name, _)) = value {
+            columns.push(Column::new(*name, LogicalType::Int64));
+            arrays.push(Arc::new(ints(name)));
+        }
+    }
+    let schema = Arc::new(TableSchema::new(columns).unwrap());
+    let ops = rows.iter().map(|(_, value)| match value {
+        None => Op::Remove,
+        Some(_) if snapshot => Op::Snapshot,
+        Some(_) => Op::Modify,
+    });
+    let order = |i: usize| {
+        let sequence = if snapshot { Sequence::SNAPSHOT } else { ((at * 1000 + i + 1) as u64).into() };
+        OrderKey::new(from.epoch(), sequence)
+    };
+    let orders = (0..rows.len()).map(order).collect();
+    let batch = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
+    ChangeBatch::new(schema, batch, ops.collect(), orders, vec![None; rows.len()]).unwrap()
+}
+
+pub(crate) const FIRST: Epoch = Epoch::FIRST;
