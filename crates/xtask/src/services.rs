@@ -207,7 +207,8 @@ fn python(root: &Path) -> Result<Running> {
     let requirements = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let python = packages::python_environment("readers", &requirements)?.join("bin/python");
     let version = crate::command::run(std::process::Command::new(&python).arg("--version"))?;
-    let packages = requirements.lines().filter(|line| line.contains("==")).collect::<Vec<_>>().join(", ");
+    let packages = requirements.lines().take_while(|line| !line.is_empty()).filter(|line| line.contains("=="));
+    let packages = packages.collect::<Vec<_>>().join(", ");
     Ok(Running {
         name: "python".to_owned(),
         version: format!("{} with {packages}", version.trim()),
