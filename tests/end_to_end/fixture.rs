@@ -1,0 +1,119 @@
+//! A table at the source and an empty place at a destination, each with a name of its own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use commutator_tests::{Program, Running, python, python_in_background, server};
+
+/// A table in DynamoDB Local.
+pub(crate) struct Source {
+    pub(crate) endpoint: String,
+    pub(crate) table: String,
+}
+
+impl Source {
+    /// Creates an empty table whose stream has this view type, or `NONE` for no stream; `None` without servers.
+    pub(crate) fn create(test: &str, view: &str) -> Option<Self> {
+        server(test, "COMMUTATOR_TEST_PYTHON")?;
+        let source = Self { endpoint: server(test, "COMMUTATOR_TEST_DYNAMODB_URL")?, table: unique(test) };
+        source.load("create", &["--view", view]);
+        Some(source)
+    }
+
+    /// Puts so many items, and the special ones.
+    pub(crate) fn fill(&self, items: u32) {
+        self.load("fill", &["--items", &items.to_string(), "--special"]);
+    }
+
+    /// Changes items until it is dropped.
+    pub(crate) fn churn(&self, items: u32) -> Running {
+        let items = items.to_string();
+        python_in_background("load.py", &self.arguments("churn", &["--items", &items]))
+    }
+
+    pub(crate) fn load(&self, command: &str, more: &[&str]) {
+        python("load.py", &self.arguments(command, more));
+    }
+
+    fn arguments<'a>(&'a self, command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        [&[command, "--endpoint", &self.endpoint, "--table", &self.table], more].concat()
+    }
+
+    /// The `[source]` section that reads it.
+    pub(crate) fn config(&self) -> String {
+        let Self { endpoint, table } = self;
+        format!(
+            "[source]\ntype = \"dynamodb\"\nregion = \"eu-west-1\"\nendpoint_url = \"{endpoint}\"\naccess_key_id = \"test\"\n\
+             secret_access_key = \"test\"\ntables = [\"{table}\"]\n"
+        )
+    }
+}
+
+/// A place at a destination.
+pub(crate) enum Place {
+    Postgres { url: String, schema: String },
+    Disk { folder: tempfile::TempDir },
+    S3 { endpoint: String, path: String },
+}
+
+impl Place {
+    pub(crate) fn postgres(test: &str) -> Option<Self> {
+        Some(Self::Postgres { url: server(test, "COMMUTATOR_TEST_POSTGRES_URL")?, schema: unique("e2e") })
+    }
+
+    pub(crate) fn disk() -> Self {
+        Self::Disk { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub(crate) fn s3(test: &str) -> Option<Self> {
+        let endpoint = server(test, "COMMUTATOR_TEST_S3_ENDPOINT")?;
+        let bucket = server(test, "COMMUTATOR_TEST_S3_BUCKET")?;
+        Some(Self::S3 { endpoint, path: format!("{bucket}/{}", unique("e2e")) })
+    }
+
+    /// The `[destination]` section that writes to it.
+    pub(crate) fn config(&self) -> String {
+        match self {
+            Self::Postgres { schema, .. } => format!(
+                "[destination]\ntype = \"postgres\"\nurl = \"${{COMMUTATOR_TEST_POSTGRES_URL}}\"\nschema = \"{schema}\"\n"
+            ),
+            Self::Disk { folder } => {
+                format!("[destination]\ntype = \"parquet\"\nurl = \"{}\"\n", folder.path().display())
+            }
+            Self::S3 { endpoint, path } => format!(
+                "[destination]\ntype = \"parquet\"\nurl = \"s3://{path}\"\nendpoint_url = \"{endpoint}\"\nallow_http = true\n\
+                 region = \"us-east-1\"\naccess_key_id = \"${{COMMUTATOR_TEST_S3_ACCESS_KEY}}\"\n\
+                 secret_access_key = \"${{COMMUTATOR_TEST_S3_SECRET_KEY}}\"\n"
+            ),
+        }
+    }
+
+    /// Compares what arrived with the source, row by row and value by value.
+    pub(crate) fn verify(&self, source: &Source) -> String {
+        let of_source = ["--endpoint", &source.endpoint, "--table", &source.table];
+        match self {
+            Self::Postgres { url, schema } => {
+                python("verify.py", &[&["postgres", "--dsn", url, "--schema", schema], &of_source[..]].concat())
+            }
+            Self::Disk { folder } => {
+                let root = folder.path().to_string_lossy();
+                python("verify.py", &[&["parquet", "--root", &root], &of_source[..]].concat())
+            }
+            Self::S3 { endpoint, path } => {
+                python("verify.py", &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat())
+            }
+        }
+    }
+}
+
+/// Configures a pipeline between the two.
+pub(crate) fn program(pipeline: &str, source: &str, place: &Place) -> Program {
+    Program::new(&format!("[pipeline]\nid = \"{pipeline}\"\ncommit_seconds = 0.5\n{source}{}", place.config()))
+}
+
+/// A name that no other test and no other run has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970").as_millis();
+    format!("{prefix}_{now}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

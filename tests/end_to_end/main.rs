@@ -1,0 +1,6 @@
+//! The built program against DynamoDB Local, Postgres and S3, compared by Python programs that share no code with it.
+
+mod access;
+mod fixture;
+mod kills;
+mod two_runners;

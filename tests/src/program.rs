@@ -1,0 +1,120 @@
+//! The built `commutator`, and the Python programs beside these tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::Running;
+
+/// The built program with a configuration file in a folder of its own.
+#[derive(Debug)]
+pub struct Program {
+    folder: tempfile::TempDir,
+    binary: PathBuf,
+}
+
+impl Program {
+    /// Writes the configuration; the program is built if it was not.
+    ///
+    /// # Panics
+    ///
+    /// If there is no temporary folder, or the program cannot be built.
+    pub fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("commutator.toml"), config).expect("a file in it");
+        Self { folder, binary: binary() }
+    }
+
+    /// Returns the folder that the program runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program starts")
+    }
+
+    /// Runs the program to its end and returns what it printed.
+    ///
+    /// # Panics
+    ///
+    /// If it does not succeed.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "commutator {arguments:?}: {}\n{out}\n{err}", output.status);
+        out.into_owned()
+    }
+
+    /// Starts the program; its log goes to `log` in its folder, after what is there.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
+        Running::new(self.command(arguments).stdout(Stdio::null()).stderr(log).spawn().expect("the program starts"))
+    }
+
+    /// Returns what every started program logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+/// Returns the built program, which lies beside the folder of the test binaries.
+fn binary() -> PathBuf {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    let test = std::env::current_exe().expect("a running program has a path");
+    let path = test.parent().and_then(Path::parent).expect("test binaries lie two folders deep").join("commutator");
+    BUILT.call_once(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "--package", "commutator-cli", "--bin", "commutator"]);
+        let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(status.expect("cargo is there").success(), "the program does not build");
+    });
+    path
+}
+
+/// Runs one of the Python programs to its end and returns what it printed.
+///
+/// # Panics
+///
+/// If it does not succeed.
+pub fn python(program: &str, arguments: &[&str]) -> String {
+    let output = command(program, arguments).output().expect("Python starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
+/// Starts one of the Python programs; its standard output can be read.
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn python_in_background(program: &str, arguments: &[&str]) -> Running {
+    Running::new(command(program, arguments).stdout(Stdio::piped()).spawn().expect("Python starts"))
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let python = std::env::var("COMMUTATOR_TEST_PYTHON").expect("COMMUTATOR_TEST_PYTHON was checked before");
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(program)).args(arguments);
+    command
+}
