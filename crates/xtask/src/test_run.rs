@@ -1,17 +1,12 @@
 //! `cargo xtask test`: starts the servers, runs everything that can be run, stops the servers, and says what happened.
 //!
 //! A test that lacks its server prints a line `skipped: … needs COMMUTATOR_TEST_…` and returns, or panics if `CI` is set; the
-//! lines are collected here and shown at the end. Besides the variables of [`crate::services`], tests find the built program
-//! in `COMMUTATOR_TEST_BIN`. With arguments after `--` only the test runner runs, with these arguments.
+//! lines are collected here and shown at the end. Servers that ran before are used, and left running. With arguments after
+//! `--` only the test runner runs, with these arguments.
 
 mod junit;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{env, fs, path::Path, process::Command, time::Instant};
 
 use anyhow::{Result, ensure};
 
@@ -32,7 +27,8 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     services::require_all(&started)?;
 
     let mut steps = Steps::new(root, &started);
-    if steps.can_test_the_program() {
+    if arguments.is_empty() {
+        // The end-to-end tests drive it; built here, none of them waits for it.
         steps.cargo("build of the program", &["build", "--locked", "--package", "commutator-cli", "--bins"], &[]);
     }
     steps.tests("tests", arguments, &[]);
@@ -71,14 +67,7 @@ struct Step {
 
 impl<'a> Steps<'a> {
     fn new(root: &'a Path, started: &Started) -> Self {
-        let mut env = started.state.env();
-        let program = target_folder(root).join("debug/commutator");
-        env.push((format!("{PREFIX}BIN"), program.display().to_string()));
-        Self { root, env, done: Vec::new(), skipped: Vec::new() }
-    }
-
-    fn can_test_the_program(&self) -> bool {
-        self.root.join("crates/cli/src/main.rs").exists()
+        Self { root, env: started.state.env(), done: Vec::new(), skipped: Vec::new() }
     }
 
     /// Runs the tests of the whole workspace, or what the arguments choose.
@@ -198,10 +187,6 @@ fn prepare_nextest(config: &Path, junit: &Path) -> Result<()> {
         fs::remove_file(junit)?;
     }
     Ok(())
-}
-
-fn target_folder(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
 /// Stops the servers that this run started, however it ends.
