@@ -1,1 +1,83 @@
-//! Placeholder.
+//! The tests that every destination passes.
+//!
+//! A destination's crate has this one as a dev-dependency, says in a [`Harness`] where its tables can go and how they are read
+//! back, and lets [`suite!`] make a test of every trial. What a destination must do stands in the documentation of
+//! [`Destination`](commutator_core::Destination), [`Session`](commutator_core::Session) and
+//! [`Transaction`](commutator_core::Transaction); each trial takes one sentence of it, and the name of the trial is that sentence.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use commutator_conformance::{Harness, Row};
+//! use commutator_core::{Destination, Target};
+//! # use commutator_core::{Capabilities, CheckReport, Checkpoint, Result, Session};
+//! # #[derive(Debug)]
+//! # struct Db;
+//! # impl Db {
+//! #     async fn connect(_url: &str, _schema: &str) -> Self { Self }
+//! #     async fn select(&self, _name: &str) -> Vec<Row> { Vec::new() }
+//! # }
+//! # #[async_trait]
+//! # impl Destination for Db {
+//! #     fn capabilities(&self) -> Capabilities { unimplemented!() }
+//! #     async fn check(&self) -> Result<CheckReport> { unimplemented!() }
+//! #     async fn peek(&self, _: &Target) -> Result<Option<Checkpoint>> { unimplemented!() }
+//! #     async fn open(&self, _: &Target) -> Result<Box<dyn Session>> { unimplemented!() }
+//! # }
+//!
+//! struct DbHarness {
+//!     url: String,
+//!     schema: String,
+//! }
+//!
+//! #[async_trait]
+//! impl Harness for DbHarness {
+//!     async fn fresh() -> Option<Self> {
+//!         // A schema that no other trial uses; its name comes from the process id and a counter.
+//!         let url = std::env::var("COMMUTATOR_TEST_DB_URL").ok()?;
+//!         Some(Self { url, schema: "trial_4711_1".to_owned() })
+//!     }
+//!
+//!     async fn connect(&self) -> Arc<dyn Destination> {
+//!         Arc::new(Db::connect(&self.url, &self.schema).await)
+//!     }
+//!
+//!     async fn rows(&self, target: &Target) -> Vec<Row> {
+//!         Db::connect(&self.url, &self.schema).await.select(&target.name).await
+//!     }
+//! }
+//!
+//! mod conformance {
+//!     use super::DbHarness;
+//!
+//!     commutator_conformance::suite!(DbHarness);
+//! }
+//! ```
+//!
+//! Which trials apply follows from the destination's [`Capabilities`](commutator_core::Capabilities); one that does not, or whose
+//! backend is not configured, prints why and passes. Where the environment variable `CI` is `true`, a backend that is not configured is
+//! a failure.
+//!
+//! The suite tests itself: a small destination of its own passes it, and each of a list of deliberate mistakes in that destination is
+//! caught by a trial that is named next to it (`tests/`).
+
+mod bench;
+mod change;
+mod compare;
+mod harness;
+mod model;
+mod row;
+mod suite;
+mod trials;
+mod value;
+mod verdict;
+
+pub use bench::Bench;
+pub use change::{Change, Item, Key, OpName, batch};
+pub use harness::Harness;
+pub use model::{Expected, Model};
+pub use row::{Row, columns_of, rows_of};
+pub use suite::{TRIALS, Trial, judge, run};
+pub use value::Value;
+pub use verdict::{Stop, Verdict};

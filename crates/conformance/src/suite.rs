@@ -1,0 +1,151 @@
+//! The list of all trials, the macro that makes each of them a test, and how one is run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::{Bench, Harness, Stop, Verdict, trials};
+
+/// A trial that takes longer than this hangs: the destination waits for something that does not come.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// One test of the contract.
+#[derive(Clone, Copy)]
+pub struct Trial {
+    /// What part of the contract it is about.
+    pub topic: &'static str,
+    /// What it claims.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>,
+}
+
+impl std::fmt::Debug for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}::{}", self.topic, self.name)
+    }
+}
+
+/// Makes one `#[test]` per trial for a [`Harness`], in a module per topic.
+///
+/// It needs nothing in scope but the harness, and brings its own runtime.
+#[macro_export]
+macro_rules! suite {
+    ($harness:ty) => {
+        $crate::suite! { @list tests [$harness] }
+    };
+    // The one list of all trials.
+    (@list $what:ident [$($harness:ty)?]) => {
+        $crate::suite! { @$what [$($harness)?]
+            rows {
+                a_row_is_read_back,
+                a_newer_version_replaces_the_whole_row,
+                an_older_version_changes_nothing,
+                order_is_by_number_not_by_arrival_within_a_transaction,
+                order_is_by_number_not_by_arrival_within_a_batch,
+                sequences_of_forty_digits_are_told_apart,
+                a_later_epoch_is_newer_than_any_sequence,
+                a_removal_removes,
+                a_removed_key_comes_back_with_a_newer_insert,
+                keys_of_every_type_are_told_apart,
+                keys_of_two_columns_are_told_apart,
+                append_keeps_every_change,
+            }
+            transactions {
+                a_dropped_transaction_leaves_nothing,
+                the_first_transaction_may_be_dropped,
+                a_dropped_end_of_a_snapshot_leaves_nothing,
+                nobody_opened_it_is_not_the_same_as_nothing_was_read,
+                a_checkpoint_is_read_back_as_it_was_committed,
+                a_checkpoint_may_be_large,
+                a_transaction_without_rows_commits_its_checkpoint,
+                a_commit_of_many_rows_and_batches_is_one_unit,
+                tables_are_apart,
+                pipelines_have_checkpoints_of_their_own,
+                source_tables_have_checkpoints_of_their_own,
+                a_session_makes_many_transactions,
+            }
+            fencing {
+                an_older_session_cannot_commit,
+                a_transaction_begun_before_the_takeover_cannot_commit,
+                a_new_session_works_while_an_old_transaction_is_open,
+                a_fenced_end_of_a_snapshot_removes_nothing,
+                tables_are_fenced_one_by_one,
+                peek_does_not_fence,
+            }
+            replay {
+                a_replay_changes_nothing,
+            }
+            snapshot {
+                a_removed_row_does_not_come_back_with_the_snapshot,
+                tombstones_outlive_a_restart,
+                tombstones_work_within_a_transaction,
+                a_tombstone_gives_way_to_a_newer_row,
+                the_snapshot_s_end_keeps_every_row_of_its_epoch,
+                the_snapshot_s_end_comes_after_the_rows_of_its_transaction,
+                rows_that_a_resync_did_not_see_go_at_its_end,
+                a_tombstone_of_a_resync_stops_its_snapshot,
+                an_append_table_keeps_its_older_epochs,
+                a_snapshot_of_nothing_may_end,
+            }
+            check {
+                the_checks_of_a_healthy_destination_pass,
+                checks_may_run_beside_an_open_table,
+                capabilities_are_plausible,
+                a_mode_that_is_not_offered_is_refused,
+            }
+        }
+    };
+    (@tests [$harness:ty] $($topic:ident { $($trial:ident),* $(,)? })*) => {
+        $(mod $topic {
+            #[allow(unused_imports, clippy::wildcard_imports, reason = "the harness may be named by any path")]
+            use super::*;
+
+            $(#[test]
+            fn $trial() {
+                $crate::run::<$harness>(stringify!($topic), stringify!($trial));
+            })*
+        })*
+    };
+    (@table [] $($topic:ident { $($trial:ident),* $(,)? })*) => {
+        /// Every trial.
+        pub const TRIALS: &[Trial] = &[$($(Trial {
+            topic: stringify!($topic),
+            name: stringify!($trial),
+            run: |bench| Box::pin(trials::$topic::$trial(bench)),
+        }),*),*];
+    };
+}
+
+crate::suite! { @list table [] }
+
+/// Runs one trial against a fresh harness.
+///
+/// # Panics
+///
+/// Panics if the destination breaks the contract, if there is no such trial, or if the backend is not configured and the environment
+/// variable `CI` is `true`.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+pub fn run<H: Harness>(topic: &str, name: &str) {
+    let trial = TRIALS.iter().find(|trial| trial.topic == topic && trial.name == name).expect("a trial of the list");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let verdict = runtime.expect("a runtime").block_on(async {
+        let Some(harness) = H::fresh().await else {
+            let reason = "the backend is not configured here".to_owned();
+            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            return Err(if required { Stop::Failed(reason) } else { Stop::Skipped(reason) });
+        };
+        judge(trial, &Bench::new(harness).await).await
+    });
+    match verdict {
+        Ok(()) => {}
+        Err(Stop::Skipped(reason)) => eprintln!("skipped: {topic}::{name}: {reason}"),
+        Err(Stop::Failed(problem)) => panic!("{topic}::{name}: {problem}"),
+    }
+}
+
+/// Returns how a trial ends, with a failure for one that never does.
+pub async fn judge(trial: &Trial, bench: &Bench) -> Verdict {
+    let hangs = || Stop::Failed(format!("it did not end within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, (trial.run)(bench)).await.unwrap_or_else(|_| Err(hangs()))
+}

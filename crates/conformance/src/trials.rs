@@ -1,0 +1,8 @@
+//! The trials, by topic. Each takes one claim of the contract; all are listed in `suite.rs`.
+
+pub(crate) mod check;
+pub(crate) mod fencing;
+pub(crate) mod replay;
+pub(crate) mod rows;
+pub(crate) mod snapshot;
+pub(crate) mod transactions;

@@ -1,0 +1,120 @@
+//! Who opens a table last owns it.
+
+use commutator_core::{ErrorKind, Result};
+
+use crate::bench::{Writer, next_checkpoint};
+use crate::change::{at, put};
+use crate::verdict::ensure;
+use crate::{Bench, Change, Value, Verdict, batch};
+
+/// The end of a commit that must have been refused.
+fn refused(result: Result<()>) -> Verdict {
+    match result {
+        Ok(()) => Err(crate::Stop::Failed("a session committed after another had taken its table over".to_owned())),
+        Err(e) if e.kind() == ErrorKind::Fenced => Ok(()),
+        Err(e) => Err(crate::Stop::from(e).within("a fenced commit fails with another kind than `fenced`")),
+    }
+}
+
+fn change(id: i64, sequence: u64) -> Vec<Change> {
+    vec![put(id, at(sequence), [("a", Value::int(id))])]
+}
+
+pub(crate) async fn an_older_session_cannot_commit(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&change(1, 1)).await?;
+        let newer = bench.destination().open(&table.target).await?;
+        let mut older = std::mem::replace(&mut table.writer, Writer::new(newer, &table.target).await?);
+        let checkpoint = next_checkpoint(&older.checkpoint, false);
+        refused(older.transact(&[change(2, 2)], None, &checkpoint).await)?;
+        table.agrees_with(1).await?;
+        table.commit(&change(3, 3)).await?;
+        refused(older.transact(&[change(4, 4)], None, &checkpoint).await)?;
+        table.reopen().await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_transaction_begun_before_the_takeover_cannot_commit(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&change(1, 1)).await?;
+        let newer = bench.reconnect().await;
+        let target = table.target.clone();
+        let checkpoint = next_checkpoint(&table.writer.checkpoint, false);
+        let rows = table.writer.prepare(&[batch(&target.keys, &change(2, 2))?]).await?;
+        let mut transaction = table.writer.session.begin().await?;
+        transaction.write(&rows[0]).await?;
+        let session = newer.open(&target).await?;
+        refused(transaction.commit(&checkpoint).await)?;
+        table.writer = Writer::new(session, &target).await?;
+        table.agrees_with(1).await?;
+        table.commit(&change(3, 3)).await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_new_session_works_while_an_old_transaction_is_open(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&change(1, 1)).await?;
+        let session = bench.reconnect().await.open(&table.target).await?;
+        let mut older = std::mem::replace(&mut table.writer, Writer::new(session, &table.target).await?);
+        let session = bench.reconnect().await.open(&table.target).await?;
+        table.writer = Writer::new(session, &table.target).await?;
+        let rows = older.prepare(&[batch(&table.target.keys, &change(1, 2))?]).await;
+        if let Ok(rows) = &rows {
+            let mut transaction = older.session.begin().await?;
+            // A destination may notice here already that it was fenced.
+            let written = transaction.write(&rows[0]).await;
+            table.commit(&[put(1, at(3), [("a", Value::int(7)), ("b", Value::text("new column"))])]).await?;
+            table.agrees().await?;
+            if written.is_ok() {
+                refused(transaction.commit(&next_checkpoint(&table.writer.checkpoint, false)).await)?;
+            }
+        }
+        table.agrees().await?;
+        table.reopen().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_fenced_end_of_a_snapshot_removes_nothing(bench: &Bench) -> Verdict {
+    let mut table = bench.table(commutator_core::SyncMode::Mirror).await?;
+    table.commit(&change(1, 1)).await?;
+    let newer = bench.reconnect().await.open(&table.target).await?;
+    let mut older = std::mem::replace(&mut table.writer, Writer::new(newer, &table.target).await?);
+    let checkpoint = next_checkpoint(&older.checkpoint, true);
+    refused(older.transact(&[], Some(commutator_core::Epoch(2)), &checkpoint).await)?;
+    table.agrees_with(1).await
+}
+
+pub(crate) async fn tables_are_fenced_one_by_one(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut first = bench.table(mode).await?;
+        let mut second = bench.table(mode).await?;
+        first.commit(&change(1, 1)).await?;
+        second.commit(&change(1, 1)).await?;
+        second.reopen().await?;
+        first.commit(&change(2, 2)).await?;
+        second.commit(&change(2, 2)).await?;
+        first.agrees_with(2).await?;
+        second.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn peek_does_not_fence(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&change(1, 1)).await?;
+        let peeked = bench.reconnect().await.peek(&table.target).await?;
+        ensure!(peeked.as_ref() == Some(&table.writer.checkpoint), "peek gives {peeked:?}");
+        table.commit(&change(2, 2)).await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
