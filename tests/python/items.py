@@ -59,7 +59,7 @@ def value(rng, depth=0):
         return {"BS": list({rng.randbytes(rng.randrange(1, 9)) for _ in range(rng.randrange(1, 4))})}
     if kind == "L":
         return {"L": [value(rng, depth + 1) for _ in range(rng.randrange(4))]}
-    return {"M": {text(rng, 8): value(rng, depth + 1) for _ in range(rng.randrange(4))}}
+    return {"M": {"k" + text(rng, 8): value(rng, depth + 1) for _ in range(rng.randrange(4))}}
 
 
 def deep(levels):
