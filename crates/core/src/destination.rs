@@ -64,6 +64,13 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Returns the checkpoint of the last commit without taking the target over; `None` if nobody ever opened it.
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>>;
 
+    /// Returns what [`Session::evolve`] would do for a plan, as statements to show; nothing is asked of the destination.
+    ///
+    /// Empty for destinations that have no statements.
+    fn preview(&self, _target: &Target, _plan: &SchemaPlan) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes the target over from any other writer and reads its checkpoint.
     ///
     /// This is the fence: once it returns, commits of sessions that were opened earlier for the same target and slice fail with

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Destination, Error, ErrorKind, PipelineId, Result, Source, TableDescription, TableName};
+use commutator_core::schema::Names;
+use commutator_core::{
+    Destination, Error, ErrorKind, NameMap, PipelineId, Result, Slice, Source, TableDescription, TableName, Target,
+};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::shape::key_columns;
 use crate::table::Table;
 use crate::{Event, NoObserver, Observer, Options};
 
@@ -80,6 +84,36 @@ impl Pipeline {
         self
     }
 
+    /// Returns the id, which names the checkpoints.
+    pub fn id(&self) -> &PipelineId {
+        &self.id
+    }
+
+    /// Returns the source.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// Returns the destination.
+    pub fn destination(&self) -> &Arc<dyn Destination> {
+        &self.destination
+    }
+
+    /// Returns what a run writes a table to.
+    pub fn target(&self, table: &TableDescription) -> Target {
+        let options = self.options.table(&table.name);
+        let mut names = Names::new(self.destination.capabilities().identifiers, NameMap::new());
+        Target {
+            pipeline: self.id.clone(),
+            table: table.name.clone(),
+            name: options.name.clone().unwrap_or_else(|| table.name.as_str().to_owned()),
+            keys: key_columns(table, &mut names),
+            mode: options.mode,
+            slice: Slice::whole(),
+            expected_bytes: table.bytes,
+        }
+    }
+
     /// Runs until every table has read what was asked for, failed, or `stop` is cancelled; then what is whole is committed.
     ///
     /// A table that fails does not stop the others: look at the report. An error of this function means that nothing was begun.
@@ -113,7 +147,7 @@ impl Pipeline {
         let name = description.name.clone();
         let table = Table {
             options: self.options.table(&name).clone(),
-            pipeline: self.id,
+            target: self.target(&description),
             source: self.source,
             destination: self.destination,
             run: self.options,

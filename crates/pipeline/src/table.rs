@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use commutator_core::schema::Names;
 use commutator_core::{
-    Checkpoint, CommitInterval, Destination, Error, ErrorKind, Gap, PipelineId, ReadRequest, Result, Session, Slice,
-    Source, TableDescription, Target, Until,
+    Checkpoint, CommitInterval, Destination, Error, ErrorKind, Gap, ReadRequest, Result, Session, Source,
+    TableDescription, Target, Until,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
-use crate::shape::{Shape, key_columns};
+use crate::shape::Shape;
 use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
 
 /// Everything that is known of a table before it is opened.
 pub(crate) struct Table {
-    pub(crate) pipeline: PipelineId,
+    pub(crate) target: Target,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) run: Arc<Options>,
@@ -68,7 +67,7 @@ impl Table {
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
         let capabilities = self.destination.capabilities();
-        let mut session = self.destination.open(&self.target()).await?;
+        let mut session = self.destination.open(&self.target).await?;
         let mut checkpoint = session.checkpoint().clone();
         self.tell(&Event::Started {
             table: &self.description,
@@ -131,19 +130,6 @@ impl Table {
         }
         session.begin().await?.commit(&next).await?;
         Ok(End::Resync)
-    }
-
-    fn target(&self) -> Target {
-        let mut names = Names::new(self.destination.capabilities().identifiers, commutator_core::NameMap::new());
-        Target {
-            pipeline: self.pipeline.clone(),
-            table: self.description.name.clone(),
-            name: self.options.name.clone().unwrap_or_else(|| self.description.name.as_str().to_owned()),
-            keys: key_columns(&self.description, &mut names),
-            mode: self.options.mode,
-            slice: Slice::whole(),
-            expected_bytes: self.description.bytes,
-        }
     }
 
     fn tell(&self, event: &Event<'_>) {
