@@ -221,6 +221,9 @@ fn discard(service: &Running) -> Result<()> {
     if let Some(process) = &service.process {
         process.stop(&service.stop_signal, Duration::from_secs(5));
     }
+    for file in &service.leftovers {
+        fs::remove_file(file).or_else(gone_is_fine)?;
+    }
     match &service.folder {
         Some(folder) => fs::remove_dir_all(folder).or_else(gone_is_fine).context("cannot remove a server's data"),
         None => Ok(()),

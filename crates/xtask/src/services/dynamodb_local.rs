@@ -51,6 +51,7 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
         process: Some(process),
         stop_signal: "TERM".to_owned(),
         folder: Some(folder.to_owned()),
+        leftovers: Vec::new(),
         env: vec![("COMMUTATOR_TEST_DYNAMODB_URL".to_owned(), format!("http://127.0.0.1:{port}"))],
         notes: Vec::new(),
     })

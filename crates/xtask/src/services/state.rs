@@ -23,6 +23,8 @@ pub(crate) struct Running {
     pub(crate) stop_signal: String,
     /// Its data and log; removed when it is stopped.
     pub(crate) folder: Option<PathBuf>,
+    /// What else it leaves behind.
+    pub(crate) leftovers: Vec<PathBuf>,
     /// The variables that tell tests about it.
     pub(crate) env: Vec<(String, String)>,
     /// What a user of it should know, such as TLS that could not be set up.
@@ -92,6 +94,7 @@ impl State {
                 "started": service.process.as_ref().map(|process| &process.started),
                 "stop_signal": service.stop_signal,
                 "folder": service.folder.as_ref().map(|folder| folder.display().to_string()),
+                "leftovers": service.leftovers.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
                 "env": service.env.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
                 "notes": service.notes,
             })
@@ -101,6 +104,7 @@ impl State {
 
     fn from_json(value: &Value) -> Option<Self> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
+        let path = |value: &Value| text(value).map(PathBuf::from);
         let service = |value: &Value| {
             let process = match &value["pid"] {
                 Value::Null => None,
@@ -112,7 +116,8 @@ impl State {
                 version: text(&value["version"])?,
                 process,
                 stop_signal: text(&value["stop_signal"])?,
-                folder: text(&value["folder"]).map(PathBuf::from),
+                folder: path(&value["folder"]),
+                leftovers: value["leftovers"].as_array().into_iter().flatten().map(path).collect::<Option<_>>()?,
                 env: value["env"].as_array()?.iter().map(pair).collect::<Option<_>>()?,
                 notes: value["notes"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             })
@@ -132,6 +137,7 @@ mod tests {
             process: Some(Process { pid: 7, started: "123".to_owned() }),
             stop_signal: "INT".to_owned(),
             folder: Some(PathBuf::from("/tmp/data")),
+            leftovers: vec![PathBuf::from("/tmp/socket")],
             env: vec![("A".to_owned(), "it's".to_owned()), ("B".to_owned(), "2".to_owned())],
             notes: vec!["no TLS".to_owned()],
         };
