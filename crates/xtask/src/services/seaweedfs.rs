@@ -72,6 +72,6 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
 }
 
 /// Where each part puts another socket of its own, wherever the temporary folder is.
-fn rpc_socket(part: &str, port: u16) -> PathBuf {
-    PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + ports::RPC_OFFSET))
+fn rpc_socket(part: &str, http: u16) -> PathBuf {
+    PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", http + ports::RPC_OFFSET))
 }
