@@ -11,10 +11,9 @@ use std::{env, fs, path::Path, process::Command, time::Instant};
 use anyhow::{Result, ensure};
 
 use crate::{
-    command,
-    examples::EXAMPLES,
-    interrupt,
+    command, examples, interrupt,
     services::{self, Started, Wanted, postgres},
+    tidy,
 };
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
@@ -34,7 +33,7 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     steps.tests("tests", arguments, &[]);
     if arguments.is_empty() {
         steps.cargo("documentation tests", &["test", "--doc", "--workspace", "--locked"], &[]);
-        steps.examples();
+        steps.examples(&examples::names(&tidy::metadata(root)?)?);
     }
     if wanted.postgres_matrix {
         for (major, _) in postgres::MATRIX {
@@ -93,15 +92,15 @@ impl<'a> Steps<'a> {
         self.skipped.extend(junit::skipped(&report));
     }
 
-    fn examples(&mut self) {
-        for example in EXAMPLES {
-            let name = format!("example {}", example.name);
-            match example.resolve(&self.env) {
-                Err(variable) => self.skipped.push(format!("{name}: needs {variable}")),
+    fn examples(&mut self, names: &[String]) {
+        for name in names {
+            let step = format!("example {name}");
+            match examples::arguments(name, &self.env) {
+                Err(reason) => self.skipped.push(format!("{step}: {reason}")),
                 Ok(arguments) => {
-                    let run = ["run", "--locked", "--package", "commutator-examples", "--example", example.name, "--"];
+                    let run = ["run", "--locked", "--package", "commutator-examples", "--example", name, "--"];
                     let arguments: Vec<&str> = run.into_iter().chain(arguments.iter().map(String::as_str)).collect();
-                    self.cargo(&name, &arguments, &[]);
+                    self.cargo(&step, &arguments, &[]);
                 }
             }
         }

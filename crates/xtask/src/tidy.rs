@@ -19,9 +19,7 @@ use crate::command;
 /// Prints every broken rule; an error if there is one.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let files = files(root)?;
-    let metadata = command::run(
-        Command::new("cargo").args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root),
-    )?;
+    let metadata = metadata(root)?;
     let mut problems = Vec::new();
     problems.extend(files::too_long(&files));
     problems.extend(files::ignored_without_reason(&files));
@@ -36,6 +34,12 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     ensure!(problems.is_empty(), "tidy: {} problems in {} files", problems.len(), files.len());
     println!("tidy: {} files, no problem", files.len());
     Ok(())
+}
+
+/// What Cargo knows of the workspace's own packages.
+pub(crate) fn metadata(root: &Path) -> Result<String> {
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    command::run(Command::new("cargo").args(arguments).current_dir(root))
 }
 
 /// A broken rule.
