@@ -1,0 +1,263 @@
+//! The columns of a table, and what the decoder remembers of them from item to item and page to page.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use commutator_core::{Column, Error, ErrorKind, LogicalType, Result, TableSchema};
+use hashbrown::HashMap;
+
+use super::builder::Builder;
+use super::cursor::{Cursor, invalid};
+use super::hints::{Hints, START};
+use super::tag::Tag;
+
+/// The most cells a page may have, empty ones included: a page is about 1 MB, and what it becomes must stay in proportion.
+const MAX_CELLS: usize = 1 << 24;
+
+/// Beyond so many remembered attributes the decoder starts over with the next page.
+const MAX_REMEMBERED: usize = 8_192;
+
+/// Attributes that the older version of global tables added to every item start like this.
+const GLOBAL_TABLE_PREFIX: &[u8] = b"aws:rep:";
+
+/// What an attribute is to the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Part of the key, with the type that all its values have.
+    Key(Tag),
+    Plain,
+    /// Left out.
+    Dropped,
+}
+
+#[derive(Debug)]
+pub(super) struct Attribute {
+    name: String,
+    role: Role,
+    /// The last row that had the attribute, plus one, `NULL` included.
+    seen: usize,
+    pub(super) builder: Builder,
+}
+
+/// The columns of a table under construction; the key columns are the first ones.
+#[derive(Debug)]
+pub(super) struct Columns {
+    keys: Vec<Column>,
+    keep_global_table_attributes: bool,
+    attributes: Vec<Attribute>,
+    index: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    hints: Hints,
+    /// Attributes that the page has so far, and items.
+    present: usize,
+    rows: usize,
+    /// The schema of the last page: most pages have the same.
+    schema: Option<(Arc<TableSchema>, SchemaRef)>,
+}
+
+impl Columns {
+    pub(super) fn new(keys: Vec<Column>, keep_global_table_attributes: bool) -> Self {
+        let mut columns = Self {
+            keys,
+            keep_global_table_attributes,
+            attributes: Vec::new(),
+            index: HashMap::default(),
+            hints: Hints::new(),
+            present: 0,
+            rows: 0,
+            schema: None,
+        };
+        columns.forget();
+        columns
+    }
+
+    fn forget(&mut self) {
+        self.attributes.clear();
+        self.index.clear();
+        self.hints = Hints::new();
+        for key in self.keys.clone() {
+            let tag = match key.ty {
+                LogicalType::Text => Tag::S,
+                LogicalType::Binary => Tag::B,
+                _ => Tag::N,
+            };
+            self.add(key.name, Role::Key(tag));
+        }
+    }
+
+    /// Begins a page.
+    pub(super) fn begin(&mut self) {
+        if self.attributes.len() > MAX_REMEMBERED {
+            self.forget();
+        }
+        for attribute in &mut self.attributes {
+            attribute.seen = 0;
+            attribute.builder.clear();
+        }
+        (self.present, self.rows) = (0, 0);
+    }
+
+    /// Returns the number of finished rows, which is the index of the one that is being read.
+    #[inline]
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns the attribute that comes next if it is one of those that followed `previous` before, and reads up to its value.
+    #[inline]
+    pub(super) fn predicted(&mut self, previous: usize, cursor: &mut Cursor<'_>) -> Option<(usize, Tag)> {
+        self.hints.predicted(previous, cursor)
+    }
+
+    /// Reads the name of the next attribute and its type, up to its value, and remembers them as following `previous`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn named(&mut self, previous: usize, cursor: &mut Cursor<'_>) -> Result<(usize, Tag)> {
+        let start = cursor.at();
+        let name = cursor.string()?;
+        cursor.expect(b':')?;
+        let i = match self.index.get(name.as_ref()) {
+            Some(&i) => i,
+            None => self.discover(&name, start)?,
+        };
+        let attribute = &self.attributes[i];
+        let tag = match attribute.role {
+            Role::Dropped => Tag::Skipped,
+            role => {
+                cursor.space();
+                let at = cursor.at();
+                let tag = Tag::read(cursor).map_err(|e| e.with("attribute", &attribute.name))?;
+                match role {
+                    Role::Key(key) if key != tag => {
+                        return Err(invalid("A key attribute has another type than the table's key", at)
+                            .with("attribute", &attribute.name)
+                            .with("type", tag)
+                            .with("expected", key));
+                    }
+                    _ => tag,
+                }
+            }
+        };
+        self.hints.learn(previous, i, cursor.since(start), tag);
+        Ok((i, tag))
+    }
+
+    fn discover(&mut self, name: &[u8], at: usize) -> Result<usize> {
+        let text = str::from_utf8(name).map_err(|e| invalid("An attribute name is not UTF-8", at).with_source(e))?;
+        let dropped = !self.keep_global_table_attributes && name.starts_with(GLOBAL_TABLE_PREFIX);
+        Ok(self.add(text.to_owned(), if dropped { Role::Dropped } else { Role::Plain }))
+    }
+
+    fn add(&mut self, name: String, role: Role) -> usize {
+        let i = self.attributes.len();
+        self.index.insert(name.as_bytes().into(), i);
+        self.attributes.push(Attribute { name, role, seen: 0, builder: Builder::new() });
+        self.hints.add();
+        i
+    }
+
+    /// Returns an attribute for the value it has in the current row.
+    #[inline]
+    pub(super) fn enter(&mut self, i: usize, cursor: &Cursor<'_>) -> Result<&mut Attribute> {
+        let attribute = &mut self.attributes[i];
+        if attribute.seen > self.rows {
+            return Err(invalid("An item has an attribute twice", cursor.at()).with("attribute", &attribute.name));
+        }
+        if attribute.seen == 0 {
+            self.present += 1;
+            if self.present.saturating_mul(self.rows + 1) > MAX_CELLS {
+                return Err(too_many(self.present, self.rows + 1));
+            }
+        }
+        attribute.seen = self.rows + 1;
+        Ok(attribute)
+    }
+
+    /// Returns the attribute's name.
+    pub(super) fn name(&self, i: usize) -> &str {
+        &self.attributes[i].name
+    }
+
+    /// Ends the row, whose item began at `start`.
+    #[inline]
+    pub(super) fn end_row(&mut self, start: usize) -> Result<()> {
+        for attribute in &self.attributes[..self.keys.len()] {
+            if attribute.builder.len() <= self.rows {
+                return Err(invalid("An item lacks a key attribute", start).with("attribute", &attribute.name));
+            }
+        }
+        self.rows += 1;
+        if self.present.saturating_mul(self.rows) > MAX_CELLS {
+            return Err(too_many(self.present, self.rows));
+        }
+        Ok(())
+    }
+
+    /// Returns how many attributes are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.attributes.len()
+    }
+
+    /// Returns the number of key columns.
+    pub(super) fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes the rows out: the columns that have a value, the key columns first.
+    pub(super) fn take(&mut self, body: &[u8]) -> Result<(Arc<TableSchema>, RecordBatch)> {
+        let mut arrays = Vec::with_capacity(self.attributes.len());
+        let mut types = Vec::with_capacity(self.attributes.len());
+        for (i, attribute) in self.attributes.iter_mut().enumerate() {
+            let column = attribute.builder.take(self.rows);
+            if let Some((ty, array)) = column.map_err(|e| unreadable(body, e).with("attribute", &attribute.name))? {
+                types.push((i, ty));
+                arrays.push(array);
+            }
+        }
+        let (schema, arrow) = self.schema(&types)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let rows = RecordBatch::try_new_with_options(arrow, arrays, &options).map_err(|e| {
+            Error::new(ErrorKind::Unexpected, "The columns of a page do not fit together").with_source(e)
+        })?;
+        Ok((schema, rows))
+    }
+
+    fn schema(&mut self, types: &[(usize, LogicalType)]) -> Result<(Arc<TableSchema>, SchemaRef)> {
+        if let Some((schema, arrow)) = &self.schema {
+            let same = |(column, &(i, ty)): (&Column, &(usize, LogicalType))| {
+                column.ty == ty && column.name == self.attributes[i].name
+            };
+            if schema.columns().len() == types.len() && schema.columns().iter().zip(types).all(same) {
+                return Ok((Arc::clone(schema), Arc::clone(arrow)));
+            }
+        }
+        let columns = types.iter().map(|&(i, ty)| {
+            let Attribute { name, role, .. } = &self.attributes[i];
+            Column { name: name.clone(), ty, key: matches!(role, Role::Key(_)) }
+        });
+        let schema = Arc::new(TableSchema::new(columns.collect())?);
+        let arrow = schema.to_arrow();
+        self.schema = Some((Arc::clone(&schema), Arc::clone(&arrow)));
+        Ok((schema, arrow))
+    }
+}
+
+/// The index that stands for the start of an item.
+pub(super) const NO_ATTRIBUTE: usize = START;
+
+#[cold]
+fn too_many(attributes: usize, items: usize) -> Error {
+    Error::new(ErrorKind::DataInvalid, "A page has too many different attributes to become columns")
+        .with("attributes", attributes)
+        .with("items", items)
+}
+
+/// Texts are not looked at until their column is complete; only then is it known that one is not UTF-8.
+#[cold]
+fn unreadable(body: &[u8], source: arrow_schema::ArrowError) -> Error {
+    match simdutf8::compat::from_utf8(body) {
+        Err(e) => invalid("The body is not UTF-8", e.valid_up_to()).with_source(e),
+        Ok(_) => Error::new(ErrorKind::Unexpected, "A column cannot be built").with_source(source),
+    }
+}

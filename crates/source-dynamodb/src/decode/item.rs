@@ -1,0 +1,125 @@
+//! Items: from their bytes into the columns, value by value.
+
+use commutator_core::{Error, Result};
+
+use super::columns::{Attribute, Columns, NO_ATTRIBUTE};
+use super::cursor::{Cursor, invalid};
+use super::nested::{self, Sets};
+use super::number::{self, General};
+use super::tag::Tag;
+
+/// Reads the item at the cursor as the next row and returns how many attributes it has.
+///
+/// Whatever fails leaves the row unfinished; the page is then lost.
+pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, sets: &mut Sets) -> Result<usize> {
+    cursor.space();
+    let start = cursor.at();
+    cursor.expect(b'{')?;
+    let row = columns.rows();
+    let mut count = 0;
+    if !cursor.eat(b'}') {
+        let mut previous = NO_ATTRIBUTE;
+        loop {
+            let (i, tag) = match columns.predicted(previous, cursor) {
+                Some(found) => found,
+                None => columns.named(previous, cursor)?,
+            };
+            let attribute = columns.enter(i, cursor)?;
+            if let Err(error) = value(tag, cursor, attribute, row, sets) {
+                return Err(named(error, columns.name(i)));
+            }
+            count += 1;
+            previous = i;
+            if !another(tag, cursor)? {
+                break;
+            }
+        }
+    }
+    columns.end_row(start)?;
+    Ok(count)
+}
+
+#[cold]
+fn named(error: Error, attribute: &str) -> Error {
+    error.with("attribute", attribute)
+}
+
+/// Reads the end of a value's type object, and returns whether another attribute follows it.
+#[inline]
+fn another(tag: Tag, cursor: &mut Cursor<'_>) -> Result<bool> {
+    if tag != Tag::Skipped {
+        match cursor.rest().first_chunk::<2>() {
+            Some(b"},") => {
+                cursor.advance(2);
+                return Ok(true);
+            }
+            Some(b"}}") => {
+                cursor.advance(2);
+                return Ok(false);
+            }
+            _ => cursor.expect(b'}')?,
+        }
+    }
+    cursor.more(b'}')
+}
+
+#[inline]
+fn value(tag: Tag, cursor: &mut Cursor<'_>, attribute: &mut Attribute, row: usize, sets: &mut Sets) -> Result<()> {
+    let builder = &mut attribute.builder;
+    match tag {
+        Tag::S => builder.push_text(row, cursor),
+        Tag::N => match number::short(cursor.rest()) {
+            Some((numeral, length)) => {
+                cursor.advance(length);
+                builder.push_numeral(row, numeral, cursor)
+            }
+            None => general_number(cursor, attribute, row),
+        },
+        Tag::Bool => {
+            let value = boolean(cursor)?;
+            builder.push_bool(row, value, cursor)
+        }
+        Tag::Null => null(cursor),
+        Tag::B => {
+            let base64 = cursor.string_rest()?;
+            builder.push_binary(row, &base64, cursor)
+        }
+        Tag::M | Tag::L | Tag::Ss | Tag::Ns | Tag::Bs => {
+            builder.push_json(row, cursor, |cursor, out| nested::write(tag, cursor, out, sets, 1))
+        }
+        Tag::Skipped => cursor.skip(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn general_number(cursor: &mut Cursor<'_>, attribute: &mut Attribute, row: usize) -> Result<()> {
+    let at = cursor.at();
+    let text = cursor.string_rest()?;
+    match str::from_utf8(&text).ok().and_then(number::general) {
+        Some(General::Numeral(numeral)) => attribute.builder.push_numeral(row, numeral, cursor),
+        Some(General::Long(canonical)) => attribute.builder.push_long_number(row, &canonical, cursor),
+        None => Err(invalid("A number is not one that DynamoDB has", at)),
+    }
+}
+
+/// Reads `true` or `false`.
+#[inline]
+pub(super) fn boolean(cursor: &mut Cursor<'_>) -> Result<bool> {
+    // A predicted prefix ends before white space, if there is any.
+    cursor.space();
+    if cursor.literal(b"true") {
+        Ok(true)
+    } else if cursor.literal(b"false") {
+        Ok(false)
+    } else {
+        Err(invalid("A Boolean is neither true nor false", cursor.at()))
+    }
+}
+
+/// Reads the content of `NULL`, which is always `true`.
+#[inline]
+pub(super) fn null(cursor: &mut Cursor<'_>) -> Result<()> {
+    cursor.space();
+    if cursor.literal(b"true") { Ok(()) } else { Err(invalid("The content of NULL is not true", cursor.at())) }
+}

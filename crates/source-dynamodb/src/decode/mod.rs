@@ -1,0 +1,128 @@
+//! From a response's bytes to change batches, in a single pass.
+//!
+//! `DynamoDB` sends each value under its type (`{"price":{"N":"12.50"}}`). The decoder walks such a body once and appends every
+//! value to the Arrow column it belongs to: there is no tree of values, no map per item and no string per value in between. What
+//! makes it fast is kept in [`hints`]; what a value becomes stands in [`builder`] (columns and how they widen) and [`nested`]
+//! (documents and sets, as JSON text).
+//!
+//! A body is taken whole or not at all: whatever is wrong with it is [`DataInvalid`](commutator_core::ErrorKind::DataInvalid)
+//! with the offset of the byte, the attribute's name if it is known, and never a value.
+
+mod bits;
+mod builder;
+mod columns;
+mod cursor;
+mod hints;
+mod item;
+mod nested;
+mod number;
+mod records;
+mod scan;
+mod tag;
+mod widen;
+
+use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence};
+
+use columns::Columns;
+use nested::Sets;
+pub(crate) use records::RecordFilter;
+
+/// Decodes the pages of one table; it remembers from page to page how the table's items look.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    columns: Columns,
+    sets: Sets,
+}
+
+/// A decoded page of `Scan`.
+#[derive(Debug)]
+pub(crate) struct ScanPage {
+    /// The items, if there are any.
+    pub(crate) changes: Option<ChangeBatch>,
+    /// The number of items.
+    pub(crate) items: u64,
+    /// The key to go on from: a JSON object, exactly as it was sent. `None` at the end of the segment.
+    pub(crate) last_key: Option<String>,
+    /// The read capacity units that the page took, if the request asked for them.
+    pub(crate) read_units: Option<f64>,
+}
+
+/// A decoded page of `GetRecords`.
+#[derive(Debug)]
+pub(crate) struct RecordsPage {
+    /// The changes that the filter let through, if there are any.
+    pub(crate) changes: Option<ChangeBatch>,
+    /// Where to go on; `None` at the shard's end.
+    pub(crate) next_iterator: Option<String>,
+    /// The sequence number of the page's last record, whether it was dropped or not.
+    pub(crate) last_sequence: Option<Sequence>,
+    /// The newest time of a record in milliseconds since 1970, of dropped ones too.
+    pub(crate) newest_ms: Option<i64>,
+    /// The number of records, dropped ones included.
+    pub(crate) records: u64,
+    /// The number of records that the filter dropped.
+    pub(crate) dropped: u64,
+}
+
+impl Decoder {
+    /// Creates a decoder for a table with these key columns, partition key first; `Text` stands for a key of type `S`, `Binary`
+    /// for `B`, and any number type for `N`.
+    ///
+    /// Attributes named `aws:rep:*`, which the older version of global tables adds to every item, are left out.
+    pub(crate) fn new(keys: Vec<Column>) -> Self {
+        Self::with_global_table_attributes(keys, false)
+    }
+
+    /// Creates a decoder that also keeps the attributes named `aws:rep:*`, if wanted.
+    pub(crate) fn with_global_table_attributes(keys: Vec<Column>, keep: bool) -> Self {
+        Self { columns: Columns::new(keys, keep), sets: Sets::default() }
+    }
+
+    /// Decodes the body of a `Scan` response.
+    pub(crate) fn scan_page(&mut self, body: &[u8], epoch: Epoch) -> Result<ScanPage> {
+        self.columns.begin();
+        let envelope = scan::read(body, &mut self.columns, &mut self.sets)?;
+        let rows = self.columns.rows();
+        let changes =
+            self.take(body, vec![Op::Snapshot; rows], vec![OrderKey::snapshot(epoch); rows], vec![None; rows])?;
+        Ok(ScanPage { changes, items: rows as u64, last_key: envelope.last_key, read_units: envelope.read_units })
+    }
+
+    /// Decodes the body of a stream's `GetRecords` response; the rows keep the order of the records.
+    pub(crate) fn records_page(&mut self, body: &[u8], epoch: Epoch, filter: RecordFilter) -> Result<RecordsPage> {
+        self.columns.begin();
+        let mut changes = Vec::new();
+        let envelope = records::read(body, &filter, &mut self.columns, &mut self.sets, &mut changes)?;
+        let changes = self.take(
+            body,
+            changes.iter().map(|change| change.op).collect(),
+            changes.iter().map(|change| OrderKey::new(epoch, change.sequence)).collect(),
+            changes.iter().map(|change| change.created_us).collect(),
+        )?;
+        Ok(RecordsPage {
+            changes,
+            next_iterator: envelope.next_iterator,
+            last_sequence: envelope.last_sequence,
+            newest_ms: envelope.newest_us.map(|us| us.div_euclid(1_000)),
+            records: envelope.records,
+            dropped: envelope.dropped,
+        })
+    }
+
+    fn take(
+        &mut self,
+        body: &[u8],
+        ops: Vec<Op>,
+        orders: Vec<OrderKey>,
+        changed_at: Vec<Option<i64>>,
+    ) -> Result<Option<ChangeBatch>> {
+        if ops.is_empty() {
+            return Ok(None);
+        }
+        let (schema, rows) = self.columns.take(body)?;
+        ChangeBatch::new(schema, rows, ops, orders, changed_at).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Numbers from their digits, without a text in between where they are short.
+
+use std::cmp::Ordering;
+
+use commutator_core::LogicalType;
+use commutator_core::schema::{canonical_number, number_type};
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// As many digits as always fit 64 bits with a sign.
+const FAST_DIGITS: usize = 18;
+
+/// Powers of ten, as many as a decimal of 38 digits can need.
+pub(super) const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// A number that a column of fixed width holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numeral {
+    /// A whole number of 64 bits.
+    Int(i64),
+    /// `value / 10^scale`, with the digits it needs before and behind the point.
+    Decimal { value: i128, integer: u8, scale: u8 },
+}
+
+/// A number of any length.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum General {
+    Numeral(Numeral),
+    /// More digits than a decimal has, as canonical text.
+    Long(String),
+}
+
+/// Reads a numeral that ends in a quote, and returns how many bytes both take.
+///
+/// Returns `None` for whatever is not short and plain; [`general`] knows the rest.
+#[inline]
+pub(super) fn short(text: &[u8]) -> Option<(Numeral, usize)> {
+    let negative = *text.first()? == b'-';
+    let mut at = usize::from(negative);
+    let mut mantissa = 0;
+    let whole = digits(text, &mut at, &mut mantissa, FAST_DIGITS)?;
+    if whole == 0 || whole > FAST_DIGITS {
+        return None;
+    }
+    match *text.get(at)? {
+        b'"' => Some((Numeral::Int(signed(mantissa, negative)), at + 1)),
+        b'.' => {
+            at += 1;
+            let fraction = digits(text, &mut at, &mut mantissa, FAST_DIGITS - whole)?;
+            if fraction == 0 || whole + fraction > FAST_DIGITS || *text.get(at)? != b'"' {
+                return None;
+            }
+            Some((fractional(mantissa, fraction, negative)?, at + 1))
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn fractional(mut mantissa: u64, fraction: usize, negative: bool) -> Option<Numeral> {
+    let mut scale = u8::try_from(fraction).ok()?;
+    while scale > 0 && mantissa.is_multiple_of(10) {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    if scale == 0 {
+        return Some(Numeral::Int(signed(mantissa, negative)));
+    }
+    let length = u8::try_from(mantissa.checked_ilog10()? + 1).ok()?;
+    let value = i128::from(signed(mantissa, negative));
+    Some(Numeral::Decimal { value, integer: length.saturating_sub(scale), scale })
+}
+
+#[inline]
+fn signed(mantissa: u64, negative: bool) -> i64 {
+    // At most 18 digits: no bit is lost.
+    let value = mantissa.cast_signed();
+    if negative { -value } else { value }
+}
+
+/// Reads the digits at `at` into the mantissa and returns how many there are; more than `most` are not all read.
+#[inline]
+fn digits(text: &[u8], at: &mut usize, mantissa: &mut u64, most: usize) -> Option<usize> {
+    let mut count = 0;
+    loop {
+        let block = text.get(*at..)?.first_chunk::<8>()?;
+        let word = u64::from_le_bytes(*block) ^ (ONES * 0x30);
+        // A byte above 9 reaches the top bit when 0x76 is added; what it carries over lies above the first such byte.
+        let other = (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
+        let found = other.trailing_zeros() as usize / 8;
+        count += found;
+        if found > 0 {
+            if count > most {
+                return Some(count);
+            }
+            *mantissa = *mantissa * TENS[found] + eight(word << (8 * (8 - found)));
+            *at += found;
+        }
+        if found < 8 {
+            return Some(count);
+        }
+    }
+}
+
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// Returns the number whose eight digits are the bytes of `word`, the first digit in the lowest byte.
+#[inline]
+fn eight(word: u64) -> u64 {
+    let pairs = word.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000 << 32 | 1) >> 32
+}
+
+/// Returns the number that a text is, or `None` if it is none or lies beyond every exponent `DynamoDB` has.
+pub(super) fn general(text: &str) -> Option<General> {
+    let ty = number_type(text)?;
+    let canonical = canonical_number(text)?;
+    Some(match ty {
+        LogicalType::Int64 => General::Numeral(Numeral::Int(canonical.parse().ok()?)),
+        LogicalType::Decimal { precision, scale } => {
+            let value = canonical.replace('.', "").parse().ok()?;
+            General::Numeral(Numeral::Decimal { value, integer: precision - scale, scale })
+        }
+        _ => General::Long(canonical),
+    })
+}
+
+/// Returns the length of the JSON number at the start of a text.
+pub(super) fn json_length(text: &[u8]) -> Option<usize> {
+    let run = |from: usize| text.get(from..).map_or(0, |t| t.iter().take_while(|b| b.is_ascii_digit()).count());
+    let start = usize::from(text.first() == Some(&b'-'));
+    let whole = run(start);
+    if whole == 0 || (whole > 1 && text[start] == b'0') {
+        return None;
+    }
+    let mut at = start + whole;
+    if text.get(at) == Some(&b'.') {
+        let fraction = run(at + 1);
+        if fraction == 0 {
+            return None;
+        }
+        at += 1 + fraction;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        let exponent = run(at + 1 + sign);
+        if exponent == 0 {
+            return None;
+        }
+        at += 1 + sign + exponent;
+    }
+    Some(at)
+}
+
+/// Appends a number as it stands in a JSON document: as it was sent if that is a JSON number, else in its canonical form.
+///
+/// Returns `None` if it is no number that [`general`] accepts.
+pub(super) fn write_json(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let is_json = json_length(text) == Some(text.len());
+    let plain = is_json && !text.iter().any(|b| matches!(b, b'e' | b'E'));
+    if plain {
+        out.extend_from_slice(text);
+        return Some(());
+    }
+    let canonical = canonical_number(str::from_utf8(text).ok()?)?;
+    out.extend_from_slice(if is_json { text } else { canonical.as_bytes() });
+    Some(())
+}
+
+/// Compares two numbers in canonical form.
+pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    match (a.strip_prefix(b"-"), b.strip_prefix(b"-")) {
+        (None, None) => compare_absolute(a, b),
+        (Some(a), Some(b)) => compare_absolute(b, a),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+    }
+}
+
+fn compare_absolute(a: &[u8], b: &[u8]) -> Ordering {
+    let whole = |text: &[u8]| text.iter().position(|&b| b == b'.').unwrap_or(text.len());
+    // With as many digits before the point, the order of the texts is that of the numbers.
+    whole(a).cmp(&whole(b)).then_with(|| a.cmp(b))
+}
