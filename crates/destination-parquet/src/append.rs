@@ -1,0 +1,104 @@
+//! The rows of one transaction on an `append` table.
+
+use arrow_array::RecordBatch;
+use commutator_core::{Error, ErrorKind, Result};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::task::JoinHandle;
+
+use crate::buckets::Bucket;
+use crate::encode::Encoder;
+use crate::error;
+use crate::files::Files;
+use crate::manifest::{DataFile, Manifest, Purpose};
+use crate::types::{Shape, arrow_schema, memory_size};
+
+/// Rows that are written but not committed; they are encoded while further ones are being read.
+#[derive(Debug, Default)]
+pub(crate) struct Append {
+    open: Option<JoinHandle<Result<Encoder>>>,
+    rows: u64,
+    memory: u64,
+    files: Vec<DataFile>,
+}
+
+impl Append {
+    pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, file_bytes: usize) -> Result<()> {
+        let encoder = match self.encoder().await? {
+            Some(encoder) if encoder.size() >= file_bytes => {
+                self.close(encoder, files).await?;
+                None
+            }
+            encoder => encoder,
+        };
+        self.rows += rows.num_rows() as u64;
+        self.memory += memory_size(&rows);
+        let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
+        self.open = Some(tokio::task::spawn_blocking(move || {
+            let mut encoder = match encoder {
+                Some(encoder) => encoder,
+                None => Encoder::new(schema, Some(&rows), level)?,
+            };
+            encoder.write(&rows)?;
+            Ok(encoder)
+        }));
+        Ok(())
+    }
+
+    /// Adds the rows to the manifest that is about to be committed.
+    ///
+    /// Files of older schemas are written anew, so that all have the same columns; while the first snapshot runs that waits for
+    /// its end, for else a table with many new columns would be written many times over.
+    pub(crate) async fn commit(
+        mut self,
+        files: &Files,
+        before: &Manifest,
+        next: &mut Manifest,
+        snapshot_ends: bool,
+    ) -> Result<()> {
+        if let Some(encoder) = self.encoder().await? {
+            self.close(encoder, files).await?;
+        }
+        let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
+        let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
+        if !first_load {
+            next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
+        }
+        next.files.append(&mut self.files);
+        Ok(())
+    }
+
+    async fn encoder(&mut self) -> Result<Option<Encoder>> {
+        match self.open.take() {
+            Some(task) => task.await.map_err(error::task)?.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn close(&mut self, encoder: Encoder, files: &Files) -> Result<()> {
+        let bytes = tokio::task::spawn_blocking(|| encoder.finish()).await.map_err(error::task)??;
+        let (rows, memory) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.memory));
+        self.files.push(files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?);
+        Ok(())
+    }
+}
+
+/// Returns files of which each has the columns that the table has now.
+async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
+    let parallel = std::thread::available_parallelism().map_or(1, usize::from);
+    futures_util::stream::iter(old)
+        .map(|file| async move {
+            if file.schema == files.number {
+                return Ok(file);
+            }
+            let rows = files.read(&file).await?;
+            let new = files.write(Purpose::Data, Bucket::ALL, rows).await?;
+            if new.rows == file.rows {
+                return Ok(new);
+            }
+            Err(Error::new(ErrorKind::Unexpected, "A file that was written anew has not the same rows")
+                .with("file", file.name))
+        })
+        .buffered(parallel)
+        .try_collect()
+        .await
+}

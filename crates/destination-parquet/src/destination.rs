@@ -1,0 +1,115 @@
+//! The destination: what it can do, and how a table is opened.
+
+use async_trait::async_trait;
+use commutator_core::{
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
+    ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, Target,
+};
+use uuid::Uuid;
+
+use crate::client::Store;
+use crate::config::Settings;
+use crate::folder::Folder;
+use crate::manifest::Manifest;
+use crate::session::ParquetSession;
+use crate::{chain, probe, sweep};
+
+/// How often the table is taken over anew because another writer was faster.
+const TRIES: u32 = 16;
+
+/// Tables as Parquet files with a manifest, on a local disk or in an object store.
+#[derive(Debug, Clone)]
+pub struct Parquet {
+    store: Store,
+    settings: Settings,
+}
+
+impl Parquet {
+    pub(crate) fn new(store: Store, settings: Settings) -> Self {
+        Self { store, settings }
+    }
+
+    pub(crate) fn folder(&self, target: &Target) -> Result<Folder> {
+        if target.name.is_empty() {
+            return Err(Error::new(ErrorKind::ConfigInvalid, "A table's name in the destination is empty")
+                .with("table", &target.table));
+        }
+        Ok(Folder::new(&self.store, &target.name))
+    }
+
+    /// Adds the manifest by which a new session owns the table.
+    async fn take_over(&self, folder: &Folder, target: &Target) -> Result<Manifest> {
+        let session = Uuid::new_v4().simple().to_string();
+        let mut lost = None;
+        for _ in 0..TRIES {
+            let manifest = match chain::newest(folder).await? {
+                Some(newest) => {
+                    newest.check(target)?;
+                    newest.taken_over(session.clone())
+                }
+                None => {
+                    sweep::refuse_foreign(folder).await?;
+                    Manifest::first(target, session.clone())
+                }
+            };
+            match chain::append(folder, &manifest, target).await {
+                Ok(()) => return Ok(manifest),
+                Err(error) if error.kind() == ErrorKind::Fenced => lost = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let busy = Error::new(ErrorKind::Unavailable, "Other writers commit to the table all the time");
+        Err(lost.into_iter().fold(busy, Error::with_source).with("table", &target.table))
+    }
+}
+
+#[async_trait]
+impl Destination for Parquet {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: "parquet",
+            modes: &[SyncMode::Mirror, SyncMode::Append],
+            guarantee: CommitGuarantee::Atomic,
+            checkpoint: CheckpointHome::Destination,
+            slices: Slices::One,
+            identifiers: IdentifierRules {
+                // DynamoDB's own limit is 64 KB, but for nested values; engines that read Parquet take a few hundred characters.
+                max_bytes: 255,
+                // DuckDB, Athena and others find columns whatever their case.
+                case_sensitive: false,
+                accepts: |c| !c.is_control(),
+                reserved: &[],
+            },
+            max_columns: Limit::Unlimited,
+            nul_in_text: true,
+            widens: true,
+            commit_interval: CommitInterval {
+                max_bytes: self.settings.commit_bytes,
+                max_rows: u64::MAX,
+                max_delay: self.settings.commit_delay,
+            },
+        }
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        Ok(probe::run(&self.store).await)
+    }
+
+    async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
+        let Some(manifest) = chain::newest(&self.folder(target)?).await? else { return Ok(None) };
+        manifest.check(target)?;
+        Ok(Some(manifest.checkpoint))
+    }
+
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        if !self.capabilities().modes.contains(&target.mode) {
+            return Err(Error::new(ErrorKind::Unsupported, "Parquet tables are `mirror` or `append`")
+                .with("table", &target.table)
+                .with("mode", target.mode));
+        }
+        let folder = self.folder(target)?;
+        let manifest = self.take_over(&folder, target).await?;
+        sweep::sweep(&folder, &manifest).await?;
+        Ok(Box::new(ParquetSession::new(folder, target.clone(), self.settings, manifest)))
+    }
+}

@@ -1,0 +1,144 @@
+//! One table's folder: read, write, create, list and delete, by names relative to it.
+
+use bytes::Bytes;
+use commutator_core::Result;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutMode, PutPayload, WriteMultipart};
+
+use crate::client::Store;
+use crate::error;
+
+/// What readers' globs never match: manifests, and files whose rows are not part of the table yet.
+pub(crate) const HIDDEN: &str = "_commutator";
+
+/// From here on a file is uploaded in parts; a part takes one try if the network is slow.
+const MULTIPART_FROM: usize = 32 << 20;
+const PART: usize = 8 << 20;
+const PARTS_AT_ONCE: usize = 4;
+const DELETES_AT_ONCE: usize = 16;
+
+/// One table's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    store: Store,
+    root: Path,
+}
+
+/// A file in the folder, by its name relative to it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+}
+
+impl Folder {
+    pub(crate) fn new(store: &Store, table: &str) -> Self {
+        Self { store: store.clone(), root: store.root.clone().join(table) }
+    }
+
+    /// Returns the folder's address, for messages.
+    pub(crate) fn address(&self) -> String {
+        self.at("")
+    }
+
+    fn at(&self, name: &str) -> String {
+        let folder = self.root.filename().unwrap_or_default();
+        format!("{}/{folder}/{name}", self.store.label).trim_end_matches('/').to_owned()
+    }
+
+    fn path(&self, name: &str) -> Path {
+        name.split('/').fold(self.root.clone(), Path::join)
+    }
+
+    pub(crate) async fn get(&self, name: &str) -> Result<Bytes> {
+        let read = async { self.store.objects.get(&self.path(name)).await?.bytes().await };
+        read.await.map_err(|e| error::storage(e, "read", &self.at(name)))
+    }
+
+    /// Writes a file under a name that nobody else uses, durably.
+    pub(crate) async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let path = self.path(name);
+        let write = async {
+            if bytes.len() < MULTIPART_FROM {
+                return self.store.objects.put(&path, PutPayload::from_bytes(bytes)).await.map(drop);
+            }
+            let upload = self.store.objects.put_multipart(&path).await?;
+            let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+            for start in (0..bytes.len()).step_by(PART) {
+                upload.wait_for_capacity(PARTS_AT_ONCE).await?;
+                upload.put(bytes.slice(start..bytes.len().min(start + PART)));
+            }
+            upload.finish().await.map(drop)
+        };
+        write.await.map_err(|e| error::storage(e, "write", &self.at(name)))?;
+        self.sync(name).await
+    }
+
+    /// Writes a file if none has its name, atomically and durably; returns whether it did.
+    ///
+    /// An error leaves open whether it happened.
+    pub(crate) async fn create(&self, name: &str, bytes: Bytes, scratch: &str) -> Result<bool> {
+        let path = self.path(name);
+        let created = if self.store.local.is_some() {
+            // A local file gets its name only once its bytes are on the disk, so that a power failure cannot leave half of it.
+            self.put(scratch, bytes).await?;
+            let linked = self.store.objects.copy_if_not_exists(&self.path(scratch), &path).await;
+            self.delete([scratch.to_owned()]).await?;
+            linked
+        } else {
+            let create = PutMode::Create.into();
+            self.store.objects.put_opts(&path, PutPayload::from_bytes(bytes), create).await.map(drop)
+        };
+        match created {
+            Ok(()) => self.sync(name).await.map(|()| true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(e) => Err(error::storage(e, "create", &self.at(name))),
+        }
+    }
+
+    /// Lists all files whose names are greater than `after`, bytewise, in the folder or a part of it.
+    pub(crate) async fn list(&self, part: &str, after: &str) -> Result<Vec<Entry>> {
+        let prefix = if part.is_empty() { self.root.clone() } else { self.path(part) };
+        let listed = if after.is_empty() {
+            self.store.objects.list(Some(&prefix))
+        } else {
+            self.store.objects.list_with_offset(Some(&prefix), &self.path(after))
+        };
+        let name = |path: &Path| {
+            path.prefix_match(&self.root)
+                .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+        };
+        listed
+            .try_filter_map(|meta| std::future::ready(Ok(name(&meta.location).map(|name| Entry { name }))))
+            .try_collect()
+            .await
+            .map_err(|e| error::storage(e, "list", &self.at(part)))
+    }
+
+    /// Deletes files; one that is not there any more is fine.
+    pub(crate) async fn delete(&self, names: impl IntoIterator<Item = String>) -> Result<()> {
+        futures_util::stream::iter(names)
+            .map(|name| async move {
+                match self.store.objects.delete(&self.path(&name)).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                    Err(e) => Err(error::storage(e, "delete", &self.at(&name))),
+                }
+            })
+            .buffer_unordered(DELETES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// On a local disk, waits until a file and its name are on the disk; elsewhere an answered write is durable.
+    async fn sync(&self, name: &str) -> Result<()> {
+        let Some(local) = &self.store.local else { return Ok(()) };
+        let path = local.join(self.path(name).as_ref());
+        let synced = tokio::task::spawn_blocking(move || {
+            std::fs::File::open(&path)?.sync_all()?;
+            path.parent().map_or(Ok(()), |parent| std::fs::File::open(parent)?.sync_all())
+        });
+        let synced = synced.await.map_err(error::task)?;
+        let generic = |e| object_store::Error::Generic { store: "local disk", source: Box::new(e) };
+        synced.map_err(|e: std::io::Error| error::storage(generic(e), "flush", &self.at(name)))
+    }
+}

@@ -1,0 +1,211 @@
+//! The manifest: what a table consists of, as one JSON file per commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use commutator_core::{Checkpoint, Error, ErrorKind, PipelineId, Result, SyncMode, TableName, TableSchema, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::buckets::Bucket;
+use crate::folder::HIDDEN;
+
+/// Raised when an older version of this program could no longer read what a newer one wrote.
+const FORMAT: u32 = 1;
+
+/// What a table consists of. The manifest with the highest version counts; it is the commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    format: u32,
+    /// One more than that of the manifest before.
+    pub(crate) version: u64,
+    /// Grows with every session; only the newest session may add manifests.
+    pub(crate) owner: u64,
+    /// Tells two writers apart that both believe to be this owner.
+    pub(crate) session: String,
+    pub(crate) pipeline: PipelineId,
+    pub(crate) table: TableName,
+    pub(crate) mode: SyncMode,
+    pub(crate) checkpoint: Checkpoint,
+    /// The schemas that files still have, by number; the last one is the table's.
+    pub(crate) schemas: BTreeMap<u32, Arc<TableSchema>>,
+    /// The buckets of a `mirror` table; empty until its first snapshot has ended.
+    pub(crate) buckets: Vec<Bucket>,
+    /// The files that hold the table.
+    pub(crate) files: Vec<DataFile>,
+    /// The files whose changes are applied when the snapshot ends, in the order of their commits.
+    pub(crate) pending: Vec<DataFile>,
+}
+
+/// One Parquet file of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataFile {
+    /// Its name, relative to the table's folder.
+    pub(crate) name: String,
+    /// The bucket that all of its rows fall into.
+    pub(crate) bucket: Bucket,
+    /// The number of the schema it was written with.
+    pub(crate) schema: u32,
+    pub(crate) rows: u64,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// What its rows take in memory.
+    pub(crate) memory: u64,
+}
+
+impl Manifest {
+    /// Returns the first manifest of a table, not written yet.
+    pub(crate) fn first(target: &Target, session: String) -> Self {
+        Self {
+            format: FORMAT,
+            version: 1,
+            owner: 1,
+            session,
+            pipeline: target.pipeline.clone(),
+            table: target.table.clone(),
+            mode: target.mode,
+            checkpoint: Checkpoint::default(),
+            schemas: BTreeMap::new(),
+            buckets: Vec::new(),
+            files: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Returns the manifest by which a new session takes the table over.
+    #[must_use]
+    pub(crate) fn taken_over(&self, session: String) -> Self {
+        Self { version: self.version + 1, owner: self.owner + 1, session, ..self.clone() }
+    }
+
+    /// Returns the table's schema and its number; `None` if it has no columns yet.
+    pub(crate) fn schema(&self) -> Option<(u32, &Arc<TableSchema>)> {
+        self.schemas.last_key_value().map(|(&number, schema)| (number, schema))
+    }
+
+    /// Removes the schemas that no file has any more, but for the table's own.
+    pub(crate) fn forget_unused_schemas(&mut self) {
+        let Some((last, _)) = self.schema() else { return };
+        let used: Vec<u32> = self.files.iter().chain(&self.pending).map(|file| file.schema).collect();
+        self.schemas.retain(|number, _| *number == last || used.contains(number));
+    }
+
+    /// Returns whether a file belongs to the table or waits to.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().chain(&self.pending).map(|file| file.name.as_str())
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Bytes> {
+        serde_json::to_vec(self)
+            .map(Bytes::from)
+            .map_err(|e| Error::new(ErrorKind::Unexpected, "A manifest cannot be written").with_source(e))
+    }
+
+    pub(crate) fn parse(bytes: &[u8], name: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: u32,
+        }
+        let unreadable = |message: &str| Error::new(ErrorKind::DataInvalid, message).with("manifest", name);
+        let header: Header = serde_json::from_slice(bytes).map_err(|e| {
+            unreadable("A manifest cannot be read; restore it or remove the table's folder").with_source(e)
+        })?;
+        if header.format != FORMAT {
+            return Err(unreadable("A newer version of this program wrote the table; use that version")
+                .with("format", header.format));
+        }
+        serde_json::from_slice(bytes).map_err(|e| {
+            unreadable("A manifest cannot be read; restore it or remove the table's folder").with_source(e)
+        })
+    }
+
+    /// Checks that the table is the one a target means.
+    pub(crate) fn check(&self, target: &Target) -> Result<()> {
+        let refuse = |message: &str, has: &str, wanted: &str| {
+            Err(Error::new(ErrorKind::ConfigInvalid, message)
+                .with("table", &target.table)
+                .with("folder", &target.name)
+                .with("has", has)
+                .with("wanted", wanted))
+        };
+        if self.pipeline != target.pipeline {
+            let message =
+                "Another pipeline writes this table; use its id, another folder, or remove the table's folder";
+            return refuse(message, self.pipeline.as_str(), target.pipeline.as_str());
+        }
+        if self.table != target.table {
+            let message = "Another source table is written to this folder; give one of them another name";
+            return refuse(message, self.table.as_str(), target.table.as_str());
+        }
+        if self.mode != target.mode {
+            let message = "The table was written in another mode; use that mode, another name, or remove the table's \
+                           folder to read it anew";
+            return refuse(message, self.mode.as_str(), target.mode.as_str());
+        }
+        Ok(())
+    }
+}
+
+/// Returns the name of the manifest of a version; names are in the order of their versions.
+pub(crate) fn manifest_name(version: u64) -> String {
+    format!("{HIDDEN}/manifest-{version:020}.json")
+}
+
+/// Returns the version of a manifest by its name.
+pub(crate) fn manifest_version(name: &str) -> Option<u64> {
+    name.strip_prefix(HIDDEN)?.strip_prefix("/manifest-")?.strip_suffix(".json")?.parse().ok()
+}
+
+/// What a file that we write is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is part of the table: readers' globs see it.
+    Data,
+    /// Its rows are not part of the table yet.
+    Pending,
+    /// It becomes a manifest.
+    Scratch,
+}
+
+/// Returns a name that no other file has: the owner and the version it is written for are in it, `unique` makes up the rest.
+pub(crate) fn file_name(purpose: Purpose, owner: u64, version: u64, unique: &str) -> String {
+    let stem = format!("{owner:010}-{version:020}-{unique}");
+    match purpose {
+        Purpose::Data => format!("{stem}.parquet"),
+        Purpose::Pending => format!("{HIDDEN}/{stem}.pending"),
+        Purpose::Scratch => format!("{HIDDEN}/{stem}.scratch"),
+    }
+}
+
+/// Returns the owner in a name that [`file_name`] gave, `None` for any other file.
+pub(crate) fn file_owner(name: &str) -> Option<u64> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let stem = match extension {
+        "parquet" => stem,
+        "pending" | "scratch" => stem.strip_prefix(HIDDEN)?.strip_prefix('/')?,
+        _ => return None,
+    };
+    let mut parts = stem.splitn(3, '-');
+    let (owner, version, unique) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| b.is_ascii_digit());
+    let ours = digits(owner, 10) && digits(version, 20) && unique.bytes().all(|b| b.is_ascii_alphanumeric());
+    ours.then(|| owner.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_owner_and_version() {
+        assert_eq!(manifest_version(&manifest_name(42)), Some(42));
+        assert!(manifest_name(9) < manifest_name(10));
+        for purpose in [Purpose::Data, Purpose::Pending, Purpose::Scratch] {
+            assert_eq!(file_owner(&file_name(purpose, 7, 42, "0a1b")), Some(7));
+        }
+        for foreign in ["a.parquet", "x/part-0.parquet", "0000000007-x-y.parquet", "0000000007.parquet", "_SUCCESS"] {
+            assert_eq!(file_owner(foreign), None, "{foreign}");
+        }
+        assert_eq!(manifest_version("_commutator/other.json"), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The rows of one transaction on a `mirror` table.
+
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use commutator_core::{Epoch, Result};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+
+use crate::buckets::{Bucket, bits_for};
+use crate::error;
+use crate::files::Files;
+use crate::manifest::{DataFile, Manifest, Purpose};
+use crate::merge::{Keep, Versioned, merge};
+use crate::settle::{Input, Sizes, settle};
+use crate::types::{Versions, memory_size};
+
+/// Rows in memory beyond this are written before the commit.
+const BUFFER: u64 = 160 << 20;
+/// A file of less is not worth its request, so fewer buckets are written.
+const FILE: u64 = 8 << 20;
+const MOST_BITS: u8 = 5;
+
+/// Rows that are written but not committed.
+#[derive(Debug, Default)]
+pub(crate) struct Mirror {
+    rows: Vec<RecordBatch>,
+    size: u64,
+    files: Vec<DataFile>,
+    pending: Vec<DataFile>,
+}
+
+impl Mirror {
+    pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, before: &Manifest) -> Result<()> {
+        self.size += memory_size(&rows);
+        self.rows.push(rows);
+        if self.size >= BUFFER { self.flush(files, before).await } else { Ok(()) }
+    }
+
+    /// Adds the rows to the manifest that is about to be committed.
+    pub(crate) async fn commit(
+        mut self,
+        files: &Arc<Files>,
+        sizes: Sizes,
+        before: &Manifest,
+        next: &mut Manifest,
+        ended: Option<Epoch>,
+    ) -> Result<()> {
+        let steady = before.checkpoint.snapshot_ended() && next.checkpoint.snapshot_ended();
+        if ended.is_none() && !steady {
+            self.flush(files, before).await?;
+            next.files.append(&mut self.files);
+            next.pending.append(&mut self.pending);
+            return Ok(());
+        }
+        let untouched = self.rows.is_empty() && self.files.is_empty() && self.pending.is_empty();
+        let current = before.files.iter().all(|file| file.schema == files.number);
+        if ended.is_none() && untouched && current {
+            return Ok(());
+        }
+        let table = before.files.iter().chain(&self.files).filter(|file| file.rows > 0);
+        let waiting = before.pending.iter().chain(&self.pending);
+        let inputs = table
+            .map(|file| Input { file: file.clone(), settled: true })
+            .chain(waiting.map(|file| Input { file: file.clone(), settled: false }))
+            .collect();
+        let settled = settle(files, sizes, &before.buckets, inputs, self.rows, ended).await?;
+        next.buckets = settled.buckets;
+        next.files = settled.files;
+        next.pending = Vec::new();
+        Ok(())
+    }
+
+    /// Writes the buffered rows as files.
+    ///
+    /// While the first snapshot runs, its rows are files of the table at once. Everything else waits, tombstones included: a
+    /// change may be older than what the table holds, or its row may come later.
+    async fn flush(&mut self, files: &Files, before: &Manifest) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        self.size = 0;
+        let first_load = before.checkpoint.epoch() == Epoch::FIRST
+            && !before.checkpoint.snapshot_ended()
+            && before.buckets.is_empty();
+        let (mut snapshot, mut changes) = (Vec::new(), Vec::new());
+        for batch in rows {
+            if !first_load {
+                changes.push(batch);
+                continue;
+            }
+            let versions = Versions::of(&batch, &files.schema);
+            let direct: Vec<bool> =
+                (0..batch.num_rows()).map(|row| versions.is_snapshot_of(row, Epoch::FIRST)).collect();
+            for (chosen, wanted) in [(&mut snapshot, true), (&mut changes, false)] {
+                let mask: BooleanArray = direct.iter().map(|&direct| Some(direct == wanted)).collect();
+                let rows = filter_record_batch(&batch, &mask).map_err(error::arrow)?;
+                if rows.num_rows() > 0 {
+                    chosen.push(rows);
+                }
+            }
+        }
+        self.files.extend(write_buckets(files, Purpose::Data, snapshot).await?);
+        self.pending.extend(write_buckets(files, Purpose::Pending, changes).await?);
+        Ok(())
+    }
+}
+
+/// Writes the newest version of each key, one file per bucket; how many buckets depends on how much there is.
+async fn write_buckets(files: &Files, purpose: Purpose, rows: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
+    let size: u64 = rows.iter().map(memory_size).sum();
+    let fewer = bits_for(size, FILE).min(MOST_BITS);
+    let buckets = Bucket::ALL.split(if size < 2 * FILE { 0 } else { fewer });
+    let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
+    let keep = Keep { tombstones: true, from_epoch: None };
+    let merged = tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
+    let parts = merged.await.map_err(error::task)??;
+    let parallel = std::thread::available_parallelism().map_or(1, usize::from);
+    let full: Vec<_> = buckets.into_iter().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
+    futures_util::stream::iter(full)
+        .map(|(bucket, rows)| files.write(purpose, bucket, rows).boxed())
+        .buffered(parallel)
+        .try_collect()
+        .await
+}

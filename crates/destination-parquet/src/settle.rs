@@ -1,0 +1,238 @@
+//! Brings a `mirror` table's buckets up to date: every one that changed is read, merged and written once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use commutator_core::{Epoch, Result};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tokio::sync::Semaphore;
+
+use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
+use crate::error;
+use crate::files::Files;
+use crate::manifest::{DataFile, Purpose};
+use crate::merge::{Keep, Versioned, merge, scatter};
+use crate::types::memory_size;
+
+const MB: u64 = 1 << 20;
+
+/// How large things may get, in bytes of rows in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// A bucket larger than this is split.
+    pub(crate) bucket: u64,
+    /// What is merged in one go; more is first distributed over smaller buckets.
+    pub(crate) merge: u64,
+    /// What is distributed in one go.
+    pub(crate) chunk: u64,
+    /// All merges that run at a time, in MB.
+    pub(crate) parallel_mb: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { bucket: 64 * MB, merge: 192 * MB, chunk: 128 * MB, parallel_mb: 512 }
+    }
+}
+
+/// Distributing over more buckets at a time would make too small files.
+const MOST_BITS: u8 = 6;
+
+/// A file to be merged into a bucket.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    pub(crate) file: DataFile,
+    /// Whether it is part of the table already, so that it can stay as it is if nothing changes its bucket.
+    pub(crate) settled: bool,
+}
+
+/// A bucket and everything that falls into it, the oldest first.
+#[derive(Debug)]
+struct Node {
+    bucket: Bucket,
+    files: Vec<Input>,
+    rows: Vec<RecordBatch>,
+}
+
+impl Node {
+    fn new(bucket: Bucket) -> Self {
+        Self { bucket, files: Vec::new(), rows: Vec::new() }
+    }
+
+    fn memory(&self) -> u64 {
+        let files: u64 = self.files.iter().map(|input| input.file.memory).sum();
+        files + self.rows.iter().map(memory_size).sum::<u64>()
+    }
+}
+
+/// The buckets of a table and their files.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) files: Vec<DataFile>,
+}
+
+/// Merges files and rows into a table's buckets; `ended` is the epoch whose snapshot ends with them.
+///
+/// A bucket that nothing changes keeps its file. Memory is bounded: what is too large to be merged in one go is distributed over
+/// smaller buckets first, through files that readers do not see.
+pub(crate) async fn settle(
+    files: &Arc<Files>,
+    sizes: Sizes,
+    buckets: &[Bucket],
+    inputs: Vec<Input>,
+    rows: Vec<RecordBatch>,
+    ended: Option<Epoch>,
+) -> Result<Settled> {
+    let work = Work { files, sizes, from_epoch: ended.filter(|&epoch| epoch > Epoch::FIRST) };
+    let roots = if buckets.is_empty() { vec![Bucket::ALL] } else { buckets.to_vec() };
+    let mut open = VecDeque::from(work.distribute(inputs, rows, roots).await?);
+    let mut ready = Vec::new();
+    while let Some(node) = open.pop_front() {
+        if node.memory() <= sizes.merge || node.bucket.depth() == MAX_DEPTH {
+            ready.push(node);
+            continue;
+        }
+        let children = node.bucket.split(work.bits(&node));
+        open.extend(work.distribute(node.files, node.rows, children).await?);
+    }
+    let memory = Semaphore::new(sizes.parallel_mb as usize);
+    let parallel = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    let mut parts: Vec<Settled> = futures_util::stream::iter(ready)
+        .map(|node| work.merge_bounded(node, &memory).boxed())
+        .buffer_unordered(parallel)
+        .try_collect()
+        .await?;
+    parts.sort_by_key(|part| part.buckets.first().copied());
+    let mut settled = Settled::default();
+    for part in parts {
+        settled.buckets.extend(part.buckets);
+        settled.files.extend(part.files);
+    }
+    Ok(settled)
+}
+
+struct Work<'a> {
+    files: &'a Arc<Files>,
+    sizes: Sizes,
+    from_epoch: Option<Epoch>,
+}
+
+impl Work<'_> {
+    /// Returns by how many bits to split a node: never beyond a file that lies in one of its parts as a whole.
+    fn bits(&self, node: &Node) -> u8 {
+        let wanted = bits_for(node.memory(), self.sizes.bucket / 2);
+        let deeper = node.files.iter().filter_map(|input| input.file.bucket.depth().checked_sub(node.bucket.depth()));
+        let shallowest = deeper.filter(|&bits| bits > 0).min().unwrap_or(MOST_BITS);
+        wanted.min(shallowest).min(MOST_BITS).min(MAX_DEPTH - node.bucket.depth()).max(1)
+    }
+
+    /// Returns a node per bucket, in order. A file that lies in one bucket goes there as it is, others are cut up.
+    async fn distribute(
+        &self,
+        inputs: Vec<Input>,
+        rows: Vec<RecordBatch>,
+        mut buckets: Vec<Bucket>,
+    ) -> Result<Vec<Node>> {
+        buckets.sort_unstable();
+        let mut nodes: Vec<Node> = buckets.iter().copied().map(Node::new).collect();
+        let mut chunk = Vec::new();
+        let mut size = 0;
+        for input in inputs {
+            let after = buckets.partition_point(|bucket| bucket.starts_at() <= input.file.bucket.starts_at());
+            if let Some(at) = after.checked_sub(1).filter(|&at| buckets[at].covers(input.file.bucket)) {
+                nodes[at].files.push(input);
+                continue;
+            }
+            for batch in self.files.read(&input.file).await? {
+                size += memory_size(&batch);
+                chunk.push(batch);
+                if size >= self.sizes.chunk {
+                    self.spill(std::mem::take(&mut chunk), &mut nodes, &buckets).await?;
+                    size = 0;
+                }
+            }
+        }
+        if !chunk.is_empty() {
+            self.spill(chunk, &mut nodes, &buckets).await?;
+        }
+        if !rows.is_empty() {
+            for (node, rows) in nodes.iter_mut().zip(self.scatter(rows, &buckets).await?) {
+                node.rows = rows;
+            }
+        }
+        Ok(nodes)
+    }
+
+    async fn scatter(&self, rows: Vec<RecordBatch>, buckets: &[Bucket]) -> Result<Vec<Vec<RecordBatch>>> {
+        let (schema, buckets) = (Arc::clone(&self.files.schema), buckets.to_vec());
+        let scattered = tokio::task::spawn_blocking(move || scatter(&rows, &schema, &buckets));
+        scattered.await.map_err(error::task)?
+    }
+
+    /// Writes rows as files that each fall into one node.
+    async fn spill(&self, rows: Vec<RecordBatch>, nodes: &mut [Node], buckets: &[Bucket]) -> Result<()> {
+        for (node, rows) in nodes.iter_mut().zip(self.scatter(rows, buckets).await?) {
+            if !rows.is_empty() {
+                let file = self.files.write(Purpose::Pending, node.bucket, rows).await?;
+                node.files.push(Input { file, settled: false });
+            }
+        }
+        Ok(())
+    }
+
+    async fn merge_bounded(&self, node: Node, memory: &Semaphore) -> Result<Settled> {
+        // A merge holds what it reads and what it writes.
+        let wanted = u32::try_from(2 * node.memory() / MB).unwrap_or(u32::MAX).clamp(1, self.sizes.parallel_mb);
+        // Acquiring fails only for a closed semaphore, and nobody closes this one.
+        let _permit = memory.acquire_many(wanted).await.ok();
+        self.merge(node).await
+    }
+
+    async fn merge(&self, node: Node) -> Result<Settled> {
+        if self.is_settled(&node) {
+            let files = node.files.into_iter().map(|input| input.file).collect();
+            return Ok(Settled { buckets: vec![node.bucket], files });
+        }
+        let mut inputs = Vec::with_capacity(node.files.len() + 1);
+        for input in &node.files {
+            inputs.push(Versioned { batches: self.files.read(&input.file).await? });
+        }
+        inputs.push(Versioned { batches: node.rows });
+        let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
+        let keep = Keep { tombstones: false, from_epoch: self.from_epoch };
+        let merged = tokio::task::spawn_blocking(move || {
+            let mut whole = merge(&inputs, &schema, keep, &[bucket])?;
+            drop(inputs);
+            let size: u64 = whole.iter().flatten().map(memory_size).sum();
+            if size <= largest || bucket.depth() == MAX_DEPTH {
+                return Ok((vec![bucket], whole));
+            }
+            let buckets = bucket.split(bits_for(size, largest / 2).min(MAX_DEPTH - bucket.depth()));
+            let parts = scatter(&whole.pop().unwrap_or_default(), &schema, &buckets)?;
+            Ok((buckets, parts))
+        });
+        let (buckets, parts) = merged.await.map_err(error::task)??;
+        let full: Vec<_> = buckets.iter().copied().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
+        let files = futures_util::stream::iter(full)
+            .map(|(bucket, rows)| self.files.write(Purpose::Data, bucket, rows).boxed())
+            .buffered(2)
+            .try_collect()
+            .await?;
+        Ok(Settled { buckets, files })
+    }
+
+    /// Returns whether a node is as it shall be: at most one file, of the right size and columns, that readers see.
+    fn is_settled(&self, node: &Node) -> bool {
+        let as_it_is = |input: &Input| {
+            let file = &input.file;
+            input.settled
+                && file.bucket == node.bucket
+                && file.schema == self.files.number
+                && file.memory <= self.sizes.bucket
+                && self.from_epoch.is_none()
+        };
+        node.rows.is_empty() && node.files.len() <= 1 && node.files.iter().all(as_it_is)
+    }
+}

@@ -1,0 +1,123 @@
+//! One atomic unit of rows and checkpoint.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, SyncMode, Transaction};
+
+use crate::append::Append;
+use crate::buckets::Bucket;
+use crate::chain;
+use crate::files::Files;
+use crate::manifest::{Manifest, Purpose};
+use crate::mirror::Mirror;
+use crate::session::ParquetSession;
+use crate::types::rows;
+
+/// What is written goes into files that no manifest names, so a transaction that is dropped leaves nothing that counts; its files
+/// are removed by the next commit or the next session.
+#[derive(Debug)]
+pub(crate) struct ParquetTransaction<'a> {
+    session: &'a mut ParquetSession,
+    /// `None` as long as the table has no columns.
+    files: Option<Arc<Files>>,
+    changes: Changes,
+    ended: Option<Epoch>,
+    synced_at: i64,
+}
+
+#[derive(Debug)]
+enum Changes {
+    Append(Append),
+    Mirror(Mirror),
+}
+
+impl<'a> ParquetTransaction<'a> {
+    pub(crate) fn new(session: &'a mut ParquetSession) -> Self {
+        let files = session.files().map(Arc::new);
+        let changes = match session.target.mode {
+            SyncMode::Append => Changes::Append(Append::default()),
+            _ => Changes::Mirror(Mirror::default()),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let synced_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        Self { session, files, changes, ended: None, synced_at }
+    }
+
+    /// Writes what the next manifest needs, and returns it.
+    async fn prepare(self, checkpoint: &Checkpoint) -> Result<(&'a mut ParquetSession, Manifest)> {
+        let before = &self.session.manifest;
+        let mut next = before.clone();
+        next.version += 1;
+        next.checkpoint = checkpoint.clone();
+        if let Some(files) = &self.files {
+            next.schemas.insert(files.number, Arc::clone(&files.schema));
+            match self.changes {
+                Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,
+                Changes::Mirror(mirror) => {
+                    mirror.commit(files, self.session.sizes, before, &mut next, self.ended).await?;
+                }
+            }
+            keep_readable(files, &mut next).await?;
+            files.publish(&next.files).await?;
+            next.forget_unused_schemas();
+        }
+        Ok((self.session, next))
+    }
+}
+
+/// A table without rows is one file with its columns, so that readers find it; a table with rows has no file without.
+async fn keep_readable(files: &Files, next: &mut Manifest) -> Result<()> {
+    let has_rows = next.files.iter().any(|file| file.rows > 0);
+    let mut empty = None;
+    next.files.retain(|file| {
+        if file.rows == 0 && file.schema == files.number {
+            empty = Some(file.clone());
+        }
+        file.rows > 0
+    });
+    if !has_rows {
+        let file = match empty {
+            Some(file) => file,
+            None => files.write(Purpose::Data, Bucket::ALL, Vec::new()).await?,
+        };
+        next.files.push(file);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Transaction for ParquetTransaction<'_> {
+    async fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
+        let session = &*self.session;
+        let Some(files) = &self.files else {
+            return Err(Error::new(ErrorKind::SchemaConflict, "The table has no columns yet")
+                .with("table", &session.target.table));
+        };
+        let rows = rows(batch, &files.schema, self.synced_at).map_err(|e| e.with("table", &session.target.table))?;
+        match &mut self.changes {
+            Changes::Append(append) => append.write(rows, files, session.settings.file_bytes).await,
+            Changes::Mirror(mirror) => mirror.write(rows, files, &session.manifest).await,
+        }
+    }
+
+    async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()> {
+        self.ended = Some(epoch);
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
+        let (session, next) = self.prepare(checkpoint).await?;
+        match chain::append(&session.folder, &next, &session.target).await {
+            Ok(()) => {
+                session.committed(next).await;
+                Ok(())
+            }
+            Err(error) => {
+                session.failed = Some(error.kind());
+                Err(error)
+            }
+        }
+    }
+}

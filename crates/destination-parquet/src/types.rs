@@ -1,0 +1,180 @@
+//! The columns of the files: a table's own as Arrow has them, then the system columns.
+//!
+//! | logical type | Parquet |
+//! |---|---|
+//! | `Bool` | `BOOLEAN` |
+//! | `Int64` | `INT64` |
+//! | `Decimal(p, s)` | `DECIMAL(p, s)`, physically `INT32` or `INT64` up to 9 and 18 digits, else fixed bytes |
+//! | `Number` | `STRING`: its digits, as no type of Parquet holds 38 digits at any scale |
+//! | `Text` | `STRING` |
+//! | `Binary` | `BYTE_ARRAY` |
+//! | `Json` | `JSON` |
+//! | `Timestamp` | `TIMESTAMP(MICROS)`, in UTC |
+
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use commutator_core::schema::conform;
+use commutator_core::{ChangeBatch, Column, Epoch, LogicalType, Op, OrderKey, Result, TableSchema};
+
+use crate::error;
+
+const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
+const OP: &str = "_ct_op";
+const ORDER: &str = "_ct_order";
+const CHANGED_AT: &str = "_ct_changed_at";
+const SYNCED_AT: &str = "_ct_synced_at";
+
+/// Which system columns stand behind a table's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `_ct_order`, `_ct_changed_at`, `_ct_synced_at`: the files of a `mirror` table.
+    Items,
+    /// `_ct_op` in front of these: the files of an `append` table, pending changes, and rows in memory.
+    Changes,
+}
+
+/// Returns the Arrow schema of a table's rows in a shape.
+pub(crate) fn arrow_schema(table: &TableSchema, shape: Shape) -> SchemaRef {
+    let timestamp = || DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
+    let mut fields: Vec<_> = table.columns().iter().map(field).collect();
+    if shape == Shape::Changes {
+        fields.push(Field::new(OP, DataType::Utf8, false));
+    }
+    fields.push(Field::new(ORDER, DataType::Utf8, false));
+    fields.push(Field::new(CHANGED_AT, timestamp(), true));
+    fields.push(Field::new(SYNCED_AT, timestamp(), false));
+    Arc::new(Schema::new(fields))
+}
+
+/// The JSON extension type counts only with its metadata, be it empty.
+fn field(column: &Column) -> Field {
+    let mut field = column.to_field();
+    if column.ty == LogicalType::Json {
+        field.metadata_mut().insert(EXTENSION_METADATA.to_owned(), String::new());
+    }
+    field
+}
+
+/// Returns changes as rows, under the columns of `table`, with the time at which they are synced in microseconds since 1970.
+pub(crate) fn rows(changes: &ChangeBatch, table: &Arc<TableSchema>, synced_at: i64) -> Result<RecordBatch> {
+    let changes = conform(changes, table)?;
+    let count = changes.len();
+    let mut order = StringBuilder::with_capacity(count, count * OrderKey::TEXT_LENGTH);
+    for key in changes.orders() {
+        order.append_value(std::str::from_utf8(&key.text()).unwrap_or_default());
+    }
+    let mut columns = changes.rows().columns().to_vec();
+    columns.push(Arc::new(StringArray::from_iter_values(changes.ops().iter().map(|op| op.as_str()))));
+    columns.push(Arc::new(order.finish()));
+    columns.push(Arc::new(TimestampMicrosecondArray::from(changes.changed_at().to_vec()).with_timezone("UTC")));
+    columns.push(Arc::new(TimestampMicrosecondArray::from(vec![synced_at; count]).with_timezone("UTC")));
+    RecordBatch::try_new(arrow_schema(table, Shape::Changes), columns).map_err(error::arrow)
+}
+
+/// Returns rows without their operations.
+pub(crate) fn without_ops(rows: &RecordBatch, table: &TableSchema) -> Result<RecordBatch> {
+    let mut columns = rows.columns().to_vec();
+    columns.remove(table.columns().len());
+    RecordBatch::try_new(arrow_schema(table, Shape::Items), columns).map_err(error::arrow)
+}
+
+/// Returns rows of a file, in its shape and columns, as rows in the columns of `table`.
+///
+/// The operation of a row that was stored without one is given as that of a snapshot: it exists.
+pub(crate) fn widened(
+    stored: &RecordBatch,
+    shape: Shape,
+    from: &Arc<TableSchema>,
+    table: &Arc<TableSchema>,
+) -> Result<RecordBatch> {
+    let (own, system) = stored.columns().split_at(from.columns().len());
+    let mut columns = if from == table { own.to_vec() } else { widen(own, from, table)? };
+    if shape == Shape::Items {
+        let op = StringArray::from_iter_values(std::iter::repeat_n(Op::Snapshot.as_str(), stored.num_rows()));
+        columns.push(Arc::new(op));
+    }
+    columns.extend(system.iter().map(Arc::clone));
+    RecordBatch::try_new(arrow_schema(table, Shape::Changes), columns).map_err(error::arrow)
+}
+
+/// Widens the table's own columns by the one function that does so.
+fn widen(own: &[ArrayRef], from: &Arc<TableSchema>, table: &Arc<TableSchema>) -> Result<Vec<ArrayRef>> {
+    let batch = RecordBatch::try_new(from.to_arrow(), own.to_vec()).map_err(error::arrow)?;
+    let count = batch.num_rows();
+    let order = OrderKey::snapshot(Epoch::FIRST);
+    let changes =
+        ChangeBatch::new(Arc::clone(from), batch, vec![Op::Snapshot; count], vec![order; count], vec![None; count])?;
+    Ok(conform(&changes, table)?.rows().columns().to_vec())
+}
+
+/// What decides between the versions of a key, read from rows in memory.
+#[derive(Debug)]
+pub(crate) struct Versions<'a> {
+    op: &'a StringArray,
+    order: &'a StringArray,
+}
+
+impl<'a> Versions<'a> {
+    pub(crate) fn of(rows: &'a RecordBatch, table: &TableSchema) -> Self {
+        let own = table.columns().len();
+        Self { op: rows.column(own).as_string(), order: rows.column(own + 1).as_string() }
+    }
+
+    /// Returns the text of a row's order key, which compares like the key.
+    pub(crate) fn order(&self, row: usize) -> &'a str {
+        self.order.value(row)
+    }
+
+    pub(crate) fn is_removal(&self, row: usize) -> bool {
+        matches!(self.op.value(row), "remove" | "expire")
+    }
+
+    /// Returns whether a snapshot read the row in this epoch.
+    pub(crate) fn is_snapshot_of(&self, row: usize, epoch: Epoch) -> bool {
+        self.op.value(row) == Op::Snapshot.as_str() && self.order(row) == OrderKey::snapshot(epoch).to_string()
+    }
+}
+
+/// Returns how many bytes the values of a batch take, without what its buffers hold besides.
+pub(crate) fn memory_size(rows: &RecordBatch) -> u64 {
+    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0) as u64;
+    rows.columns().iter().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+
+    #[test]
+    fn rows_keep_their_values_through_storage_and_widening() {
+        let narrow = Arc::new(TableSchema::new(vec![Column::key("id", LogicalType::Int64)]).unwrap());
+        let wide = Arc::new(
+            TableSchema::new(vec![
+                Column::key("id", LogicalType::Decimal { precision: 21, scale: 2 }),
+                Column::new("note", LogicalType::Json),
+            ])
+            .unwrap(),
+        );
+        let batch = RecordBatch::try_new(narrow.to_arrow(), vec![Arc::new(Int64Array::from(vec![7, 8]))]).unwrap();
+        let orders = vec![OrderKey::snapshot(Epoch::FIRST), OrderKey::new(Epoch::FIRST, 5.into())];
+        let changes =
+            ChangeBatch::new(Arc::clone(&narrow), batch, vec![Op::Snapshot, Op::Remove], orders, vec![None, Some(3)])
+                .unwrap();
+        let stored = rows(&changes, &narrow, 9).unwrap();
+        let wider = widened(&stored, Shape::Changes, &narrow, &wide).unwrap();
+        assert_eq!(wider, rows(&changes, &wide, 9).unwrap());
+        let versions = Versions::of(&wider, &wide);
+        assert!(!versions.is_removal(0) && versions.is_removal(1));
+        assert!(versions.is_snapshot_of(0, Epoch::FIRST) && !versions.is_snapshot_of(0, Epoch(2)));
+        let items = without_ops(&stored, &narrow).unwrap();
+        assert_eq!(items.schema(), arrow_schema(&narrow, Shape::Items));
+        let again = widened(&items, Shape::Items, &narrow, &wide).unwrap();
+        assert_eq!(again.columns()[..2], wider.columns()[..2]);
+        assert_eq!(again.columns()[3..], wider.columns()[3..]);
+    }
+}

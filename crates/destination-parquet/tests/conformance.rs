@@ -1,0 +1,33 @@
+//! The Parquet destination passes the suite, on a local disk and on S3.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row, rows_of};
+use commutator_core::{Destination, Target};
+use commutator_destination_parquet::Config;
+use tempfile::TempDir;
+
+struct LocalHarness(TempDir);
+
+#[async_trait]
+impl Harness for LocalHarness {
+    async fn fresh() -> Option<Self> {
+        Some(Self(tempfile::tempdir().unwrap()))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        let parquet = Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap();
+        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+    }
+}
+
+mod local {
+    use super::LocalHarness;
+
+    commutator_conformance::suite!(LocalHarness);
+}

@@ -1,0 +1,5 @@
+//! The Parquet destination against real stores and real readers.
+
+mod conformance;
+mod readers;
+mod table;
