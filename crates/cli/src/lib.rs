@@ -1,1 +1,73 @@
-//! Placeholder.
+//! The `commutator` program as a library: [`main`] is all of it, [`config`] reads its file, [`demo`] has the shop that the
+//! quickstart example uses, too.
+
+mod args;
+mod command;
+pub mod config;
+mod connect;
+pub mod demo;
+mod failure;
+mod iam;
+mod output;
+mod progress;
+mod sample;
+mod shutdown;
+mod telemetry;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::MultiProgress;
+
+use args::{Arguments, Command};
+pub use failure::{Failure, Problem};
+pub use output::Grid;
+pub use progress::Progress;
+
+/// Runs the program: exit code 0 is fine, 1 failed, 2 wrong usage or configuration.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; clap prints each to where it belongs and knows the exit code.
+            let _printed = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let global = arguments.global;
+    let bars = telemetry::start(global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::failure(format_args!("error: no threads can be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments, bars)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let (true, Some(value)) = (global.json, failure.to_json()) {
+                output::json(&value);
+            }
+            let text = failure.to_string();
+            if !text.is_empty() {
+                output::failure(text);
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments, bars: MultiProgress) -> Result<(), Failure> {
+    let global = arguments.global;
+    match arguments.command {
+        Command::Init(arguments) => command::init::run(&arguments, global),
+        Command::Check(place) => Box::pin(command::check::run(&place, global)).await,
+        Command::Discover(arguments) => Box::pin(command::discover::run(&arguments, global)).await,
+        Command::Plan(place) => Box::pin(command::plan::run(&place, global)).await,
+        Command::Run(arguments) => Box::pin(command::run::run(&arguments, global, bars)).await,
+        Command::Status(place) => Box::pin(command::status::run(&place, global)).await,
+        Command::Demo(arguments) => Box::pin(command::demo::run(&arguments, global, bars)).await,
+    }
+}

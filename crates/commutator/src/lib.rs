@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Commutator replicates `DynamoDB` tables, a snapshot and then every change, into pluggable destinations.
+//!
+//! This crate is the one to depend on: the values and contracts of the core stand here by their own names, the connectors under
+//! [`dynamodb`], [`parquet`], [`postgres`] and [`memory`], each behind a feature of that name (`full` is all of them), and what
+//! runs a source into a destination under [`pipeline`].
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "dynamodb", feature = "parquet"))]
+//! # async fn f() -> commutator::Result<()> {
+//! use std::sync::Arc;
+//! use commutator::{Budget, CancellationToken, Options, Pipeline, PipelineId, dynamodb, parquet};
+//!
+//! let source = dynamodb::Config { tables: vec!["orders".into()], ..Default::default() };
+//! let source = Arc::new(source.connect(Budget::new(512 << 20)).await?);
+//! let destination = parquet::Config { url: "./lake".into(), ..Default::default() };
+//! let destination = Arc::new(destination.connect().await?);
+//! let pipeline = Pipeline::new(PipelineId::new("shop")?, source, destination, Options::default());
+//! let report = pipeline.run(&CancellationToken::new()).await?;
+//! assert!(report.succeeded());
+//! # Ok(()) }
+//! ```
+
+pub use commutator_core::*;
+pub use commutator_pipeline as pipeline;
+pub use commutator_pipeline::{CancellationToken, Options, Pipeline, RunReport, TableOptions};
+
+#[cfg(feature = "memory")]
+pub use commutator_destination_memory as memory;
+#[cfg(feature = "parquet")]
+pub use commutator_destination_parquet as parquet;
+#[cfg(feature = "postgres")]
+pub use commutator_destination_postgres as postgres;
+#[cfg(feature = "dynamodb")]
+pub use commutator_source_dynamodb as dynamodb;

@@ -1,0 +1,173 @@
+//! `commutator plan`: what a run would do, before it does it.
+
+use commutator::schema::{Names, plan};
+use commutator::{Capabilities, Checkpoint, Column, NameMap, Result, TableDescription, TableSchema, Target};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::discover::columns;
+use crate::args::{Global, Place};
+use crate::connect;
+use crate::failure::Failure;
+use crate::output::{self, bytes, count};
+use crate::sample;
+
+/// A Scan's page, before it is cut (API reference, Scan).
+const PAGE_BYTES: u64 = 1 << 20;
+/// What one read unit pays for, eventually consistent: two reads of 4 KB (developer guide, capacity units).
+const EVENTUAL_BYTES: u64 = 8 << 10;
+const CONSISTENT_BYTES: u64 = 4 << 10;
+/// The source asks a busy shard this often, which is what the service allows, and an idle one that often.
+const BUSY_CALLS_PER_HOUR: u64 = 5 * 3600;
+const IDLE_CALLS_PER_HOUR: u64 = 3600 / 5;
+
+/// What reading a table takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Reading {
+    /// Read units of the snapshot.
+    read_units: u64,
+    /// Scan requests of the snapshot, at least.
+    scan_requests: u64,
+    /// `GetRecords` calls per hour and open shard, from idle to busy.
+    get_records_per_hour_and_shard: [u64; 2],
+}
+
+/// What a run would do with one table.
+#[derive(Debug)]
+struct TablePlan {
+    table: TableDescription,
+    target: Target,
+    checkpoint: Option<Checkpoint>,
+    reading: Option<Reading>,
+    sampled: usize,
+    schema: TableSchema,
+    statements: Vec<String>,
+}
+
+/// Prints what a run would do. A page of each table is read to know its columns; nothing is written.
+pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
+    let settings = place.settings().map_err(Failure::Config)?;
+    let consistent = settings.source.consistent_read;
+    let sampler = connect::sampler(&settings).await?;
+    let pipeline = connect::pipeline(settings).await?;
+    let capabilities = pipeline.destination().capabilities();
+    let mut plans = Vec::new();
+    for table in pipeline.source().discover().await? {
+        let target = pipeline.target(&table);
+        let checkpoint = pipeline.destination().peek(&target).await?;
+        let sample = Box::pin(sample::read(sampler.as_ref(), &table)).await?;
+        let names = checkpoint.as_ref().map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
+        let schema = named(&target, &sample.schema, &capabilities, names)?;
+        let statements = pipeline.destination().preview(&target, &plan(None, &schema)?);
+        let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
+        let reading = (!done).then(|| reading(table.bytes, consistent));
+        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, schema, statements });
+    }
+    if global.json {
+        output::json(&json!({
+            "pipeline": pipeline.id(),
+            "destination": capabilities.name,
+            "tables": plans.iter().map(TablePlan::to_json).collect::<Vec<_>>(),
+        }));
+    } else {
+        for plan in &plans {
+            plan.print(capabilities.name);
+        }
+        output::line(
+            "Nothing was written. Sizes are DynamoDB's own, up to six hours old; columns follow the data later.",
+        );
+    }
+    Ok(())
+}
+
+/// Returns the sampled columns under their destination names; keys are named first, as a run does.
+fn named(target: &Target, sampled: &TableSchema, capabilities: &Capabilities, names: NameMap) -> Result<TableSchema> {
+    let mut names = Names::new(capabilities.identifiers, names);
+    debug_assert_eq!(target.keys.len(), sampled.keys().len());
+    let columns = sampled.columns().iter();
+    TableSchema::new(
+        columns.map(|column| Column { name: names.name(&column.name).to_owned(), ..column.clone() }).collect(),
+    )
+}
+
+fn reading(table_bytes: u64, consistent: bool) -> Reading {
+    Reading {
+        read_units: table_bytes.div_ceil(if consistent { CONSISTENT_BYTES } else { EVENTUAL_BYTES }),
+        scan_requests: table_bytes.div_ceil(PAGE_BYTES).max(1),
+        get_records_per_hour_and_shard: [IDLE_CALLS_PER_HOUR, BUSY_CALLS_PER_HOUR],
+    }
+}
+
+impl TablePlan {
+    fn state(&self) -> &'static str {
+        match &self.checkpoint {
+            None => "new",
+            Some(checkpoint) if checkpoint.snapshot_ended() => "exists, goes on with its changes",
+            Some(_) => "exists, goes on with its snapshot",
+        }
+    }
+
+    fn print(&self, destination: &str) {
+        let Self { table, target, .. } = self;
+        output::line(format_args!(
+            "{} -> {destination} {} ({}, {})",
+            table.name,
+            target.name,
+            target.mode,
+            self.state()
+        ));
+        match self.reading {
+            Some(reading) => output::line(format_args!(
+                "  snapshot: {} items, {}: about {} read units in {} or more requests",
+                count(table.items),
+                bytes(table.bytes),
+                count(reading.read_units),
+                count(reading.scan_requests),
+            )),
+            None => output::line("  snapshot: complete"),
+        }
+        match &table.stream {
+            Some(stream) => output::line(format_args!(
+                "  stream: {}, {} to {} GetRecords calls per hour and open shard",
+                stream.view,
+                count(IDLE_CALLS_PER_HOUR),
+                count(BUSY_CALLS_PER_HOUR),
+            )),
+            None => output::line("  stream: off, so only `run --snapshot-only` can read this table"),
+        }
+        output::line(format_args!("  columns of {} sampled items:", count(self.sampled as u64)));
+        output::line(columns(self.schema.columns()));
+        for statement in &self.statements {
+            output::line(format_args!("\n{statement}"));
+        }
+        output::line("");
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "table": self.table,
+            "name": self.target.name,
+            "mode": self.target.mode,
+            "state": self.state(),
+            "reading": self.reading,
+            "sampled_items": self.sampled,
+            "columns": self.schema,
+            "statements": self.statements,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_costs_what_the_service_bills() {
+        let mb = 1 << 20;
+        assert_eq!(reading(100 * mb, false).read_units, 12_800);
+        assert_eq!(reading(100 * mb, true).read_units, 25_600);
+        assert_eq!(reading(100 * mb, true).scan_requests, 100);
+        assert_eq!((reading(0, false).read_units, reading(0, false).scan_requests), (0, 1));
+        assert_eq!(reading(1, false).read_units, 1);
+    }
+}

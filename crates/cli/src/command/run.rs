@@ -1,0 +1,99 @@
+//! `commutator run`: the snapshot, then every change.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use commutator::pipeline::{Pipeline, RunReport, TableOutcome};
+use commutator::{CancellationToken, Result, Until};
+use indicatif::MultiProgress;
+use serde_json::{Value, json};
+
+use crate::args::{Global, Run};
+use crate::failure::{Failure, error_json};
+use crate::output::{self, Grid, count, span};
+use crate::progress::Progress;
+use crate::{connect, shutdown};
+
+/// Runs until what was asked for was read or a signal came, and prints what was done.
+pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) -> Result<(), Failure> {
+    let mut settings = arguments.place.settings().map_err(Failure::Config)?;
+    settings.options.until = match (arguments.snapshot_only, arguments.until_caught_up) {
+        (true, _) => Until::SnapshotEnd,
+        (_, true) => Until::CaughtUp,
+        _ => Until::Stopped,
+    };
+    let stop = shutdown::token();
+    let pipeline = connect::pipeline(settings).await?;
+    let began = Instant::now();
+    let report = with_progress(pipeline, bars, &stop).await?;
+    let took = began.elapsed();
+    if global.json {
+        output::json(&summary_json(&report, took));
+    } else {
+        output::line(summary(&report, took));
+    }
+    if report.succeeded() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Runs a pipeline and shows how it goes.
+pub(crate) async fn with_progress(
+    pipeline: Pipeline,
+    bars: MultiProgress,
+    stop: &CancellationToken,
+) -> Result<RunReport> {
+    let progress = Progress::new(bars);
+    let pipeline = pipeline.with_observer(Arc::<Progress>::clone(&progress));
+    let done = CancellationToken::new();
+    let run = async {
+        let report = Box::pin(pipeline.run(stop)).await;
+        done.cancel();
+        report
+    };
+    let (report, ()) = tokio::join!(run, progress.show(&done));
+    report
+}
+
+fn summary(report: &RunReport, took: Duration) -> String {
+    let mut grid = Grid::new(["table", "rows", "commits", "outcome"]);
+    let mut failures = String::new();
+    for table in &report.tables {
+        let name = table.table.to_string();
+        if let TableOutcome::Failed(error) = &table.outcome {
+            failures.extend(["\n", &name, ": ", &error.report()]);
+        }
+        grid.row([name, count(table.rows), count(table.commits), outcome(&table.outcome).to_owned()]);
+    }
+    format!("{grid}\n{} in {}{failures}", plural(report.tables.len(), "table"), span(millis(took)))
+}
+
+fn summary_json(report: &RunReport, took: Duration) -> Value {
+    let tables = report.tables.iter().map(|table| {
+        let mut value = json!({
+            "table": table.table,
+            "rows": table.rows,
+            "commits": table.commits,
+            "outcome": outcome(&table.outcome),
+        });
+        if let TableOutcome::Failed(error) = &table.outcome {
+            value["error"] = error_json(error);
+        }
+        value
+    });
+    json!({ "succeeded": report.succeeded(), "milliseconds": millis(took), "tables": tables.collect::<Vec<_>>() })
+}
+
+fn outcome(outcome: &TableOutcome) -> &'static str {
+    match outcome {
+        TableOutcome::Completed => "completed",
+        TableOutcome::Stopped => "stopped",
+        TableOutcome::Failed(_) => "failed",
+    }
+}
+
+fn plural(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,104 @@
+//! `commutator status`: how far each table is, read from its checkpoint without disturbing whoever writes.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use commutator::{Checkpoint, Position, Result, TableName};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{Global, Place};
+use crate::connect;
+use crate::failure::Failure;
+use crate::output::{self, Grid, span};
+
+/// Stream records live for 24 hours (`DynamoDB` Streams, developer guide).
+const RETENTION_MS: u64 = 24 * 3600 * 1000;
+/// Every change created before this time was read: the source's fact, in milliseconds since 1970.
+const CAUGHT_UP_AT: &str = "caught_up_at";
+
+/// How far a table is.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Status {
+    table: TableName,
+    phase: &'static str,
+    epoch: Option<u32>,
+    partitions: usize,
+    partitions_ended: usize,
+    /// Age of the newest moment up to which every change was read and committed.
+    behind_ms: Option<u64>,
+    /// Time left before changes that were not read are lost.
+    left_ms: Option<u64>,
+}
+
+/// Prints the state of every selected table.
+pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
+    let settings = place.settings().map_err(Failure::Config)?;
+    let pipeline = connect::pipeline(settings).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let mut tables = Vec::new();
+    for table in pipeline.source().discover().await? {
+        let checkpoint = pipeline.destination().peek(&pipeline.target(&table)).await?;
+        tables.push(status(table.name, checkpoint.as_ref(), now));
+    }
+    if global.json {
+        output::json(&json!({ "pipeline": pipeline.id(), "tables": tables }));
+        return Ok(());
+    }
+    let mut grid = Grid::new(["table", "phase", "epoch", "partitions", "behind", "time left"]);
+    for status in &tables {
+        let time = |value: Option<u64>| value.map_or("-".to_owned(), span);
+        grid.row([
+            status.table.to_string(),
+            status.phase.to_owned(),
+            status.epoch.map_or("-".to_owned(), |epoch| epoch.to_string()),
+            format!("{} of {} ended", status.partitions_ended, status.partitions),
+            time(status.behind_ms),
+            if status.left_ms == Some(0) { "none".to_owned() } else { time(status.left_ms) },
+        ]);
+    }
+    output::line(format_args!("pipeline {}\n{grid}", pipeline.id()));
+    Ok(())
+}
+
+fn status(table: TableName, checkpoint: Option<&Checkpoint>, now: u64) -> Status {
+    let ended = |checkpoint: &Checkpoint| checkpoint.partitions().values().filter(|p| **p == Position::End).count();
+    let caught_up_at = checkpoint.and_then(|c| c.fact(CAUGHT_UP_AT)).and_then(|fact| fact.parse::<u64>().ok());
+    let behind_ms = caught_up_at.map(|at| now.saturating_sub(at));
+    Status {
+        table,
+        phase: match checkpoint {
+            None => "not started",
+            Some(checkpoint) if checkpoint.snapshot_ended() => "streaming",
+            Some(_) => "snapshot",
+        },
+        epoch: checkpoint.map(|checkpoint| checkpoint.epoch().0),
+        partitions: checkpoint.map_or(0, |checkpoint| checkpoint.partitions().len()),
+        partitions_ended: checkpoint.map_or(0, ended),
+        behind_ms,
+        left_ms: behind_ms.map(|behind| RETENTION_MS.saturating_sub(behind)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commutator::{PartitionId, Progress};
+
+    #[test]
+    fn a_checkpoint_tells_phase_and_time_left() {
+        let orders = || TableName::new("orders");
+        assert_eq!(status(orders(), None, 0).phase, "not started");
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.advance(&Progress::of(PartitionId::new("a"), None, Position::End)).unwrap();
+        checkpoint.advance(&Progress::of(PartitionId::new("b"), None, Position::Start)).unwrap();
+        let first = status(orders(), Some(&checkpoint), 5000);
+        assert_eq!((first.phase, first.partitions, first.partitions_ended), ("snapshot", 2, 1));
+        assert_eq!((first.behind_ms, first.left_ms), (None, None));
+        let facts = [(CAUGHT_UP_AT.to_owned(), "1000".to_owned())].into();
+        checkpoint.advance(&Progress { facts, snapshot_ended: true, ..Progress::default() }).unwrap();
+        let later = status(orders(), Some(&checkpoint), 5000);
+        assert_eq!((later.phase, later.behind_ms, later.left_ms), ("streaming", Some(4000), Some(RETENTION_MS - 4000)));
+        assert_eq!(status(orders(), Some(&checkpoint), 2 * RETENTION_MS).left_ms, Some(0));
+    }
+}

@@ -1,0 +1,190 @@
+//! Every key a configuration file may have, as data: what is unknown, misplaced or of a wrong type is found by it.
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// Text; variables are replaced in it.
+    Text,
+    /// A whole number that is not negative.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// A list of text.
+    Texts,
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// A list of tables with these keys.
+    Tables(&'static [Key]),
+    /// Tables with these keys, under names that the user chooses.
+    Named(&'static [Key]),
+    /// A table whose keys follow from its `type`.
+    Typed(&'static [(&'static str, &'static [Key])]),
+}
+
+impl Kind {
+    /// Returns what the key takes, in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "a whole number",
+            Self::Number => "a number",
+            Self::Bool => "true or false",
+            Self::Texts => "a list of text",
+            Self::Table(_) | Self::Named(_) | Self::Typed(_) => "a table",
+            Self::Tables(_) => "a list of tables",
+        }
+    }
+}
+
+/// A key and what it takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+const fn text(name: &'static str) -> Key {
+    Key { name, kind: Kind::Text }
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+/// The keys of the file's top level.
+pub(crate) const FILE: &[Key] = &[
+    key("pipeline", Kind::Table(PIPELINE)),
+    key("source", Kind::Typed(SOURCES)),
+    key("destination", Kind::Typed(DESTINATIONS)),
+    key("defaults", Kind::Table(DEFAULTS)),
+    key("tables", Kind::Named(TABLE)),
+];
+
+/// `[pipeline]`
+pub(crate) const PIPELINE: &[Key] = &[text("id"), key("memory_mb", Kind::Integer), key("max_tables", Kind::Integer)];
+
+/// `[defaults]`
+pub(crate) const DEFAULTS: &[Key] = &[text("mode"), text("on_gap")];
+
+/// `[tables.<name>]`
+pub(crate) const TABLE: &[Key] = &[text("mode"), text("on_gap"), text("name")];
+
+/// `[source]`, by its `type`.
+pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
+
+/// `[destination]`, by its `type`.
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[("parquet", PARQUET), ("postgres", POSTGRES)];
+
+pub(crate) const DYNAMODB: &[Key] = &[
+    key("tables", Kind::Texts),
+    text("region"),
+    text("profile"),
+    text("access_key_id"),
+    text("secret_access_key"),
+    text("session_token"),
+    key("web_identity", Kind::Table(WEB_IDENTITY)),
+    key("assume_role", Kind::Table(ASSUME_ROLE)),
+    text("endpoint_url"),
+    text("streams_endpoint_url"),
+    text("sts_endpoint_url"),
+    key("segments", Kind::Integer),
+    key("scan_concurrency", Kind::Integer),
+    key("consistent_read", Kind::Bool),
+    key("max_read_capacity", Kind::Number),
+    key("read_capacity_share", Kind::Number),
+    key("stream_readers", Kind::Integer),
+    key("connect_timeout", Kind::Number),
+    key("request_timeout", Kind::Number),
+];
+
+const WEB_IDENTITY: &[Key] =
+    &[text("role_arn"), text("token_file"), text("session_name"), key("duration_seconds", Kind::Integer)];
+
+const ASSUME_ROLE: &[Key] = &[
+    text("role_arn"),
+    text("external_id"),
+    text("session_name"),
+    key("duration_seconds", Kind::Integer),
+    key("chain", Kind::Tables(CHAINED_ROLE)),
+];
+
+const CHAINED_ROLE: &[Key] =
+    &[text("role_arn"), text("external_id"), text("session_name"), key("duration_seconds", Kind::Integer)];
+
+pub(crate) const PARQUET: &[Key] = &[
+    text("url"),
+    text("region"),
+    text("endpoint_url"),
+    key("allow_http", Kind::Bool),
+    text("access_key_id"),
+    text("secret_access_key"),
+    text("session_token"),
+    text("google_credentials_file"),
+    text("azure_account"),
+    text("azure_access_key"),
+    key("compression_level", Kind::Integer),
+    key("file_bytes", Kind::Integer),
+    key("commit_bytes", Kind::Integer),
+    key("commit_seconds", Kind::Integer),
+    // Who writes to S3; read by the source's code, so that both sides know the same ways.
+    text("profile"),
+    key("web_identity", Kind::Table(WEB_IDENTITY)),
+    key("assume_role", Kind::Table(ASSUME_ROLE)),
+    text("sts_endpoint_url"),
+];
+
+/// Those keys of [`PARQUET`] that say who writes to S3.
+pub(crate) const S3_IDENTITY: [&str; 4] = ["profile", "web_identity", "assume_role", "sts_endpoint_url"];
+
+pub(crate) const POSTGRES: &[Key] = &[
+    text("url"),
+    text("host"),
+    key("port", Kind::Integer),
+    text("user"),
+    text("password"),
+    text("dbname"),
+    text("sslmode"),
+    text("sslrootcert"),
+    text("sslcert"),
+    text("sslkey"),
+    text("schema"),
+    text("nul"),
+    key("max_connections", Kind::Integer),
+];
+
+/// Finds a key by name.
+pub(crate) fn find(keys: &[Key], name: &str) -> Option<Key> {
+    keys.iter().copied().find(|key| key.name == name)
+}
+
+/// Returns the names of keys.
+pub(crate) fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {
+    keys.iter().map(|key| key.name)
+}
+
+/// Returns the sections of the whole file that know a key of this name, such as `source.assume_role`.
+pub(crate) fn sections_with(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    search(FILE, "", name, &mut found);
+    found
+}
+
+fn search(keys: &[Key], path: &str, name: &str, found: &mut Vec<String>) {
+    for key in keys {
+        let inside = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+        let mut visit = |keys: &'static [Key], inside: String| {
+            if find(keys, name).is_some() && !found.contains(&inside) {
+                found.push(inside.clone());
+            }
+            search(keys, &inside, name, found);
+        };
+        match key.kind {
+            Kind::Table(keys) | Kind::Tables(keys) => visit(keys, inside),
+            Kind::Named(keys) => visit(keys, format!("{inside}.<name>")),
+            Kind::Typed(types) => types.iter().for_each(|(_, keys)| visit(keys, inside.clone())),
+            Kind::Text | Kind::Integer | Kind::Number | Kind::Bool | Kind::Texts => {}
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What a user configured, from a file or from `--from` and `--to`: checked as a whole, all problems at once.
+
+mod document;
+mod interpolate;
+pub(crate) mod keys;
+mod nearest;
+mod section;
+mod short_form;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use commutator::pipeline::OnGap;
+use commutator::{Options, PipelineId, SyncMode, TableName, TableOptions, dynamodb, parquet, postgres};
+use toml::{Table, Value};
+
+use crate::failure::Problem;
+use document::Document;
+use glob_match::glob_match;
+use keys::S3_IDENTITY;
+use nearest::hint;
+
+const DEFAULT_MEMORY_MB: u64 = 512;
+const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
+
+/// What a user configured.
+#[derive(Debug)]
+pub struct Settings {
+    /// The pipeline, which names the checkpoints.
+    pub pipeline: PipelineId,
+    /// Where tables come from.
+    pub source: dynamodb::Config,
+    /// Where tables go.
+    pub destination: Destination,
+    /// What holds for the run and per table.
+    pub options: Options,
+    /// The byte budget of the process.
+    pub memory_bytes: usize,
+}
+
+/// Where tables go.
+#[derive(Debug)]
+pub enum Destination {
+    /// Parquet files on a disk or an object store; and who writes, if that is S3 and no static keys are given.
+    Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
+    /// A Postgres server.
+    Postgres(Box<postgres::Config>),
+}
+
+impl Destination {
+    /// Returns the sync modes that it offers.
+    pub fn modes(&self) -> &'static [SyncMode] {
+        match self {
+            Self::Parquet(..) => &[SyncMode::Mirror, SyncMode::Append],
+            Self::Postgres(_) => &[SyncMode::Mirror],
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration file, with variables from the environment.
+    pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let help = if error.kind() == std::io::ErrorKind::NotFound {
+                "write one with `commutator init`, or name both --from and --to"
+            } else {
+                "it must be readable text"
+            };
+            vec![Problem::new(&place, format!("cannot be read ({error}); {help}"))]
+        })?;
+        Self::parse(&text, &place, &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a configuration file's text; `place` is its name in messages.
+    pub fn parse(text: &str, place: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        Self::from_document(Document::parse(text, place, variable))
+    }
+
+    /// Reads the short form.
+    pub fn from_addresses(from: &str, to: &str, mode: Option<&str>, id: Option<&str>) -> Result<Self, Vec<Problem>> {
+        let (source, destination) = match (short_form::source(from), short_form::destination(to)) {
+            (Ok(source), Ok(destination)) => (source, destination),
+            (source, destination) => {
+                return Err([source.err(), destination.err()].into_iter().flatten().flatten().collect());
+            }
+        };
+        let mut values = Table::new();
+        values.insert("source".into(), Value::Table(source));
+        values.insert("destination".into(), Value::Table(destination));
+        let mut one = |section: &str, key: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                let table = Table::from_iter([(key.to_owned(), Value::from(value))]);
+                values.insert(section.to_owned(), Value::Table(table));
+            }
+        };
+        one("defaults", "mode", mode);
+        one("pipeline", "id", id);
+        Self::from_document(Document::of("arguments", values))
+    }
+
+    fn from_document(mut document: Document) -> Result<Self, Vec<Problem>> {
+        let pipeline_values = document.take("pipeline");
+        let source_values = document.take("source");
+        let patterns = patterns(&source_values);
+        let pipeline = pipeline_id(&mut document, &pipeline_values, &source_values);
+        let source = source(&mut document, source_values);
+        let destination = destination(&mut document);
+        let tables = table_options(&mut document, destination.as_ref(), patterns.as_deref());
+        let whole =
+            |key: &str| pipeline_values.get(key).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
+        for key in ["memory_mb", "max_tables"] {
+            if whole(key) == Some(0) {
+                document.problem(&format!("pipeline.{key}"), format!("`pipeline.{key}` is at least 1"));
+            }
+        }
+        let (Some(pipeline), Some(source), Some(destination), true) =
+            (pipeline, source, destination, document.problems.is_empty())
+        else {
+            document.problems.sort_by_key(|problem| problem.line);
+            return Err(document.problems);
+        };
+        let (defaults, tables) = tables;
+        let max_tables = whole("max_tables").and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let memory_bytes = whole("memory_mb").unwrap_or(DEFAULT_MEMORY_MB).saturating_mul(1 << 20);
+        Ok(Self {
+            pipeline,
+            source,
+            destination,
+            options: Options { defaults, tables, max_tables, ..Options::default() },
+            memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+/// Returns the names and globs of `[source]`.
+fn patterns(source: &Table) -> Option<Vec<String>> {
+    let values = source.get("tables")?.as_array()?;
+    Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+fn source(document: &mut Document, mut values: Table) -> Option<dynamodb::Config> {
+    // Without a type the problem is known already, or the whole section is missing.
+    if values.remove("type").is_none() {
+        if !document.dropped("source") {
+            document.problem("source", "there is no [source]");
+        }
+        return None;
+    }
+    let config: dynamodb::Config = section::read(document, "source", values)?;
+    tell(document, "source", config.problems());
+    Some(config)
+}
+
+/// Adds problems that a connector found; each begins with the key that it speaks of.
+fn tell(document: &mut Document, path: &str, problems: Vec<String>) {
+    for problem in problems {
+        let key = problem.split_whitespace().next().unwrap_or_default();
+        let key = key.split('[').next().unwrap_or_default();
+        let at = format!("{path}.{key}");
+        // A value that was refused looks as if it were not there.
+        if !document.dropped(&at) {
+            document.problem(&at, format!("[{path}] {problem}"));
+        }
+    }
+}
+
+fn destination(document: &mut Document) -> Option<Destination> {
+    let mut values = document.take("destination");
+    match values.remove("type").as_ref().and_then(Value::as_str) {
+        Some("parquet") => parquet_destination(document, values),
+        Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        _ => {
+            if !document.dropped("destination") {
+                document.problem("destination", "there is no [destination]");
+            }
+            None
+        }
+    }
+}
+
+/// S3 is written to as whoever the same keys would make the source read as.
+fn parquet_destination(document: &mut Document, mut values: Table) -> Option<Destination> {
+    let mut identity: Table =
+        S3_IDENTITY.iter().filter_map(|&key| values.remove(key).map(|value| (key.to_owned(), value))).collect();
+    let is_s3 = values.get("url").and_then(Value::as_str).is_some_and(|url| url.starts_with("s3://"));
+    if !is_s3 && let Some(key) = identity.keys().next() {
+        let at = format!("destination.{key}");
+        document.problem(&at, format!("`{at}` says who writes to S3, but `url` is no s3:// address"));
+    }
+    if values.contains_key("access_key_id") && !identity.is_empty() {
+        let message = "[destination] has `access_key_id` and another identity; only one can be used";
+        document.problem("destination.access_key_id", message);
+    }
+    let own_chain = is_s3 && !values.contains_key("access_key_id");
+    if let (true, Some(region)) = (own_chain, values.get("region")) {
+        identity.insert("region".to_owned(), region.clone());
+    }
+    let config = section::read(document, "destination", values);
+    let identity = if own_chain {
+        // Nothing is read with it; a source must name a table.
+        identity.insert("tables".to_owned(), Value::Array(vec!["none".into()]));
+        let identity: dynamodb::Config = section::read(document, "destination", identity)?;
+        tell(document, "destination", identity.problems());
+        Some(Box::new(identity))
+    } else {
+        None
+    };
+    Some(Destination::Parquet(Box::new(config?), identity))
+}
+
+fn pipeline_id(document: &mut Document, pipeline: &Table, source: &Table) -> Option<PipelineId> {
+    let id = match pipeline.get("id").and_then(Value::as_str) {
+        Some(id) => id.to_owned(),
+        None if document.dropped("pipeline.id") => return None,
+        None => derived_id(source),
+    };
+    match PipelineId::new(id) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            document.problem("pipeline.id", format!("`pipeline.id`: {}", error.message()));
+            None
+        }
+    }
+}
+
+/// Returns the id of a pipeline that was given none: `dynamodb`, the region, and a hash of the endpoint if there is one.
+///
+/// Tables are left out, so that selecting one more does not begin the others anew.
+fn derived_id(source: &Table) -> String {
+    let text = |key: &str| source.get(key).and_then(Value::as_str);
+    let mut id = "dynamodb".to_owned();
+    for part in text("region").into_iter().map(str::to_owned).chain(text("endpoint_url").map(hash)) {
+        id.push('-');
+        id.extend(part.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }));
+    }
+    id.truncate(64);
+    id
+}
+
+/// FNV-1a: the id must be the same with every version of the program.
+fn hash(text: &str) -> String {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
+type Tables = (TableOptions, BTreeMap<TableName, TableOptions>);
+
+fn table_options(document: &mut Document, destination: Option<&Destination>, patterns: Option<&[String]>) -> Tables {
+    let defaults = document.take("defaults");
+    let defaults = one_table(document, "defaults", &defaults, &TableOptions::default(), destination);
+    let mut tables = BTreeMap::new();
+    for (name, values) in document.take("tables") {
+        let path = format!("tables.{name}");
+        if patterns.is_some_and(|patterns| !patterns.iter().any(|pattern| glob_match(pattern, &name))) {
+            document.problem(&path, format!("[{path}] is a table that `source.tables` does not select"));
+        }
+        let Value::Table(values) = values else { continue };
+        let options = one_table(document, &path, &values, &defaults, destination);
+        tables.insert(TableName::new(name), options);
+    }
+    (defaults, tables)
+}
+
+fn one_table(
+    document: &mut Document,
+    path: &str,
+    values: &Table,
+    defaults: &TableOptions,
+    destination: Option<&Destination>,
+) -> TableOptions {
+    let mut options = defaults.clone();
+    let text = |key: &str| values.get(key).and_then(Value::as_str);
+    if let Some(text) = text("mode") {
+        let at = format!("{path}.mode");
+        match MODES.into_iter().find(|mode| mode.as_str() == text) {
+            None => {
+                let help = hint(text, MODES.iter().map(|mode| mode.as_str()));
+                document.problem(&at, format!("unknown mode `{text}` in `{at}`; {help}"));
+            }
+            Some(mode) => match destination.map(Destination::modes) {
+                Some(offered) if !offered.contains(&mode) => {
+                    let offered = nearest::list(offered.iter().map(|mode| mode.as_str()));
+                    document
+                        .problem(&at, format!("the destination does not offer the mode `{mode}`; it offers {offered}"));
+                }
+                _ => options.mode = mode,
+            },
+        }
+    }
+    match text("on_gap") {
+        None => {}
+        Some("resync") => options.on_gap = OnGap::Resync,
+        Some("fail") => options.on_gap = OnGap::Fail,
+        Some(other) => {
+            let at = format!("{path}.on_gap");
+            document.problem(&at, format!("unknown `{at}` `{other}`; {}", hint(other, ["resync", "fail"])));
+        }
+    }
+    match text("name") {
+        Some("") => document.problem(&format!("{path}.name"), format!("`{path}.name` is empty")),
+        name => options.name = name.map(str::to_owned),
+    }
+    options
+}

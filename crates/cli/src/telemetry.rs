@@ -1,0 +1,51 @@
+//! Log lines on standard error, above the progress bars if there are any.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::args::{Global, LogFormat};
+
+/// Starts logging and returns where progress bars can be drawn.
+///
+/// `RUST_LOG` replaces what `-v` says.
+pub(crate) fn start(global: Global) -> MultiProgress {
+    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+    let filter = match global.verbose {
+        0 => "warn,commutator=info,commutator_cli=info,commutator_pipeline=info,commutator_source_dynamodb=info",
+        1 => "info,commutator=debug,commutator_cli=debug,commutator_pipeline=debug,commutator_source_dynamodb=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
+    // A second start, such as in tests, keeps the first.
+    let _started = match global.log_format {
+        LogFormat::Text => builder.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    bars
+}
+
+/// Writes whole lines while the bars are out of the way.
+#[derive(Debug, Clone)]
+struct AboveBars(MultiProgress);
+
+impl Write for AboveBars {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for AboveBars {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
