@@ -62,7 +62,7 @@ impl ChangeBatch {
     /// second, so it never orders anything.
     ///
     /// Returns [`Unexpected`](ErrorKind::Unexpected) if the lengths differ, the columns are not those of `schema`, there is no key
-    /// column, or a key column has a null: each would be a mistake of the caller, not of the data.
+    /// column, a key column has a null, or a removal has more than its key: each would be a mistake of the caller, not of the data.
     pub fn new(
         schema: Arc<TableSchema>,
         rows: RecordBatch,
@@ -86,8 +86,14 @@ impl ChangeBatch {
         if !same {
             return wrong("columns differ from the schema");
         }
-        if rows.columns()[..schema.keys().len()].iter().any(|key| key.null_count() > 0) {
+        let (keys, others) = rows.columns().split_at(schema.keys().len());
+        if keys.iter().any(|key| key.null_count() > 0) {
             return wrong("null in a key column");
+        }
+        let removals = || ops.iter().enumerate().filter(|(_, op)| op.is_removal());
+        let mut filled = others.iter().filter(|column| column.null_count() < column.len());
+        if filled.any(|column| removals().any(|(row, _)| !column.is_null(row))) {
+            return wrong("a removal with more than its key");
         }
         Ok(Self { schema, rows, ops, orders, changed_at })
     }
@@ -236,3 +242,6 @@ fn select<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
 fn selection_failed(source: arrow_schema::ArrowError) -> Error {
     Error::new(ErrorKind::Unexpected, "Rows cannot be selected").with_source(source)
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ impl fmt::Debug for Sequence {
 
 /// What decides which of two versions of a row is newer: the epoch, then the sequence.
 ///
-/// Its 24 bytes compare like the pair. Its text form, 48 hexadecimal characters of which the last 40 are the sequence's decimal
+/// Its 24 bytes compare like the pair. Its text form, the epoch's 8 hexadecimal digits in lower case and the sequence's 40 decimal
 /// digits, compares the same way under byte order (`COLLATE "C"`); that is what destinations store as `_ct_order`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey([u8; BYTES]);
@@ -167,13 +167,16 @@ impl FromStr for OrderKey {
     type Err = Error;
     /// Parses the text form.
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = || Error::new(ErrorKind::DataInvalid, "An order key is not 48 hexadecimal characters");
-        if text.len() != Self::TEXT_LENGTH || !text.is_ascii() {
+        let invalid = || Error::new(ErrorKind::DataInvalid, "An order key is not 8 hexadecimal and 40 decimal digits");
+        if text.len() != Self::TEXT_LENGTH {
             return Err(invalid());
         }
         let mut bytes = [0; BYTES];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|e| invalid().with_source(e))?;
+        for (i, byte) in text.bytes().enumerate() {
+            // Only what `Display` writes: two texts of one key would compare as two keys in a destination.
+            let digits = if i < 8 { &HEX[..] } else { &HEX[..10] };
+            let digit = digits.iter().position(|&digit| digit == byte).ok_or_else(invalid)?;
+            bytes[i / 2] = bytes[i / 2] << 4 | u8::try_from(digit).map_err(|e| invalid().with_source(e))?;
         }
         Ok(Self(bytes))
     }
@@ -213,6 +216,22 @@ mod tests {
         assert_eq!("000123".parse::<Sequence>().unwrap(), 123.into());
         for bad in ["", "12a", "-1", &"1".repeat(41)] {
             assert_eq!(bad.parse::<Sequence>().unwrap_err().kind(), ErrorKind::DataInvalid);
+        }
+    }
+
+    #[test]
+    fn only_the_text_form_of_a_key_is_parsed() {
+        let text = OrderKey::new(Epoch(0xab), 42.into()).to_string();
+        assert_eq!(text.parse::<OrderKey>().unwrap().to_string(), text);
+        let almost = [
+            text.to_uppercase(),
+            text.replacen('0', "+", 1),
+            text.replace('4', "a"),
+            format!("0{text}"),
+            String::new(),
+        ];
+        for bad in almost.iter().chain([&"ä".repeat(24)]) {
+            assert_eq!(bad.parse::<OrderKey>().unwrap_err().kind(), ErrorKind::DataInvalid, "{bad}");
         }
     }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn at(n: u32) -> Position {
@@ -79,4 +81,66 @@ fn json_round_trips_and_is_stable() {
         r#"{"epoch":1,"snapshot_ended":false,"facts":{},"names":{},"partitions":{"a":{"at":{"order":"0001"}}}}"#
     );
     assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), checkpoint);
+}
+
+fn any_position() -> impl Strategy<Value = Position> {
+    prop_oneof![1 => Just(Position::Start), 6 => (0..20_u32).prop_map(at), 1 => Just(Position::End)]
+}
+
+/// Batches that follow each other: for each, the partitions it reads and how far.
+fn any_reading() -> impl Strategy<Value = Vec<Progress>> {
+    let spans = prop::collection::btree_map("[a-c]", any_position(), 0..3);
+    prop::collection::vec((spans, any::<bool>()), 0..12).prop_map(|drawn| {
+        let mut stands: BTreeMap<PartitionId, Position> = BTreeMap::new();
+        let mut reading = Vec::new();
+        for (spans, snapshot_ended) in drawn {
+            let mut progress = Progress { snapshot_ended, ..Progress::default() };
+            for (name, to) in spans {
+                let from = stands.get(&part(&name)).cloned();
+                if from.as_ref().is_none_or(|from| *from <= to) {
+                    stands.insert(part(&name), to.clone());
+                    progress.spans.insert(part(&name), Span { from, to });
+                }
+            }
+            reading.push(progress);
+        }
+        reading
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_checkpoint_follows_a_reading_and_takes_nothing_twice(reading in any_reading()) {
+        let mut checkpoint = Checkpoint::default();
+        for progress in &reading {
+            let before = checkpoint.clone();
+            checkpoint.advance(progress).unwrap();
+            for (partition, position) in before.partitions() {
+                prop_assert!(checkpoint.position(partition) >= Some(position));
+            }
+            prop_assert!(checkpoint.snapshot_ended() >= before.snapshot_ended());
+            // The same batch again does not follow, unless it read nothing.
+            let moved = progress.spans.values().any(|span| span.from.as_ref() != Some(&span.to));
+            let after = checkpoint.clone();
+            prop_assert_eq!(checkpoint.advance(progress).is_err(), moved);
+            prop_assert_eq!(&checkpoint, &after);
+        }
+        let ends: BTreeMap<_, _> = reading.iter().flat_map(|progress| &progress.spans).map(|(p, span)| (p.clone(), span.to.clone())).collect();
+        prop_assert_eq!(checkpoint.partitions(), &ends);
+        let text = serde_json::to_string(&checkpoint).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn batches_of_different_partitions_may_come_in_any_order(a in any_position(), b in any_position()) {
+        let (a, b) = (Progress::of(part("a"), None, a), Progress::of(part("b"), None, b));
+        let advanced = |order: [&Progress; 2]| {
+            let mut checkpoint = Checkpoint::default();
+            for progress in order {
+                checkpoint.advance(progress).unwrap();
+            }
+            checkpoint
+        };
+        prop_assert_eq!(advanced([&a, &b]), advanced([&b, &a]));
+    }
 }

@@ -8,8 +8,8 @@ use crate::{Error, ErrorKind, Result};
 /// Columns of `a` keep their place and come first, those that only `b` has follow in its order; types are joined. So the
 /// *set* of columns does not depend on the order of the arguments, and merging twice changes nothing.
 ///
-/// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if the two disagree on which columns are the key, or a key column's
-/// type would become `Json`: keys of several types cannot be compared.
+/// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if a column is part of the key in one and not in the other, or a key
+/// column's type would become `Json`: keys of several types cannot be compared.
 pub fn merge(a: &TableSchema, b: &TableSchema) -> Result<TableSchema> {
     let known = a.by_name();
     let mut columns = a.columns().to_vec();

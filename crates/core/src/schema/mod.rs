@@ -20,3 +20,6 @@ pub use merge::merge;
 pub use plan::{SchemaAction, SchemaPlan, plan};
 pub use rename::{IdentifierRules, NameMap, Names};
 pub use table::{Column, TableSchema};
+
+#[cfg(test)]
+mod tests;
