@@ -1,0 +1,210 @@
+//! Reading one table: snapshot and stream at the same time, as one sequence of events.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+
+use commutator_core::{
+    Column, Epoch, Error, ErrorKind, Gap, PartitionId, Progress, ReadRequest, Result, SourceEvent, SourceStream,
+    TableName, Until,
+};
+use futures_util::stream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::capacity::{self, Capacity};
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::discover;
+use crate::facts;
+use crate::outlet::{Closed, Outlet};
+use crate::snapshot::{self, Plan, segments_for};
+use crate::source::Connected;
+use crate::stream::{Beginning, Follower, Outcome, begin, covered_until, listed_shards};
+use crate::tuning::Tuning;
+
+/// Stream records created so long before the snapshot's start are left out: the scan has seen what they did.
+///
+/// Ten minutes cover clocks that differ, a scan that is eventually consistent, and emulators that cut creation times to the minute.
+const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
+
+/// How many batches may wait for the pipeline; the byte budget bounds their memory.
+const WAITING_BATCHES: usize = 16;
+
+/// One table being read: what all of its tasks share.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: TableName,
+    pub(crate) keys: Vec<Column>,
+    pub(crate) epoch: Epoch,
+    pub(crate) created_before: Option<i64>,
+    pub(crate) consistent_read: bool,
+    pub(crate) stream_readers: usize,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tuning: Tuning,
+    pub(crate) outlet: Outlet,
+}
+
+/// What is left to do for a table.
+struct Work {
+    table: Arc<Table>,
+    /// Sent before anything is read.
+    first: Vec<Progress>,
+    snapshot: Option<(Plan, Capacity, usize)>,
+    follower: Option<Follower>,
+    snapshot_ended: watch::Sender<Option<Instant>>,
+}
+
+/// Starts reading a table; see [`Source::read`](commutator_core::Source::read).
+pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<SourceStream> {
+    let ReadRequest { table: name, from: checkpoint, until } = request;
+    let raw = source.client.describe_table(&name).await?;
+    let description = discover::describe_from(&name, &raw)?;
+    let now_ms = source.clock.now_ms();
+    let concurrency = source.config.scan_concurrency.unwrap_or(8);
+
+    let resumed = if checkpoint.snapshot_ended() { None } else { Plan::resume(&checkpoint)? };
+    let begins = !checkpoint.snapshot_ended() && resumed.is_none();
+    let plan = match resumed {
+        Some(plan) => Some(plan),
+        None if begins => Some(Plan::new(segments_for(description.bytes, concurrency, source.config.segments))),
+        None => None,
+    };
+    let started_at = if begins { Some(now_ms) } else { facts::number(&checkpoint, facts::SNAPSHOT_STARTED_AT)? };
+    let (outlet, events) = Outlet::new(source.budget.clone(), WAITING_BATCHES);
+    let table = Arc::new(Table {
+        name,
+        keys: description.keys.clone(),
+        epoch: checkpoint.epoch(),
+        created_before: started_at.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
+        consistent_read: source.config.consistent_read,
+        stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
+        client: source.client.clone(),
+        clock: Arc::clone(&source.clock),
+        tuning: source.tuning.clone(),
+        outlet,
+    });
+
+    let (snapshot_ended, watch_ended) = watch::channel(plan.is_none().then(Instant::now));
+    let mut first = Vec::new();
+    let mut follower = None;
+    if until == Until::SnapshotEnd {
+        // The stream is not touched, but remembered: a later run can go on with it if it was on all the time.
+        if let (true, Some(stream)) = (begins, &description.stream) {
+            let facts = BTreeMap::from([(facts::STREAM_ARN.to_owned(), stream.arn.clone())]);
+            first.push(Progress { facts, ..Progress::default() });
+        }
+    } else {
+        let arn = discover::followable(&description)?;
+        let stream = table.client.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &table.name)))?;
+        let listed = listed_shards(stream.shards());
+        match begin(&checkpoint, begins, arn, &listed, now_ms)? {
+            Beginning::Lost(gap) => return Ok(lost(gap)),
+            Beginning::Go { first: progress, positions } => {
+                first = progress;
+                let covered = covered_until(&checkpoint)?.max(if begins { Some(now_ms) } else { None });
+                follower = Some(Follower::new(&table, arn, positions, covered, until, watch_ended));
+            }
+        }
+    }
+    if let (true, Some(plan)) = (begins, &plan) {
+        let number = |name: &str, value: String| (name.to_owned(), value);
+        let facts = [
+            number(facts::SNAPSHOT_STARTED_AT, now_ms.to_string()),
+            number(facts::SNAPSHOT_EPOCH, checkpoint.epoch().to_string()),
+            number(facts::SEGMENTS, plan.segments().to_string()),
+            number(facts::SEGMENTS_DONE, "0".to_owned()),
+        ];
+        match first.last_mut() {
+            Some(last) => last.facts.extend(facts),
+            None => first.push(Progress { facts: facts.into_iter().collect(), ..Progress::default() }),
+        }
+    }
+    let capacity = Capacity::new(capacity::limit(&source.config, &raw));
+    let snapshot = plan.map(|plan| (plan, capacity, concurrency as usize));
+    Ok(events_of(Work { table, first, snapshot, follower, snapshot_ended }, events))
+}
+
+/// Does the work; returns the gap that ended it, if any.
+async fn work(work: Work) -> Result<Option<Gap>> {
+    let Work { table, first, snapshot, follower, snapshot_ended } = work;
+    for progress in first {
+        table.outlet.send(None, progress, 0).await?;
+    }
+    let scan = async {
+        if let Some((plan, capacity, concurrency)) = snapshot {
+            snapshot::run(Arc::clone(&table), plan, capacity, concurrency).await?;
+            // There is no receiver if the stream is not followed.
+            snapshot_ended.send_replace(Some(Instant::now()));
+        }
+        Ok(())
+    };
+    let Some(follower) = follower else {
+        return scan.await.map(|()| None);
+    };
+    let (mut scan, mut follow) = (pin!(scan), pin!(follower.run()));
+    let mut scanning = true;
+    loop {
+        tokio::select! {
+            ended = &mut scan, if scanning => {
+                ended?;
+                scanning = false;
+            }
+            outcome = &mut follow => {
+                return Ok(match outcome? {
+                    Outcome::CaughtUp => None,
+                    Outcome::Lost(gap) => Some(gap),
+                });
+            }
+        }
+    }
+}
+
+/// Returns the events of some work, which goes on in the background until the events are dropped.
+fn events_of(todo: Work, events: mpsc::Receiver<SourceEvent>) -> SourceStream {
+    let mut task = JoinSet::new();
+    task.spawn(work(todo));
+    Box::pin(stream::unfold((events, task), |(mut events, mut task)| async {
+        // The channel closes when the work is over and all of its parts were dropped, so nothing that was sent is left out.
+        let event = match events.recv().await {
+            Some(event) => Ok(event),
+            None => match task.join_next().await? {
+                Ok(Ok(None)) => return None,
+                Ok(Ok(Some(gap))) => Ok(SourceEvent::Gap(gap)),
+                Ok(Err(error)) => Err(error),
+                Err(panic) => Err(Error::new(ErrorKind::Unexpected, "Reading a table failed").with_source(panic)),
+            },
+        };
+        Some((event, (events, task)))
+    }))
+}
+
+fn lost(gap: Gap) -> SourceStream {
+    Box::pin(stream::once(async { Ok(SourceEvent::Gap(gap)) }))
+}
+
+/// Turns the decoder's error into one that says where in the table the page stands.
+pub(crate) fn undecodable(error: Error, table: &TableName, partition: &PartitionId, position: &str) -> Error {
+    Error::new(error.kind(), "A page cannot be decoded; the table stops here, so that nothing is left out")
+        .with("table", table)
+        .with("partition", partition)
+        .with("position", position)
+        .with_source(error)
+}
+
+/// Says that a table has no stream, and how to go on.
+pub(crate) fn stream_off(table: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("The table's stream is off, so its changes cannot be followed: {}", discover::turn_on(table)),
+    )
+    .with("table", table)
+}
+
+impl From<Closed> for Error {
+    fn from(Closed: Closed) -> Self {
+        Self::new(ErrorKind::Unexpected, "Nobody takes the table's events any more")
+    }
+}

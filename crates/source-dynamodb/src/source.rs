@@ -1,0 +1,73 @@
+//! The source itself: what [`Config::connect`](crate::Config::connect) gives.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::SdkConfig;
+use commutator_core::{Budget, CheckReport, ReadRequest, Result, Source, SourceStream, TableDescription};
+
+use crate::client::{self, Client};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::tuning::Tuning;
+use crate::{check, credentials, discover, read};
+
+/// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
+#[derive(Debug, Clone)]
+pub struct DynamoDb(Arc<Connected>);
+
+/// What all tables of a source share.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) config: Config,
+    pub(crate) aws: SdkConfig,
+    pub(crate) client: Client,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tuning: Tuning,
+}
+
+impl DynamoDb {
+    pub(crate) async fn connect(config: Config, budget: Budget) -> Result<Self> {
+        Self::connect_with(config, budget, Arc::new(SystemClock), Tuning::default()).await
+    }
+
+    pub(crate) async fn connect_with(
+        config: Config,
+        budget: Budget,
+        clock: Arc<dyn Clock>,
+        tuning: Tuning,
+    ) -> Result<Self> {
+        let aws = credentials::load(&config, &tuning).await?;
+        let client = Client::new(&aws, &config, &tuning);
+        Ok(Self(Arc::new(Connected { config, aws, client, budget, clock, tuning })))
+    }
+
+    /// Returns the AWS configuration with which the tables are read: region, HTTP client and credentials.
+    ///
+    /// Its credentials are those of the last role if roles are assumed, and are refreshed whenever they are asked for.
+    pub fn aws_config(&self) -> &SdkConfig {
+        &self.0.aws
+    }
+
+    /// Returns the credentials with which the tables are read, for a destination on S3 that shall use the same.
+    pub fn credentials(&self) -> Result<SharedCredentialsProvider> {
+        client::provider(&self.0.aws)
+    }
+}
+
+#[async_trait]
+impl Source for DynamoDb {
+    async fn check(&self) -> Result<CheckReport> {
+        Ok(check::check(&self.0).await)
+    }
+
+    async fn discover(&self) -> Result<Vec<TableDescription>> {
+        discover::discover(&self.0.client, &self.0.config.tables).await
+    }
+
+    async fn read(&self, request: ReadRequest) -> Result<SourceStream> {
+        read::read(&self.0, request).await
+    }
+}

@@ -1,0 +1,134 @@
+//! How to take up a stream: from nothing, from a checkpoint, or not at all because changes were lost. Pure.
+
+use std::collections::BTreeMap;
+
+use commutator_core::{Checkpoint, Gap, PartitionId, Position, Progress, Result, Span};
+
+use super::lineage::Shard;
+use super::retention;
+use crate::facts;
+
+const PREFIX: &str = "shard/";
+
+/// Returns the partition of a shard.
+pub(crate) fn shard_partition(id: &str) -> PartitionId {
+    PartitionId::new(format!("{PREFIX}{id}"))
+}
+
+/// How a stream is taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Changes were lost.
+    Lost(Gap),
+    /// Go on, after this progress was made.
+    Go {
+        /// What to send before anything is read, in this order; may be empty.
+        first: Vec<Progress>,
+        /// Where every shard stands afterwards.
+        positions: BTreeMap<String, Position>,
+    },
+}
+
+/// Returns the positions of the shards in a checkpoint.
+fn positions_in(checkpoint: &Checkpoint) -> BTreeMap<String, Position> {
+    let shard = |(id, position): (&PartitionId, &Position)| {
+        id.as_str().strip_prefix(PREFIX).map(|shard| (shard.to_owned(), position.clone()))
+    };
+    checkpoint.partitions().iter().filter_map(shard).collect()
+}
+
+/// Decides how to take up the stream `arn`.
+///
+/// If the snapshot begins now, nothing older than now matters: every listed shard is read from where it stands or from the
+/// beginning, and what is in the checkpoint but not listed is closed. Otherwise the stream must be the one that the checkpoint
+/// speaks of, and must have been read recently enough.
+pub(crate) fn begin(
+    checkpoint: &Checkpoint,
+    snapshot_begins: bool,
+    arn: &str,
+    listed: &[Shard],
+    now_ms: i64,
+) -> Result<Beginning> {
+    let positions = positions_in(checkpoint);
+    let remembered = checkpoint.fact(facts::STREAM_ARN);
+    if snapshot_begins {
+        return Ok(anew(positions, remembered == Some(arn), arn, listed));
+    }
+    let unfinished: Vec<_> =
+        positions.iter().filter(|(_, p)| **p != Position::End).map(|(id, _)| shard_partition(id)).collect();
+    let lost = |reason: String, facts: &[&str]| {
+        let facts = facts.iter().map(|&fact| fact.to_owned()).collect();
+        Ok(Beginning::Lost(Gap { reason, partitions: unfinished.clone(), facts }))
+    };
+    match remembered {
+        None => {
+            return lost(
+                "The table's stream was off when its snapshot began, so changes made since then are missing".to_owned(),
+                &[],
+            );
+        }
+        Some(before) if before != arn => {
+            return lost(
+                format!("The table's stream was replaced: {before} was followed, {arn} is the latest one"),
+                &[facts::STREAM_ARN, facts::CAUGHT_UP_AT],
+            );
+        }
+        Some(_) => {}
+    }
+    let reads_on = positions.is_empty() || !unfinished.is_empty();
+    let covered_until = retention::covered_until(checkpoint)?;
+    if reads_on && !retention::is_safe(covered_until, now_ms) {
+        let age = covered_until.map_or("an unknown time".to_owned(), |until| hours(now_ms.saturating_sub(until)));
+        return lost(
+            format!("The stream was last read to its end {age} ago, and it keeps changes for 24 hours only"),
+            &[facts::CAUGHT_UP_AT],
+        );
+    }
+    if !positions.is_empty() {
+        return Ok(Beginning::Go { first: Vec::new(), positions });
+    }
+    // Only the snapshot was read so far, while the stream was on.
+    let (progress, positions) = register(BTreeMap::new(), listed);
+    Ok(Beginning::Go { first: vec![progress], positions })
+}
+
+fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, listed: &[Shard]) -> Beginning {
+    let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        positions.into_iter().partition(|(id, _)| same_stream && listed.iter().any(|shard| shard.id == *id));
+    let mut first = Vec::new();
+    if !gone.is_empty() {
+        let mut close = Progress::default();
+        for (id, position) in gone {
+            let partition = shard_partition(&id);
+            if position != Position::End {
+                close.spans.insert(partition.clone(), Span { from: Some(position), to: Position::End });
+            }
+            close.forget.insert(partition);
+        }
+        first.push(close);
+    }
+    let (mut progress, positions) = register(kept, listed);
+    progress.facts.insert(facts::STREAM_ARN.to_owned(), arn.to_owned());
+    first.push(progress);
+    Beginning::Go { first, positions }
+}
+
+/// Puts every listed shard that is not known at its start.
+fn register(mut positions: BTreeMap<String, Position>, listed: &[Shard]) -> (Progress, BTreeMap<String, Position>) {
+    let mut progress = Progress::default();
+    for shard in listed {
+        if !positions.contains_key(&shard.id) {
+            positions.insert(shard.id.clone(), Position::Start);
+            progress.spans.insert(shard_partition(&shard.id), Span { from: None, to: Position::Start });
+        }
+    }
+    (progress, positions)
+}
+
+fn hours(ms: i64) -> String {
+    format!("{} hours", ms / 3_600_000)
+}
+
+#[cfg(test)]
+#[path = "begin_tests.rs"]
+mod tests;

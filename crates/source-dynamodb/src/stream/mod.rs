@@ -1,0 +1,14 @@
+//! The stream of a table's changes: which shards may be read, reading them, and noticing when something was lost.
+
+mod begin;
+mod cursor;
+mod follow;
+mod lineage;
+mod poll;
+mod retention;
+mod shards;
+mod tip;
+
+pub(crate) use begin::{Beginning, begin};
+pub(crate) use follow::{Follower, Outcome, listed_shards};
+pub(crate) use retention::covered_until;

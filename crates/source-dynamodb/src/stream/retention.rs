@@ -1,0 +1,54 @@
+//! What the stream's retention of 24 hours means for what may have been lost: pure.
+
+use commutator_core::{Checkpoint, Result};
+
+use crate::facts;
+
+/// Records are kept for 24 hours and then "trimmed at any moment" (`DynamoDB` developer guide, Streams). An hour is left for clocks that
+/// differ and for records that arrive late.
+const SAFE_MS: i64 = 23 * 60 * 60 * 1000;
+
+/// Returns whether nothing can have been lost, if every change created before `covered_until` was read, or was seen by the scan.
+pub(crate) fn is_safe(covered_until: Option<i64>, now_ms: i64) -> bool {
+    covered_until.is_some_and(|until| now_ms.saturating_sub(until) < SAFE_MS)
+}
+
+/// Returns the time before which no change can be missing: the later one of the snapshot's start, before which the scan has seen
+/// everything, and of the time at which the stream was last read to its tip.
+pub(crate) fn covered_until(checkpoint: &Checkpoint) -> Result<Option<i64>> {
+    let this_epoch = facts::number(checkpoint, facts::SNAPSHOT_EPOCH)? == Some(checkpoint.epoch().0);
+    let started = if this_epoch { facts::number(checkpoint, facts::SNAPSHOT_STARTED_AT)? } else { None };
+    Ok(facts::number(checkpoint, facts::CAUGHT_UP_AT)?.max(started))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commutator_core::Progress;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn with(facts: &[(&str, &str)]) -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        let facts = facts.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        checkpoint.advance(&Progress { facts, ..Progress::default() }).unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn what_was_read_within_23_hours_is_safe() {
+        assert!(is_safe(Some(0), 22 * HOUR));
+        assert!(!is_safe(Some(0), 23 * HOUR));
+        assert!(!is_safe(None, 0));
+        assert!(is_safe(Some(5), 0), "a clock that went back proves nothing lost");
+    }
+
+    #[test]
+    fn the_later_of_snapshot_and_stream_counts_and_only_of_this_epoch() {
+        let facts = [(facts::SNAPSHOT_EPOCH, "1"), (facts::SNAPSHOT_STARTED_AT, "5"), (facts::CAUGHT_UP_AT, "3")];
+        assert_eq!(covered_until(&with(&facts)).unwrap(), Some(5));
+        assert_eq!(covered_until(&with(&facts).next_epoch(|_| true)).unwrap(), Some(3));
+        assert_eq!(covered_until(&with(&[])).unwrap(), None);
+        assert!(covered_until(&with(&[(facts::CAUGHT_UP_AT, "soon")])).is_err());
+    }
+}
