@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commutator::{Budget, Destination, Error, ErrorKind, Pipeline, Result, Source, dynamodb};
+use commutator::{Budget, Destination, Pipeline, Result, Source, dynamodb, parquet};
 
 use crate::config::{self, Settings};
 
@@ -30,13 +30,10 @@ pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destinati
         config::Destination::Parquet(config, None) => Arc::new(config.as_ref().clone().connect().await?),
         config::Destination::Parquet(config, Some(identity)) => {
             let identity = identity.as_ref().clone().connect(Budget::new(1)).await?;
-            let aws = identity.aws_config();
-            let credentials = aws.credentials_provider().ok_or_else(|| {
-                Error::new(ErrorKind::ConfigInvalid, "There are no AWS credentials for the destination's bucket")
-            })?;
-            let mut config = config.as_ref().clone();
-            config.region = config.region.or_else(|| aws.region().map(ToString::to_string));
-            Arc::new(config.connect_with(credentials).await?)
+            let region = identity.aws_config().region().map(ToString::to_string);
+            let config = config.as_ref().clone();
+            let config = parquet::Config { region: config.region.clone().or(region), ..config };
+            Arc::new(config.connect_with(identity.credentials()?).await?)
         }
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
     })

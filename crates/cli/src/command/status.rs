@@ -11,10 +11,14 @@ use crate::connect;
 use crate::failure::Failure;
 use crate::output::{self, Grid, span};
 
-/// Stream records live for 24 hours (`DynamoDB` Streams, developer guide).
-const RETENTION_MS: u64 = 24 * 3600 * 1000;
-/// Every change created before this time was read: the source's fact, in milliseconds since 1970.
+/// Stream records live for 24 hours (`DynamoDB` Streams, developer guide); an hour before that the source no longer trusts that none
+/// is missing, and calls it a gap.
+const RETENTION_MS: u64 = 23 * 3600 * 1000;
+/// The source's facts: every change created before this time was read, in milliseconds since 1970.
 const CAUGHT_UP_AT: &str = "caught_up_at";
+/// And when the snapshot of which epoch began: it has seen every change before.
+const SNAPSHOT_STARTED_AT: &str = "snapshot_started_at";
+const SNAPSHOT_EPOCH: &str = "snapshot_epoch";
 
 /// How far a table is.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -24,9 +28,9 @@ struct Status {
     epoch: Option<u32>,
     partitions: usize,
     partitions_ended: usize,
-    /// Age of the newest moment up to which every change was read and committed.
+    /// Age of the newest moment up to which every change was read and committed, or seen by the snapshot.
     behind_ms: Option<u64>,
-    /// Time left before changes that were not read are lost.
+    /// Time left before changes that were not read count as lost.
     left_ms: Option<u64>,
 }
 
@@ -63,8 +67,7 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
 
 fn status(table: TableName, checkpoint: Option<&Checkpoint>, now: u64) -> Status {
     let ended = |checkpoint: &Checkpoint| checkpoint.partitions().values().filter(|p| **p == Position::End).count();
-    let caught_up_at = checkpoint.and_then(|c| c.fact(CAUGHT_UP_AT)).and_then(|fact| fact.parse::<u64>().ok());
-    let behind_ms = caught_up_at.map(|at| now.saturating_sub(at));
+    let behind_ms = checkpoint.and_then(covered_until).map(|at| now.saturating_sub(at));
     Status {
         table,
         phase: match checkpoint {
@@ -78,6 +81,12 @@ fn status(table: TableName, checkpoint: Option<&Checkpoint>, now: u64) -> Status
         behind_ms,
         left_ms: behind_ms.map(|behind| RETENTION_MS.saturating_sub(behind)),
     }
+}
+
+fn covered_until(checkpoint: &Checkpoint) -> Option<u64> {
+    let number = |name: &str| checkpoint.fact(name).and_then(|fact| fact.parse::<u64>().ok());
+    let this_epoch = number(SNAPSHOT_EPOCH) == Some(u64::from(checkpoint.epoch().0));
+    number(CAUGHT_UP_AT).max(number(SNAPSHOT_STARTED_AT).filter(|_| this_epoch))
 }
 
 #[cfg(test)]
@@ -95,10 +104,19 @@ mod tests {
         let first = status(orders(), Some(&checkpoint), 5000);
         assert_eq!((first.phase, first.partitions, first.partitions_ended), ("snapshot", 2, 1));
         assert_eq!((first.behind_ms, first.left_ms), (None, None));
-        let facts = [(CAUGHT_UP_AT.to_owned(), "1000".to_owned())].into();
-        checkpoint.advance(&Progress { facts, snapshot_ended: true, ..Progress::default() }).unwrap();
+        let mut facts = |facts: &[(&str, &str)], snapshot_ended: bool| {
+            let facts = facts.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            checkpoint.advance(&Progress { facts, snapshot_ended, ..Progress::default() }).unwrap();
+            checkpoint.clone()
+        };
+        let begun = facts(&[(SNAPSHOT_EPOCH, "1"), (SNAPSHOT_STARTED_AT, "500")], false);
+        assert_eq!(status(orders(), Some(&begun), 5000).behind_ms, Some(4500));
+        let checkpoint = facts(&[(CAUGHT_UP_AT, "1000")], true);
         let later = status(orders(), Some(&checkpoint), 5000);
         assert_eq!((later.phase, later.behind_ms, later.left_ms), ("streaming", Some(4000), Some(RETENTION_MS - 4000)));
+        // The snapshot of an epoch says nothing of the next.
+        let anew = checkpoint.next_epoch(|_| true);
+        assert_eq!(status(orders(), Some(&anew), 5000).behind_ms, Some(4000));
         assert_eq!(status(orders(), Some(&checkpoint), 2 * RETENTION_MS).left_ms, Some(0));
     }
 }

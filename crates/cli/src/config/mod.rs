@@ -54,8 +54,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) => &[SyncMode::Mirror, SyncMode::Append],
-            Self::Postgres(_) => &[SyncMode::Mirror],
+            Self::Parquet(..) | Self::Postgres(_) => &[SyncMode::Mirror, SyncMode::Append],
         }
     }
 }
@@ -196,8 +195,11 @@ fn parquet_destination(document: &mut Document, mut values: Table) -> Option<Des
         document.problem("destination.access_key_id", message);
     }
     let own_chain = is_s3 && !values.contains_key("access_key_id");
-    if let (true, Some(region)) = (own_chain, values.get("region")) {
-        identity.insert("region".to_owned(), region.clone());
+    // Both matter to credentials: the region to STS, and a server on this machine needs none.
+    for key in ["region", "endpoint_url"] {
+        if let (true, Some(value)) = (own_chain, values.get(key)) {
+            identity.insert(key.to_owned(), value.clone());
+        }
     }
     let config = section::read(document, "destination", values);
     let identity = if own_chain {

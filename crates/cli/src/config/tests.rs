@@ -252,6 +252,16 @@ fn the_known_keys_are_those_of_the_connectors() {
     }
 }
 
+#[tokio::test]
+async fn the_known_modes_are_those_of_the_connectors() {
+    let parquet = parquet::Config::new("memory://");
+    let offered = commutator::Destination::capabilities(&parquet.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::Parquet(Box::new(parquet), None).modes(), offered);
+    let postgres = postgres::Config::from_url("postgres://u@127.0.0.1/db?sslmode=disable");
+    let offered = commutator::Destination::capabilities(&postgres.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::Postgres(Box::new(postgres)).modes(), offered);
+}
+
 #[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../../docs/configuration.md");
