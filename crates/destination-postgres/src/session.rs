@@ -1,0 +1,377 @@
+//! An open table: who owns it, what it looks like, and what of a plan the next transaction still has to do.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_core::{
+    Checkpoint, Epoch, Error, ErrorKind, Result, SchemaPlan, Session, SyncMode, TableSchema, Target, Transaction,
+    schema,
+};
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::client::{Lease, Pool};
+use crate::config::NulPolicy;
+use crate::error;
+use crate::statements::{self, Layout, MAX_COLUMNS, SYSTEM_COLUMNS, literal};
+use crate::transaction::PgTransaction;
+
+pub(crate) mod catalog;
+
+/// An open table.
+#[derive(Debug)]
+pub(crate) struct PgSession {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) place: Place,
+    pub(crate) owner: i64,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) state: State,
+    /// The columns that the next transaction gives the table.
+    pub(crate) wanted: Option<TableSchema>,
+    /// Whether a commit's answer was lost, so that nobody knows what the table holds.
+    pub(crate) unclear: bool,
+}
+
+/// Where a session writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) schema: Arc<str>,
+    pub(crate) target: Target,
+    pub(crate) nul: NulPolicy,
+}
+
+/// What is known of a table; a transaction works on a copy that replaces it when it commits.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// The columns this pipeline made, those included that someone dropped since.
+    pub(crate) recorded: Option<TableSchema>,
+    /// The columns there are.
+    pub(crate) actual: Option<Arc<TableSchema>>,
+    /// Whether a hash of the key is the primary key.
+    pub(crate) hashed: bool,
+    pub(crate) straight: Straight,
+    /// Whether the table of tombstones exists.
+    pub(crate) tombstones: bool,
+}
+
+/// Whether snapshot rows may be copied straight into the table, where nothing keeps an older row from being doubled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Straight {
+    /// The table has no rows.
+    Empty,
+    /// Every row is of this epoch's snapshot, which reads each key once.
+    Snapshot(Epoch),
+    /// Anything else.
+    Never,
+}
+
+impl Straight {
+    /// Returns the form in which it is kept with the checkpoint.
+    pub(crate) fn to_column(self) -> Option<i64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Snapshot(epoch) => Some(epoch.0.into()),
+            Self::Never => None,
+        }
+    }
+
+    /// Reads what [`to_column`](Self::to_column) wrote.
+    pub(crate) fn from_column(value: Option<i64>) -> Self {
+        match value.map(u32::try_from) {
+            Some(Ok(0)) => Self::Empty,
+            Some(Ok(epoch)) => Self::Snapshot(Epoch(epoch)),
+            Some(Err(_)) | None => Self::Never,
+        }
+    }
+}
+
+impl Place {
+    /// Returns the table's layout.
+    pub(crate) fn layout(&self, hashed: bool) -> Layout {
+        Layout::new(&self.schema, &self.target.name, self.target.mode, hashed)
+    }
+
+    /// Names the table in an error.
+    pub(crate) fn name(&self, error: Error) -> Error {
+        error.with("table", &self.target.table).with("target", format_args!("{}.{}", self.schema, self.target.name))
+    }
+
+    /// The number of the advisory lock that every transaction of the target holds, which is how another writer finds them.
+    fn mark(&self) -> i64 {
+        let Target { pipeline, table, slice, .. } = &self.target;
+        let digest = Sha256::digest(format!("{}\0{pipeline}\0{table}\0{slice}", self.schema));
+        digest.iter().take(8).fold(0, |mark, &byte| mark << 8 | i64::from(byte))
+    }
+
+    /// The condition that finds the target's row among the checkpoints, with literals.
+    pub(crate) fn row(&self) -> String {
+        format!(
+            "pipeline = {} AND table_name = {} AND slice = {}",
+            literal(self.target.pipeline.as_str()),
+            literal(self.target.table.as_str()),
+            literal(self.target.slice.as_str())
+        )
+    }
+}
+
+impl PgSession {
+    /// Begins a transaction on a connection of its own and makes sure that nobody else took the table over.
+    async fn enter(&self) -> Result<Lease> {
+        let lease = self.pool.get().await?;
+        let begin = format!(
+            "{BEGIN} SELECT pg_advisory_xact_lock_shared({}); SELECT owner::text FROM {} WHERE {}",
+            self.place.mark(),
+            statements::checkpoints(&self.place.schema),
+            self.place.row()
+        );
+        let replies =
+            lease.simple_query(&begin).await.map_err(|e| error::failed(e, "A transaction cannot be begun"))?;
+        let owner = replies.iter().find_map(|reply| match reply {
+            SimpleQueryMessage::Row(row) if row.columns()[0].name() == "owner" => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        if owner.as_deref() == Some(self.owner.to_string().as_str()) { Ok(lease) } else { Err(fenced()) }
+    }
+
+    /// Names the table in an error; one that says that the connection was lost becomes [`Fenced`](ErrorKind::Fenced) if another
+    /// writer has the table now, for it ends our open transactions.
+    pub(crate) async fn explain(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Unavailable
+            && let Err(fence) = self.enter().await
+            && fence.kind() == ErrorKind::Fenced
+        {
+            return self.place.name(fence.with_source(error));
+        }
+        self.place.name(error)
+    }
+
+    /// Reads the catalog again and compares it with what this pipeline made.
+    async fn look(&mut self) -> Result<()> {
+        let lease = self.pool.get().await?;
+        let found = catalog::read(&lease, &self.place.schema, &self.place.target.name).await?;
+        self.state.actual = catalog::reconcile(self.state.recorded.as_ref(), found.as_deref(), self.place.target.mode)?;
+        lease.give_back();
+        Ok(())
+    }
+
+    /// Checks a wanted schema against what the server can hold and what someone may have done to the table.
+    fn admit(&self, wanted: &TableSchema) -> Result<TableSchema> {
+        if wanted.columns().len() + SYSTEM_COLUMNS > MAX_COLUMNS {
+            return Err(Error::new(
+                ErrorKind::SchemaConflict,
+                "The table has more columns than Postgres allows; exclude columns, or use nested = \"packed\"",
+            )
+            .with("columns", wanted.columns().len())
+            .with("limit", MAX_COLUMNS - SYSTEM_COLUMNS));
+        }
+        let result = schema::plan(self.state.actual.as_deref(), wanted)?.result;
+        if let (Some(recorded), Some(actual)) = (&self.state.recorded, &self.state.actual) {
+            let there = actual.by_name();
+            let dropped = |name: &str| !there.contains_key(name) && recorded.get(name).is_some();
+            if let Some(column) = result.columns().iter().find(|column| dropped(&column.name)) {
+                return Err(Error::new(
+                    ErrorKind::SchemaConflict,
+                    "Someone dropped a column that still has values; exclude it, or add it again and resync the table",
+                )
+                .with("column", &column.name));
+            }
+        }
+        Ok(result)
+    }
+}
+
+#[async_trait]
+impl Session for PgSession {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    async fn describe(&mut self) -> Result<Option<TableSchema>> {
+        self.look().await.map_err(|e| self.place.name(e))?;
+        Ok(self.state.actual.as_deref().cloned())
+    }
+
+    async fn evolve(&mut self, plan: &SchemaPlan) -> Result<()> {
+        let wanted = match &self.wanted {
+            Some(earlier) => schema::merge(earlier, &plan.result)?,
+            None => plan.result.clone(),
+        };
+        self.wanted = Some(self.admit(&wanted).map_err(|e| self.place.name(e))?);
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
+        if self.unclear {
+            let lost = "The answer to the last commit was lost; open the table again to see whether it happened";
+            return Err(self.place.name(Error::new(ErrorKind::Unavailable, lost)));
+        }
+        let lease = self.enter().await.map_err(|e| self.place.name(e))?;
+        let place = self.place.clone();
+        Ok(Box::new(PgTransaction::begin(self, lease).await.map_err(|e| place.name(e))?))
+    }
+}
+
+/// Begins a transaction under settings that do not depend on those of the user, the database or a connection pooler before us.
+///
+/// Joins look rows up by the primary key: the batch is small beside the table, and a new table has no statistics to tell. Whoever
+/// holds a lock for half a minute, or leaves a transaction of ours open for ten, makes us fail and try again.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL search_path = '';
+SET LOCAL lock_timeout = '30s';
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = '10min';
+SET LOCAL client_min_messages = warning;
+SET LOCAL work_mem = '64MB';
+SET LOCAL jit = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;";
+
+pub(crate) fn fenced() -> Error {
+    Error::new(ErrorKind::Fenced, "Another writer took the table over")
+}
+
+/// Takes the target's row among the checkpoints over and returns the session, which knows what the table looks like.
+pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
+    let lease = pool.get().await?;
+    let failed = |e| error::failed(e, "The table cannot be taken over");
+    let target = &place.target;
+    lease.batch_execute(BEGIN).await.map_err(failed)?;
+    catalog::prepare(&lease, &place.schema).await?;
+    let table = statements::checkpoints(&place.schema);
+    // A row of another pipeline with the same target stands in the way of the second constraint, which must not end the transaction.
+    let taken = lease
+        .query_typed_opt(
+            &format!("SELECT pipeline, table_name FROM {table} WHERE target = $1 AND slice = $2 AND (pipeline, table_name) <> ($3, $4)"),
+            &[
+                (&target.name, Type::TEXT),
+                (&target.slice.as_str(), Type::TEXT),
+                (&target.pipeline.as_str(), Type::TEXT),
+                (&target.table.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+        .map_err(failed)?;
+    if let Some(row) = taken {
+        return Err(Error::new(
+            ErrorKind::ConfigInvalid,
+            "Another table is synced into this destination table; give one of them another destination name or schema",
+        )
+        .with("by_pipeline", row.get::<_, &str>(0))
+        .with("by_table", row.get::<_, &str>(1)));
+    }
+    let row = lease
+        .query_typed_one(
+            &format!(
+                "INSERT INTO {table} AS c (pipeline, table_name, slice, target, mode, owner) VALUES ($1, $2, $3, $4, $5, 1) \
+                 ON CONFLICT (pipeline, table_name, slice) DO UPDATE SET owner = c.owner + 1, updated_at = now() \
+                 RETURNING c.owner, c.target, c.mode, c.checkpoint::text, c.columns::text, c.hashed, c.straight"
+            ),
+            &[
+                (&target.pipeline.as_str(), Type::TEXT),
+                (&target.table.as_str(), Type::TEXT),
+                (&target.slice.as_str(), Type::TEXT),
+                (&target.name, Type::TEXT),
+                (&target.mode.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+        .map_err(failed)?;
+    unchanged(target, row.get(1), row.get(2))?;
+    end_others(&lease, place.mark()).await.map_err(failed)?;
+    let checkpoint = parse::<Checkpoint>(row.get(3))?.unwrap_or_default();
+    let recorded = parse::<TableSchema>(row.get(4))?;
+    let found = catalog::read(&lease, &place.schema, &target.name).await?;
+    let tombstones = catalog::read(&lease, &place.schema, &statements::tombstones_name(&target.name)).await?.is_some();
+    let actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), target.mode)?;
+    same_keys(recorded.as_ref(), target)?;
+    lease.batch_execute("COMMIT").await.map_err(failed)?;
+    let state = State { recorded, actual, hashed: row.get(5), straight: Straight::from_column(row.get(6)), tombstones };
+    let owner = row.get(0);
+    lease.give_back();
+    Ok(PgSession { pool: Arc::clone(pool), place, owner, checkpoint, state, wanted: None, unclear: false })
+}
+
+/// Ends open transactions of earlier sessions: they can no longer commit, but hold locks for as long as their process likes.
+///
+/// The owner has been raised before, so a session that loses its connection here learns why. It takes the same user.
+async fn end_others(client: &Client, mark: i64) -> std::result::Result<(), tokio_postgres::Error> {
+    let [high, low] = [mark >> 32 & 0xffff_ffff, mark & 0xffff_ffff];
+    let ended = client
+        .query_typed(
+            &format!(
+                "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
+                 JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                 JOIN pg_catalog.pg_database d ON d.oid = l.database
+                 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objsubid = 1
+                   AND l.classid = {high}::oid AND l.objid = {low}::oid
+                   AND a.usename = current_user AND l.pid <> pg_backend_pid()"
+            ),
+            &[],
+        )
+        .await?;
+    if !ended.is_empty() {
+        tracing::warn!(transactions = ended.len(), "ended open transactions of an earlier writer");
+    }
+    Ok(())
+}
+
+/// Returns the checkpoint of the last commit; `None` if the target was never opened.
+pub(crate) async fn peek(pool: &Arc<Pool>, place: &Place) -> Result<Option<Checkpoint>> {
+    let lease = pool.get().await?;
+    let checkpoints = catalog::read(&lease, &place.schema, "_ct_checkpoints").await?;
+    if checkpoints.is_none() {
+        lease.give_back();
+        return Ok(None);
+    }
+    let statement =
+        format!("SELECT checkpoint::text FROM {} WHERE {}", statements::checkpoints(&place.schema), place.row());
+    let row =
+        lease.query_typed_opt(&statement, &[]).await.map_err(|e| error::failed(e, "The checkpoint cannot be read"))?;
+    lease.give_back();
+    row.map(|row| Ok(parse(row.get(0))?.unwrap_or_default())).transpose()
+}
+
+/// Refuses to write a table's later changes elsewhere or otherwise than its earlier ones.
+fn unchanged(target: &Target, name: &str, mode: &str) -> Result<()> {
+    let (setting, was, is) = if name != target.name {
+        ("name", name, target.name.as_str())
+    } else if mode != target.mode.as_str() {
+        ("mode", mode, target.mode.as_str())
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::ConfigInvalid,
+        "The table was synced otherwise before; restore the setting, or sync it anew with another pipeline id",
+    )
+    .with("setting", setting)
+    .with("before", was)
+    .with("now", is))
+}
+
+/// Refuses a source table that was made anew with other keys.
+fn same_keys(recorded: Option<&TableSchema>, target: &Target) -> Result<()> {
+    let Some(recorded) = recorded else { return Ok(()) };
+    let names = |columns: &[commutator_core::Column]| columns.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
+    let (before, now) = (names(recorded.keys()), names(&target.keys));
+    if before == now {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::SchemaConflict,
+        "The source's table has another key than the destination's; sync it into another destination table",
+    )
+    .with("before", before.join(", "))
+    .with("now", now.join(", ")))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(serde_json::from_str).transpose().map_err(|e| {
+        Error::new(ErrorKind::DataInvalid, "The checkpoint cannot be read; was it written by a newer version?")
+            .with_source(e)
+    })
+}
+
+/// The modes that are offered.
+pub(crate) const MODES: &[SyncMode] = &[SyncMode::Mirror, SyncMode::Append];

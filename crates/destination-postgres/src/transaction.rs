@@ -1,0 +1,326 @@
+//! One atomic unit of rows, columns and checkpoint: a database transaction on a connection of its own.
+//!
+//! Dropping it closes the connection, upon which the server rolls everything back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_core::{
+    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, OrderKey, Result, SyncMode, TableSchema, Transaction, schema,
+};
+use tokio_postgres::types::Type;
+
+use crate::client::Lease;
+use crate::encode::{Shape, longest_key};
+use crate::error;
+use crate::session::{PgSession, State, Straight, fenced};
+use crate::statements::Layout;
+use copy::Copy;
+
+mod copy;
+mod ddl;
+
+/// Rows that are copied straight into the table are kept until the server took them, at most about so many bytes of them.
+const HELD_BYTES: usize = 8 << 20;
+
+/// The longest key that surely fits into one index entry, of which the server allows 2,704 bytes.
+const LONGEST_KEY: usize = 2600;
+
+/// A transaction.
+#[derive(Debug)]
+pub(crate) struct PgTransaction<'a> {
+    session: &'a mut PgSession,
+    /// `None` once something failed: the connection is closed then, and everything rolled back.
+    lease: Option<Lease>,
+    state: State,
+    /// Rows on their way into the temporary table or, in `append`, into the table.
+    copy: Option<Copy>,
+    /// Whether the temporary table exists.
+    staged: bool,
+    removals: bool,
+    /// Snapshot rows that go straight into the table.
+    held: Vec<ChangeBatch>,
+    held_bytes: usize,
+    long_keys: bool,
+    ended: Option<Epoch>,
+    /// Values in which a NUL was replaced.
+    replaced: u64,
+}
+
+impl<'a> PgTransaction<'a> {
+    /// Goes on in a transaction that was begun, and gives the table the columns it shall have.
+    pub(crate) async fn begin(session: &'a mut PgSession, lease: Lease) -> Result<Self> {
+        let mut state = session.state.clone();
+        if let Some(wanted) = &session.wanted {
+            ddl::evolve(&lease, &session.place, &mut state, wanted).await?;
+        }
+        Ok(Self {
+            session,
+            lease: Some(lease),
+            state,
+            copy: None,
+            staged: false,
+            removals: false,
+            held: Vec::new(),
+            held_bytes: 0,
+            long_keys: false,
+            ended: None,
+            replaced: 0,
+        })
+    }
+
+    fn layout(&self) -> Layout {
+        self.session.place.layout(self.state.hashed)
+    }
+
+    fn client(&self) -> Result<&Lease> {
+        self.lease.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, "A call on this transaction failed before; begin another one")
+        })
+    }
+
+    /// Rolls back and says what went wrong; a lost connection may mean that another writer took the table over.
+    async fn fail(&mut self, error: Error) -> Error {
+        self.copy = None;
+        self.lease = None;
+        self.session.explain(error).await
+    }
+
+    fn columns(&self) -> Result<Arc<TableSchema>> {
+        self.state.actual.clone().ok_or_else(|| {
+            Error::new(ErrorKind::SchemaConflict, "There is no table to write to; evolve the session's schema first")
+        })
+    }
+
+    async fn add(&mut self, batch: &ChangeBatch) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let columns = self.columns()?;
+        let batch = schema::conform(batch, &columns)?;
+        if self.session.place.target.mode == SyncMode::Append {
+            return self.copy_rows(&columns, &batch, Shape::Append).await;
+        }
+        self.long_keys |= longest_key(&batch) > LONGEST_KEY;
+        if self.hold(&batch) {
+            if self.held_bytes >= HELD_BYTES {
+                self.release(&columns).await?;
+            }
+            return Ok(());
+        }
+        self.release(&columns).await?;
+        self.state.straight = Straight::Never;
+        self.stage(&columns, &batch).await
+    }
+
+    /// Keeps a batch that may go straight into the table; returns whether it may.
+    fn hold(&mut self, batch: &ChangeBatch) -> bool {
+        let Some(first) = batch.orders().first() else { return true };
+        let epoch = first.epoch();
+        let fits = match self.state.straight {
+            Straight::Empty => true,
+            Straight::Snapshot(all) => all == epoch,
+            Straight::Never => false,
+        };
+        let snapshot = OrderKey::snapshot(epoch);
+        let alone = batch.is_snapshot() && batch.orders().iter().all(|order| *order == snapshot);
+        if !fits || !alone || self.long_keys || self.state.hashed || self.state.tombstones {
+            return false;
+        }
+        self.state.straight = Straight::Snapshot(epoch);
+        self.held_bytes += batch.memory_size();
+        self.held.push(batch.clone());
+        true
+    }
+
+    /// Copies the held rows into the table; if a key is there already, they take the way that can tell which row is newer.
+    async fn release(&mut self, columns: &TableSchema) -> Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
+        let failed = |e| error::failed(e, "Rows cannot be copied into the table");
+        self.client()?.batch_execute("SAVEPOINT straight").await.map_err(failed)?;
+        let statement = self.layout().copy(columns, Shape::Mirror);
+        let mut copy = Copy::begin(self.client()?, &statement, Shape::Mirror, self.session.place.nul).await?;
+        for batch in &held {
+            copy.write(batch).await?;
+        }
+        let replaced = copy.replaced();
+        match copy.finish().await {
+            Ok(()) => {
+                self.replaced += replaced;
+                self.client()?.batch_execute("RELEASE SAVEPOINT straight").await.map_err(failed)
+            }
+            Err(e) if error::is_unique_violation(&e) => {
+                let back = "ROLLBACK TO SAVEPOINT straight; RELEASE SAVEPOINT straight";
+                self.client()?.batch_execute(back).await.map_err(failed)?;
+                self.state.straight = Straight::Never;
+                for batch in &held {
+                    self.stage(columns, batch).await?;
+                }
+                Ok(())
+            }
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    async fn stage(&mut self, columns: &TableSchema, batch: &ChangeBatch) -> Result<()> {
+        if !self.staged {
+            let create = Layout::create_stage(columns);
+            self.client()?
+                .batch_execute(&create)
+                .await
+                .map_err(|e| error::failed(e, "The temporary table cannot be created"))?;
+            self.staged = true;
+        }
+        self.removals |= batch.ops().iter().any(|op| op.is_removal());
+        self.copy_rows(columns, batch, Shape::Stage).await
+    }
+
+    async fn copy_rows(&mut self, columns: &TableSchema, batch: &ChangeBatch, shape: Shape) -> Result<()> {
+        if self.copy.is_none() {
+            let statement = self.layout().copy(columns, shape);
+            self.copy = Some(Copy::begin(self.client()?, &statement, shape, self.session.place.nul).await?);
+        }
+        match &mut self.copy {
+            Some(copy) => copy.write(batch).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Applies everything and writes the checkpoint; what is left is to commit.
+    async fn finish(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        if let Some(columns) = self.state.actual.clone() {
+            self.release(&columns).await?;
+            if let Some(copy) = self.copy.take() {
+                self.replaced += copy.replaced();
+                copy.finish().await.map_err(|e| error::failed(e, "Rows cannot be copied"))?;
+            }
+            if self.long_keys && !self.state.hashed {
+                let mut state = self.state.clone();
+                ddl::rekey(self.client()?, &self.session.place, &mut state, &columns).await?;
+                self.state = state;
+            }
+            if self.staged {
+                self.apply(&columns, checkpoint).await?;
+            }
+            if let Some(epoch) = self.ended {
+                self.end(epoch).await?;
+            }
+        }
+        self.record(checkpoint).await
+    }
+
+    async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.finish(checkpoint).await?;
+        // Should this call be given up from here on, nobody knows whether it happened.
+        self.session.unclear = true;
+        self.client()?.batch_execute("COMMIT").await.map_err(|e| error::failed(e, "The commit was not answered"))?;
+        self.session.unclear = false;
+        self.session.state = self.state.clone();
+        self.session.wanted = None;
+        self.session.checkpoint = checkpoint.clone();
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+        if self.replaced > 0 {
+            let (table, values) = (&self.session.place.target.table, self.replaced);
+            tracing::warn!(%table, values, "replaced the character NUL, which postgres cannot hold");
+        }
+        Ok(())
+    }
+
+    /// Applies the staged rows. Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and
+    /// written later does not bring the item back.
+    async fn apply(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
+        let failed = |e| error::failed(e, "Rows cannot be applied");
+        let layout = self.layout();
+        let record = self.removals && self.ended.is_none() && !checkpoint.snapshot_ended();
+        let check = self.state.tombstones;
+        if record && !self.state.tombstones {
+            self.client()?.batch_execute(&layout.create_tombstones(columns)).await.map_err(failed)?;
+            self.state.tombstones = true;
+        }
+        let apply = layout.apply(columns, self.removals, check, record);
+        self.client()?.execute_typed(&apply, &[]).await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// Ends the snapshot: rows of older epochs are gone at the source, and tombstones have done their work.
+    async fn end(&mut self, epoch: Epoch) -> Result<()> {
+        let failed = |e| error::failed(e, "The snapshot cannot be ended");
+        let layout = self.layout();
+        self.state.straight = Straight::Never;
+        if self.session.place.target.mode == SyncMode::Append {
+            return Ok(());
+        }
+        // The first epoch has none before it, and a whole table need not be read to learn that.
+        if epoch > Epoch::FIRST {
+            self.client()?.execute_typed(&layout.delete_older(epoch), &[]).await.map_err(failed)?;
+        }
+        if self.state.tombstones {
+            let drop = format!("DROP TABLE {}", layout.tombstones);
+            self.client()?.batch_execute(&drop).await.map_err(failed)?;
+            self.state.tombstones = false;
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint if the table is still ours; the row's lock keeps it so until the commit.
+    async fn record(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let failed = |e| error::failed(e, "The checkpoint cannot be written");
+        let text = |value: serde_json::Result<String>| {
+            value.map_err(|e| Error::new(ErrorKind::Unexpected, "The checkpoint cannot be written").with_source(e))
+        };
+        let checkpoint = text(serde_json::to_string(checkpoint))?;
+        let columns = self.state.recorded.as_ref().map(|recorded| text(serde_json::to_string(recorded))).transpose()?;
+        let place = &self.session.place;
+        let update = format!(
+            "UPDATE {} SET checkpoint = $1::json, columns = $2::json, hashed = $3, straight = $4, updated_at = now() \
+             WHERE pipeline = $5 AND table_name = $6 AND slice = $7 AND owner = $8",
+            self.layout().checkpoints
+        );
+        let updated = self
+            .client()?
+            .execute_typed(
+                &update,
+                &[
+                    (&checkpoint, Type::TEXT),
+                    (&columns, Type::TEXT),
+                    (&self.state.hashed, Type::BOOL),
+                    (&self.state.straight.to_column(), Type::INT8),
+                    (&place.target.pipeline.as_str(), Type::TEXT),
+                    (&place.target.table.as_str(), Type::TEXT),
+                    (&place.target.slice.as_str(), Type::TEXT),
+                    (&self.session.owner, Type::INT8),
+                ],
+            )
+            .await
+            .map_err(failed)?;
+        if updated == 1 { Ok(()) } else { Err(fenced()) }
+    }
+}
+
+#[async_trait]
+impl Transaction for PgTransaction<'_> {
+    async fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
+        match self.add(batch).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error).await),
+        }
+    }
+
+    async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()> {
+        self.ended = Some(epoch);
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
+        match PgTransaction::commit(&mut self, checkpoint).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error).await),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Changes of the table itself, inside the transaction that needs them.
+
+use std::sync::Arc;
+
+use commutator_core::{Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error;
+use crate::session::{Place, State};
+use crate::statements::{Layout, rewrites_table, tombstones_name};
+
+/// Gives the table the wanted columns. What it has already is left alone, so doing it again does nothing.
+pub(super) async fn evolve(client: &Client, place: &Place, state: &mut State, wanted: &TableSchema) -> Result<()> {
+    let plan = schema::plan(state.actual.as_deref(), wanted)?;
+    let layout = place.layout(state.hashed);
+    for action in &plan.actions {
+        if let SchemaAction::CreateTable { schema } = action {
+            run(client, place, &layout.create(schema), false).await?;
+        }
+    }
+    if let Some(alter) = layout.alter(&plan.actions) {
+        run(client, place, &alter, rewrites_table(&plan.actions)).await?;
+    }
+    if state.tombstones
+        && let Some(alter) = layout.alter_tombstones(&plan.result, &plan.actions)
+    {
+        run(client, place, &alter, true).await?;
+    }
+    let recorded = match &state.recorded {
+        Some(recorded) => schema::merge(recorded, &plan.result)?,
+        None => plan.result.clone(),
+    };
+    state.recorded = Some(recorded);
+    state.actual = Some(Arc::new(plan.result));
+    Ok(())
+}
+
+/// Makes a hash of the key the primary key, because a key is too long for an entry of an index.
+pub(super) async fn rekey(client: &Client, place: &Place, state: &mut State, columns: &TableSchema) -> Result<()> {
+    tracing::warn!(
+        table = %place.target.table,
+        "a key is too long for a postgres index; from now on _ct_key, a hash of the key columns, is the primary key"
+    );
+    let layout = place.layout(false);
+    rekey_table(client, place, &place.target.name, &layout.table, columns).await?;
+    run(client, place, &layout.index_first_key(columns), false).await?;
+    if state.tombstones {
+        rekey_table(client, place, &tombstones_name(&place.target.name), &layout.tombstones, columns).await?;
+    }
+    state.hashed = true;
+    Ok(())
+}
+
+async fn rekey_table(client: &Client, place: &Place, name: &str, table: &str, columns: &TableSchema) -> Result<()> {
+    let constraint = client
+        .query_typed_opt(
+            "SELECT k.conname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname = $2 AND k.contype = 'p'",
+            &[(&&*place.schema, Type::TEXT), (&name, Type::TEXT)],
+        )
+        .await
+        .map_err(|e| error::failed(e, "The primary key cannot be found"))?;
+    let constraint = constraint.ok_or_else(|| {
+        Error::new(ErrorKind::SchemaConflict, "The table's primary key is gone that this pipeline had made; restore it")
+    })?;
+    for statement in Layout::rekey(table, columns, constraint.get(0)) {
+        run(client, place, &statement, true).await?;
+    }
+    Ok(())
+}
+
+async fn run(client: &Client, place: &Place, statement: &str, rewrites: bool) -> Result<()> {
+    tracing::info!(table = %place.target.table, rewrites, statement, "changing the destination's table");
+    client.batch_execute(statement).await.map_err(|e| match e.code().map(tokio_postgres::error::SqlState::code) {
+        Some("42P07") => Error::new(
+            ErrorKind::ConfigInvalid,
+            "A table of this name exists that this pipeline did not make; drop or rename it, or set another name or schema",
+        ),
+        _ => error::failed(e, "The table's columns cannot be changed"),
+    })
+}

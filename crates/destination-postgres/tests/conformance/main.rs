@@ -1,0 +1,8 @@
+//! The Postgres destination against a real server: the conformance suite, and what only Postgres has.
+//!
+//! The server's address stands in `COMMUTATOR_TEST_POSTGRES_URL`, the certificate of who issued its own in
+//! `COMMUTATOR_TEST_POSTGRES_CA`; `cargo xtask services start` sets both.
+
+mod server;
+
+commutator_conformance::suite!(server::Server);

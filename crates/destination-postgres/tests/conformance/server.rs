@@ -1,0 +1,162 @@
+//! A schema of its own on the test server, and a way to read it that shares nothing with the destination.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row, Value};
+use commutator_core::{Destination, Target};
+use commutator_destination_postgres::{Config, Postgres};
+use tokio_postgres::{Client, NoTls};
+
+/// A schema that is dropped with this.
+pub(crate) struct Server {
+    url: String,
+    schema: String,
+}
+
+/// Returns the test server's address, `None` if there is none; where the environment variable `CI` is `true`, that is a failure.
+pub(crate) fn url() -> Option<String> {
+    let url = std::env::var("COMMUTATOR_TEST_POSTGRES_URL").ok();
+    let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(url.is_some() || !required, "COMMUTATOR_TEST_POSTGRES_URL is not set");
+    url
+}
+
+/// Returns a fresh schema, or says that the test is skipped.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+pub(crate) fn fresh(test: &str) -> Option<Server> {
+    let Some(url) = url() else {
+        eprintln!("skipped: {test} needs COMMUTATOR_TEST_POSTGRES_URL");
+        return None;
+    };
+    Some(Server { url, schema: format!("trial_{}", uuid::Uuid::new_v4().simple()) })
+}
+
+/// Connects without the destination's own code.
+pub(crate) async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
+    tokio::spawn(connection);
+    client
+}
+
+impl Server {
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns the configuration of a destination in the schema.
+    pub(crate) fn config(&self) -> Config {
+        Config { schema: self.schema.clone(), ..Config::from_url(&self.url) }
+    }
+
+    pub(crate) async fn postgres(&self) -> Postgres {
+        self.config().connect().await.expect("the settings are fine")
+    }
+
+    /// Runs statements in the schema.
+    pub(crate) async fn execute(&self, statements: &str) {
+        let client = client(&self.url).await;
+        let search_path = format!("SET search_path = \"{}\"", self.schema);
+        client.batch_execute(&search_path).await.expect("the path is set");
+        client.batch_execute(statements).await.unwrap_or_else(|e| panic!("{statements}: {e:?}"));
+    }
+
+    /// Returns the rows of a query in the schema, each value as the server's text.
+    pub(crate) async fn query(&self, query: &str) -> Vec<Vec<Option<String>>> {
+        let client = client(&self.url).await;
+        let search_path = format!("SET search_path = \"{}\"", self.schema);
+        client.batch_execute(&search_path).await.expect("the path is set");
+        let replies = client.simple_query(query).await.unwrap_or_else(|e| panic!("{query}: {e:?}"));
+        let row = |reply: &tokio_postgres::SimpleQueryMessage| match reply {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
+            }
+            _ => None,
+        };
+        replies.iter().filter_map(row).collect()
+    }
+}
+
+impl Drop for Server {
+    /// On a runtime of its own: the test's may be shutting down.
+    fn drop(&mut self) {
+        let (url, schema) = (self.url.clone(), self.schema.clone());
+        let clean = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let drop = format!("SET lock_timeout = '10s'; DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+                // A schema that stays behind is no reason to fail a test.
+                client(&url).await.batch_execute(&drop).await.ok();
+            });
+        };
+        std::thread::spawn(clean).join().ok();
+    }
+}
+
+#[async_trait]
+impl Harness for Server {
+    async fn fresh() -> Option<Self> {
+        fresh("the conformance suite")
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.postgres().await)
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        let client = client(&self.url).await;
+        let columns = client
+            .query(
+                "SELECT column_name::text, data_type::text FROM information_schema.columns
+                 WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position",
+                &[&self.schema, &target.name],
+            )
+            .await
+            .expect("the catalog is read");
+        if columns.is_empty() {
+            return Vec::new();
+        }
+        let columns: Vec<(String, String)> = columns.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let list: Vec<_> = columns.iter().map(|(name, _)| format!("{}::text", quoted(name))).collect();
+        let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&self.schema), quoted(&target.name));
+        let rows = client.query(&query, &[]).await.expect("the table is read");
+        rows.iter().map(|row| read(&columns, row)).collect()
+    }
+}
+
+fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
+    let mut read = Row { columns: BTreeMap::new(), order: "0".repeat(48).parse().expect("an order key"), op: None };
+    for (i, (name, ty)) in columns.iter().enumerate() {
+        let text: Option<String> = row.get(i);
+        match (name.as_str(), text) {
+            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
+            ("_ct_op", text) => read.op = text,
+            ("_ct_synced_at" | "_ct_changed_at" | "_ct_key", _) => {}
+            (_, text) => {
+                read.columns.insert(name.clone(), text.map_or(Value::Null, |text| value(ty, &text)));
+            }
+        }
+    }
+    read
+}
+
+fn value(ty: &str, text: &str) -> Value {
+    match ty {
+        "boolean" => Value::Bool(text == "true"),
+        "bigint" | "numeric" => Value::number(text),
+        "text" => Value::text(text),
+        "jsonb" => Value::json(text),
+        "bytea" => {
+            let hex = text.strip_prefix("\\x").expect("bytea in hex");
+            let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex");
+            Value::binary((0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>())
+        }
+        other => panic!("no logical type is a {other}"),
+    }
+}
