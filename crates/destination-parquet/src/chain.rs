@@ -12,7 +12,7 @@ use crate::folder::{Folder, HIDDEN};
 use crate::manifest::{Manifest, Purpose, file_name, manifest_name, manifest_version};
 
 /// How many manifests are kept, the newest one included.
-const KEPT: u64 = 10;
+pub(crate) const KEPT: u64 = 10;
 /// How often the end is looked for again because it was deleted while it was looked for.
 const TRIES: u32 = 8;
 

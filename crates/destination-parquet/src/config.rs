@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
 use crate::destination::Parquet;
+use crate::sizes::Sizes;
 
 /// The configuration of a Parquet destination.
 ///
@@ -119,7 +120,7 @@ impl Config {
     fn open(self, credentials: Option<SharedCredentialsProvider>) -> Result<Parquet> {
         self.validate()?;
         let store = Store::open(&self, credentials)?;
-        Ok(Parquet::new(store, self.settings()))
+        Ok(Parquet::new(store, self.settings(), Sizes::default()))
     }
 
     fn validate(&self) -> Result<()> {
@@ -136,7 +137,7 @@ impl Config {
         Ok(())
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             compression_level: self.compression_level,
             file_bytes: self.file_bytes,

@@ -12,6 +12,7 @@ use crate::config::Settings;
 use crate::folder::Folder;
 use crate::manifest::Manifest;
 use crate::session::ParquetSession;
+use crate::sizes::Sizes;
 use crate::{chain, probe, sweep};
 
 /// How often the table is taken over anew because another writer was faster.
@@ -22,11 +23,12 @@ const TRIES: u32 = 16;
 pub struct Parquet {
     store: Store,
     settings: Settings,
+    sizes: Sizes,
 }
 
 impl Parquet {
-    pub(crate) fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings }
+    pub(crate) fn new(store: Store, settings: Settings, sizes: Sizes) -> Self {
+        Self { store, settings, sizes }
     }
 
     pub(crate) fn folder(&self, target: &Target) -> Result<Folder> {
@@ -110,6 +112,6 @@ impl Destination for Parquet {
         let folder = self.folder(target)?;
         let manifest = self.take_over(&folder, target).await?;
         sweep::sweep(&folder, &manifest).await?;
-        Ok(Box::new(ParquetSession::new(folder, target.clone(), self.settings, manifest)))
+        Ok(Box::new(ParquetSession::new(folder, target.clone(), self.settings, self.sizes, manifest)))
     }
 }

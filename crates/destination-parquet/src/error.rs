@@ -14,18 +14,24 @@ pub(crate) fn storage(error: object_store::Error, tried: &'static str, place: &s
     Error::new(kind, message).with("tried", tried).with("at", place).with_source(error)
 }
 
-fn describe(error: &object_store::Error) -> (ErrorKind, &'static str) {
+type Description = (ErrorKind, &'static str);
+
+const MISSING: Description = (ErrorKind::NotFound, "The bucket, folder or file does not exist");
+const DENIED: Description = (
+    ErrorKind::PermissionDenied,
+    "The object store refused the request; check the keys and grant the rights to list, read, write and delete",
+);
+const UNAUTHENTICATED: Description = (
+    ErrorKind::PermissionDenied,
+    "The object store did not accept the credentials; check the keys, the profile and the clock",
+);
+
+fn describe(error: &object_store::Error) -> Description {
     use object_store::Error as E;
     match error {
-        E::NotFound { .. } => (ErrorKind::NotFound, "The bucket, folder or file does not exist"),
-        E::PermissionDenied { .. } => (
-            ErrorKind::PermissionDenied,
-            "The object store refused the request; grant the identity the rights to list, read, write and delete",
-        ),
-        E::Unauthenticated { .. } => (
-            ErrorKind::PermissionDenied,
-            "The object store did not accept the credentials; check the keys, the profile and the clock",
-        ),
+        E::NotFound { .. } => MISSING,
+        E::PermissionDenied { .. } => DENIED,
+        E::Unauthenticated { .. } => UNAUTHENTICATED,
         E::NotSupported { .. } | E::NotImplemented { .. } => (
             ErrorKind::Unsupported,
             "The object store cannot do this; conditional writes (If-None-Match) are needed for commits",
@@ -48,11 +54,17 @@ fn describe(error: &object_store::Error) -> (ErrorKind, &'static str) {
     }
 }
 
-/// The HTTP client keeps the status only in its text.
-fn remote(text: &str) -> (ErrorKind, &'static str) {
+/// Where the client does not say what an answer meant, as in listings, its status stands in the text alone.
+fn remote(text: &str) -> Description {
     let status = |code: &str| text.contains(&format!("status code: {code}"));
     if status("429") || text.contains("SlowDown") {
         (ErrorKind::Throttled, "The object store asks to slow down")
+    } else if status("401") {
+        UNAUTHENTICATED
+    } else if status("403") {
+        DENIED
+    } else if status("404") {
+        MISSING
     } else if text.contains("redirect without LOCATION") || text.contains("PermanentRedirect") {
         (ErrorKind::ConfigInvalid, "The bucket is in another region; set `region`")
     } else if status("400") || status("405") || status("411") || status("501") {
@@ -127,6 +139,8 @@ mod tests {
             (missing, ErrorKind::NotFound),
             (denied, ErrorKind::PermissionDenied),
             (generic("Server returned non-2xx status code: 429 Too Many Requests"), ErrorKind::Throttled),
+            (generic("Server returned non-2xx status code: 403 Forbidden"), ErrorKind::PermissionDenied),
+            (generic("Server returned non-2xx status code: 404 Not Found"), ErrorKind::NotFound),
             (generic("Server returned non-2xx status code: 400 Bad Request"), ErrorKind::ConfigInvalid),
             (generic("Received redirect without LOCATION"), ErrorKind::ConfigInvalid),
             (generic("operation timed out"), ErrorKind::Unavailable),

@@ -1,7 +1,7 @@
 //! One table's folder: read, write, create, list and delete, by names relative to it.
 
 use bytes::Bytes;
-use commutator_core::Result;
+use commutator_core::{Error, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutPayload, WriteMultipart};
@@ -80,8 +80,10 @@ impl Folder {
     pub(crate) async fn create(&self, name: &str, bytes: Bytes, scratch: &str) -> Result<bool> {
         let path = self.path(name);
         let created = if self.store.local.is_some() {
-            // A local file gets its name only once its bytes are on the disk, so that a power failure cannot leave half of it.
+            // A local file gets its name only once its bytes are on the disk, so that a power failure cannot leave half of it;
+            // and so are all files that it names.
             self.put(scratch, bytes).await?;
+            self.sync_names().await?;
             let linked = self.store.objects.copy_if_not_exists(&self.path(scratch), &path).await;
             self.delete([scratch.to_owned()]).await?;
             linked
@@ -90,7 +92,7 @@ impl Folder {
             self.store.objects.put_opts(&path, PutPayload::from_bytes(bytes), create).await.map(drop)
         };
         match created {
-            Ok(()) => self.sync(name).await.map(|()| true),
+            Ok(()) => self.sync_names().await.map(|()| true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(e) => Err(error::storage(e, "create", &self.at(name))),
         }
@@ -129,16 +131,59 @@ impl Folder {
             .await
     }
 
-    /// On a local disk, waits until a file and its name are on the disk; elsewhere an answered write is durable.
+    /// On a local disk, removes what an upload that was killed left behind, which [`list`](Self::list) does not show;
+    /// `dead` tells by a file's name. In an object store such parts are invisible, and a rule of the bucket removes them.
+    pub(crate) async fn remove_unfinished(&self, dead: impl Fn(&str) -> bool + Send + 'static) -> Result<()> {
+        let Some(local) = &self.store.local else { return Ok(()) };
+        let root = local.join(self.root.as_ref());
+        let removed = tokio::task::spawn_blocking(move || {
+            for part in ["", HIDDEN] {
+                for entry in std::fs::read_dir(root.join(part))? {
+                    let name = entry?.file_name().to_string_lossy().into_owned();
+                    let whole = if part.is_empty() { name.clone() } else { format!("{part}/{name}") };
+                    if whole.rsplit_once('#').is_some_and(|(stem, _)| dead(stem)) {
+                        std::fs::remove_file(root.join(part).join(name))?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        removed.await.map_err(error::task)?.map_err(|e| self.local_error(e, "clean up", ""))
+    }
+
+    /// On a local disk, removes the folder if it is empty; elsewhere there are no folders.
+    pub(crate) async fn remove_if_empty(&self) {
+        if let Some(local) = &self.store.local {
+            let root = local.join(self.root.as_ref());
+            // That it is not empty, or not there, is fine.
+            let _removed = tokio::task::spawn_blocking(move || std::fs::remove_dir(root).is_ok()).await;
+        }
+    }
+
+    /// On a local disk, waits until a file is on the disk; elsewhere an answered write is durable.
     async fn sync(&self, name: &str) -> Result<()> {
         let Some(local) = &self.store.local else { return Ok(()) };
         let path = local.join(self.path(name).as_ref());
+        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(path)?.sync_all());
+        synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", name))
+    }
+
+    /// On a local disk, waits until the names of all files are on the disk.
+    async fn sync_names(&self) -> Result<()> {
+        let Some(local) = &self.store.local else { return Ok(()) };
+        let root = local.join(self.root.as_ref());
+        let folders = [local.to_path_buf(), root.clone(), root.join(HIDDEN)];
         let synced = tokio::task::spawn_blocking(move || {
-            std::fs::File::open(&path)?.sync_all()?;
-            path.parent().map_or(Ok(()), |parent| std::fs::File::open(parent)?.sync_all())
+            folders
+                .iter()
+                .filter(|folder| folder.is_dir())
+                .try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
         });
-        let synced = synced.await.map_err(error::task)?;
-        let generic = |e| object_store::Error::Generic { store: "local disk", source: Box::new(e) };
-        synced.map_err(|e: std::io::Error| error::storage(generic(e), "flush", &self.at(name)))
+        synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", ""))
+    }
+
+    fn local_error(&self, error: std::io::Error, tried: &'static str, name: &str) -> Error {
+        let error = object_store::Error::Generic { store: "local disk", source: Box::new(error) };
+        error::storage(error, tried, &self.at(name))
     }
 }

@@ -30,9 +30,13 @@ mod probe;
 mod read;
 mod session;
 mod settle;
+mod sizes;
 mod sweep;
 mod transaction;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 pub use destination::Parquet;

@@ -7,23 +7,21 @@ use arrow_select::filter::filter_record_batch;
 use commutator_core::{Epoch, Result};
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
-use crate::buckets::{Bucket, bits_for};
+use crate::buckets::Bucket;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
 use crate::merge::{Keep, Versioned, merge};
-use crate::settle::{Input, Sizes, settle};
+use crate::settle::{Input, settle};
+use crate::sizes::Sizes;
 use crate::types::{Versions, memory_size};
 
-/// Rows in memory beyond this are written before the commit.
-const BUFFER: u64 = 160 << 20;
-/// A file of less is not worth its request, so fewer buckets are written.
-const FILE: u64 = 8 << 20;
-const MOST_BITS: u8 = 5;
-
 /// Rows that are written but not committed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mirror {
+    sizes: Sizes,
+    /// About how many bytes the table has at the source.
+    expected_bytes: u64,
     rows: Vec<RecordBatch>,
     size: u64,
     files: Vec<DataFile>,
@@ -31,17 +29,20 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
+    pub(crate) fn new(sizes: Sizes, expected_bytes: u64) -> Self {
+        Self { sizes, expected_bytes, rows: Vec::new(), size: 0, files: Vec::new(), pending: Vec::new() }
+    }
+
     pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, before: &Manifest) -> Result<()> {
         self.size += memory_size(&rows);
         self.rows.push(rows);
-        if self.size >= BUFFER { self.flush(files, before).await } else { Ok(()) }
+        if self.size >= self.sizes.buffer { self.flush(files, before).await } else { Ok(()) }
     }
 
     /// Adds the rows to the manifest that is about to be committed.
     pub(crate) async fn commit(
         mut self,
         files: &Arc<Files>,
-        sizes: Sizes,
         before: &Manifest,
         next: &mut Manifest,
         ended: Option<Epoch>,
@@ -64,7 +65,7 @@ impl Mirror {
             .map(|file| Input { file: file.clone(), settled: true })
             .chain(waiting.map(|file| Input { file: file.clone(), settled: false }))
             .collect();
-        let settled = settle(files, sizes, &before.buckets, inputs, self.rows, ended).await?;
+        let settled = settle(files, self.sizes, &before.buckets, inputs, self.rows, ended).await?;
         next.buckets = settled.buckets;
         next.files = settled.files;
         next.pending = Vec::new();
@@ -98,26 +99,26 @@ impl Mirror {
                 }
             }
         }
-        self.files.extend(write_buckets(files, Purpose::Data, snapshot).await?);
-        self.pending.extend(write_buckets(files, Purpose::Pending, changes).await?);
+        self.files.extend(self.write_buckets(files, Purpose::Data, snapshot).await?);
+        self.pending.extend(self.write_buckets(files, Purpose::Pending, changes).await?);
         Ok(())
     }
-}
 
-/// Writes the newest version of each key, one file per bucket; how many buckets depends on how much there is.
-async fn write_buckets(files: &Files, purpose: Purpose, rows: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
-    let size: u64 = rows.iter().map(memory_size).sum();
-    let fewer = bits_for(size, FILE).min(MOST_BITS);
-    let buckets = Bucket::ALL.split(if size < 2 * FILE { 0 } else { fewer });
-    let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
-    let keep = Keep { tombstones: true, from_epoch: None };
-    let merged = tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
-    let parts = merged.await.map_err(error::task)??;
-    let parallel = std::thread::available_parallelism().map_or(1, usize::from);
-    let full: Vec<_> = buckets.into_iter().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
-    futures_util::stream::iter(full)
-        .map(|(bucket, rows)| files.write(purpose, bucket, rows).boxed())
-        .buffered(parallel)
-        .try_collect()
-        .await
+    /// Writes the newest version of each key, one file per bucket; how many buckets depends on how much there is.
+    async fn write_buckets(&self, files: &Files, purpose: Purpose, rows: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
+        let size = rows.iter().map(memory_size).sum();
+        let buckets = Bucket::ALL.split(self.sizes.load_bits(size, self.expected_bytes));
+        let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
+        let keep = Keep { tombstones: true, from_epoch: None };
+        let merged =
+            tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
+        let parts = merged.await.map_err(error::task)??;
+        let parallel = std::thread::available_parallelism().map_or(1, usize::from);
+        let full: Vec<_> = buckets.into_iter().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
+        futures_util::stream::iter(full)
+            .map(|(bucket, rows)| files.write(purpose, bucket, rows).boxed())
+            .buffered(parallel)
+            .try_collect()
+            .await
+    }
 }

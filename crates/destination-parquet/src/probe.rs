@@ -43,6 +43,7 @@ pub(crate) async fn run(store: &Store) -> CheckReport {
     });
     note(&mut report, "read", read, "Grant s3:GetObject (or the store's equivalent) below the prefix");
     let deleted = folder.delete([name]).await.map(|()| String::new());
+    folder.remove_if_empty().await;
     note(&mut report, "delete", deleted, "Grant s3:DeleteObject (or the store's equivalent) below the prefix");
     report
 }

@@ -16,6 +16,9 @@ use crate::folder::Folder;
 use crate::manifest::Manifest;
 use crate::merge::{Keep, Versioned, merge};
 
+/// How often the table is read anew because a writer was faster.
+const TRIES: u32 = 8;
+
 impl Parquet {
     /// Returns the rows of a target's last commit, in memory; `None` if the table has no columns yet.
     ///
@@ -23,26 +26,38 @@ impl Parquet {
     /// globs over the folder show only once the snapshot has ended.
     pub async fn rows(&self, target: &Target) -> Result<Option<ChangeBatch>> {
         let folder = self.folder(target)?;
-        let Some(manifest) = chain::newest(&folder).await? else { return Ok(None) };
-        manifest.check(target)?;
-        let Some((number, schema)) = manifest.schema() else { return Ok(None) };
-        let files = reader(folder, number, schema, &manifest);
-        let mut inputs = Vec::new();
-        for file in manifest.files.iter().chain(&manifest.pending) {
-            inputs.push(Versioned { batches: files.read(file).await? });
+        let mut tries = TRIES;
+        loop {
+            let Some(manifest) = chain::newest(&folder).await? else { return Ok(None) };
+            manifest.check(target)?;
+            tries -= 1;
+            match read(folder.clone(), &manifest).await {
+                // A live writer replaced a file in between, so there is a newer manifest.
+                Err(error) if error.kind() == ErrorKind::NotFound && tries > 0 => {}
+                rows => return rows,
+            }
         }
-        let rows = if target.mode == SyncMode::Append {
-            inputs.into_iter().flat_map(|input| input.batches).collect()
-        } else {
-            merge(&inputs, schema, Keep::default(), &[Bucket::ALL])?.pop().unwrap_or_default()
-        };
-        let empty = RecordBatch::new_empty(schema.to_arrow());
-        let mut batches = vec![ChangeBatch::new(Arc::clone(schema), empty, Vec::new(), Vec::new(), Vec::new())?];
-        for rows in &rows {
-            batches.push(changes(rows, schema)?);
-        }
-        ChangeBatch::concat(&batches).map(Some)
     }
+}
+
+async fn read(folder: Folder, manifest: &Manifest) -> Result<Option<ChangeBatch>> {
+    let Some((number, schema)) = manifest.schema() else { return Ok(None) };
+    let files = reader(folder, number, schema, manifest);
+    let mut inputs = Vec::new();
+    for file in manifest.files.iter().chain(&manifest.pending) {
+        inputs.push(Versioned { batches: files.read(file).await? });
+    }
+    let rows = if manifest.mode == SyncMode::Append {
+        inputs.into_iter().flat_map(|input| input.batches).collect()
+    } else {
+        merge(&inputs, schema, Keep::default(), &[Bucket::ALL])?.pop().unwrap_or_default()
+    };
+    let empty = RecordBatch::new_empty(schema.to_arrow());
+    let mut batches = vec![ChangeBatch::new(Arc::clone(schema), empty, Vec::new(), Vec::new(), Vec::new())?];
+    for rows in &rows {
+        batches.push(changes(rows, schema)?);
+    }
+    ChangeBatch::concat(&batches).map(Some)
 }
 
 /// A set of files that is only read.

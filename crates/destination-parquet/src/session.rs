@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::Manifest;
-use crate::settle::Sizes;
+use crate::sizes::Sizes;
 use crate::transaction::ParquetTransaction;
 
 #[derive(Debug)]
@@ -33,9 +33,8 @@ pub(crate) struct ParquetSession {
 }
 
 impl ParquetSession {
-    pub(crate) fn new(folder: Folder, target: Target, settings: Settings, manifest: Manifest) -> Self {
+    pub(crate) fn new(folder: Folder, target: Target, settings: Settings, sizes: Sizes, manifest: Manifest) -> Self {
         let schema = manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
-        let sizes = Sizes::default();
         Self { folder, target, settings, sizes, manifest, schema, written: Arc::default(), failed: None }
     }
 

@@ -13,31 +13,10 @@ use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Purpose};
 use crate::merge::{Keep, Versioned, merge, scatter};
+use crate::sizes::{MOST_BITS, Sizes};
 use crate::types::memory_size;
 
 const MB: u64 = 1 << 20;
-
-/// How large things may get, in bytes of rows in memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
-    /// A bucket larger than this is split.
-    pub(crate) bucket: u64,
-    /// What is merged in one go; more is first distributed over smaller buckets.
-    pub(crate) merge: u64,
-    /// What is distributed in one go.
-    pub(crate) chunk: u64,
-    /// All merges that run at a time, in MB.
-    pub(crate) parallel_mb: u32,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self { bucket: 64 * MB, merge: 192 * MB, chunk: 128 * MB, parallel_mb: 512 }
-    }
-}
-
-/// Distributing over more buckets at a time would make too small files.
-const MOST_BITS: u8 = 6;
 
 /// A file to be merged into a bucket.
 #[derive(Debug, Clone)]

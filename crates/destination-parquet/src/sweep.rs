@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use commutator_core::{Error, ErrorKind, Result};
 
+use crate::chain::KEPT;
 use crate::folder::{Entry, Folder};
-use crate::manifest::{Manifest, file_owner};
+use crate::manifest::{Manifest, file_owner, manifest_version};
 
 /// Deletes every file of an older session that the manifest does not name; the manifest must be proven the newest.
 ///
@@ -25,7 +26,9 @@ pub(crate) async fn sweep(folder: &Folder, manifest: &Manifest) -> Result<()> {
     if !garbage.is_empty() {
         tracing::info!(folder = folder.address(), files = garbage.len(), "Removing files that were never committed");
     }
-    folder.delete(garbage).await
+    folder.delete(garbage).await?;
+    let owner = manifest.owner;
+    folder.remove_unfinished(move |name| file_owner(name).is_some_and(|of| of < owner)).await
 }
 
 /// Refuses a folder that holds Parquet files but no manifest: readers would take them for rows of the table.
@@ -45,7 +48,11 @@ pub(crate) async fn refuse_foreign(folder: &Folder) -> Result<()> {
 
 fn garbage(entries: &[Entry], manifest: &Manifest) -> Vec<String> {
     let live: HashSet<&str> = manifest.names().collect();
-    let dead = |name: &str| file_owner(name).is_some_and(|owner| owner < manifest.owner) && !live.contains(name);
+    let dead = |name: &str| match manifest_version(name) {
+        // A writer that was fenced may have left one in a hole of the chain.
+        Some(version) => version + KEPT <= manifest.version,
+        None => file_owner(name).is_some_and(|owner| owner < manifest.owner) && !live.contains(name),
+    };
     entries.iter().filter(|entry| dead(&entry.name)).map(|entry| entry.name.clone()).collect()
 }
 

@@ -38,7 +38,7 @@ impl<'a> ParquetTransaction<'a> {
         let files = session.files().map(Arc::new);
         let changes = match session.target.mode {
             SyncMode::Append => Changes::Append(Append::default()),
-            _ => Changes::Mirror(Mirror::default()),
+            _ => Changes::Mirror(Mirror::new(session.sizes, session.target.expected_bytes)),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let synced_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
@@ -56,7 +56,7 @@ impl<'a> ParquetTransaction<'a> {
             match self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,
                 Changes::Mirror(mirror) => {
-                    mirror.commit(files, self.session.sizes, before, &mut next, self.ended).await?;
+                    mirror.commit(files, before, &mut next, self.ended).await?;
                 }
             }
             keep_readable(files, &mut next).await?;

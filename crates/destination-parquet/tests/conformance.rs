@@ -31,3 +31,28 @@ mod local {
 
     commutator_conformance::suite!(LocalHarness);
 }
+
+/// A prefix of its own in the bucket of a real S3 server.
+struct S3Harness(Config);
+
+#[async_trait]
+impl Harness for S3Harness {
+    async fn fresh() -> Option<Self> {
+        crate::s3::config().map(Self)
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.clone().connect().await.unwrap())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        let parquet = self.0.clone().connect().await.unwrap();
+        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+    }
+}
+
+mod s3 {
+    use super::S3Harness;
+
+    commutator_conformance::suite!(S3Harness);
+}

@@ -1,0 +1,64 @@
+//! How large things may get, in bytes of rows in memory.
+
+use crate::buckets::bits_for;
+
+const MB: u64 = 1 << 20;
+
+/// The sizes that bound a transaction's memory and shape a `mirror` table's files; tests make them small.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Rows beyond this are written before the commit.
+    pub(crate) buffer: u64,
+    /// A file that is to be merged later is not made smaller than this by cutting rows up.
+    pub(crate) file: u64,
+    /// A bucket larger than this is split.
+    pub(crate) bucket: u64,
+    /// What is merged in one go; more is first distributed over smaller buckets.
+    pub(crate) merge: u64,
+    /// What is distributed in one go.
+    pub(crate) chunk: u64,
+    /// All merges that run at a time, in MB.
+    pub(crate) parallel_mb: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { buffer: 160 * MB, file: 2 * MB, bucket: 64 * MB, merge: 192 * MB, chunk: 128 * MB, parallel_mb: 512 }
+    }
+}
+
+/// Distributing over more buckets at a time would make too many small files.
+pub(crate) const MOST_BITS: u8 = 6;
+
+impl Sizes {
+    /// Returns into how many buckets, as bits, to cut `size` bytes of rows that are merged only when the snapshot ends.
+    ///
+    /// A table of the expected size can then be merged bucket by bucket; one that turns out larger is distributed once more.
+    pub(crate) fn load_bits(&self, size: u64, expected: u64) -> u8 {
+        let wanted = bits_for(expected, self.merge / 2).max(bits_for(size, 8 * self.file));
+        let files = (size / self.file.max(1)).max(1);
+        let most = u8::try_from(files.ilog2()).unwrap_or(MOST_BITS);
+        wanted.min(most).min(MOST_BITS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_as_far_as_the_table_needs_but_not_into_crumbs() {
+        let sizes = Sizes::default();
+        for (size, expected, bits) in [
+            (MB, 0, 0),
+            (20 * MB, 20 * MB, 1),
+            (128 * MB, 0, 3),
+            (128 * MB, 10 << 30, 6),
+            (8 * MB, 10 << 30, 2),
+            (128 * MB, 1 << 40, 6),
+            (0, 1 << 40, 0),
+        ] {
+            assert_eq!(sizes.load_bits(size, expected), bits, "{size} of {expected}");
+        }
+    }
+}
