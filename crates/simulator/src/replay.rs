@@ -1,0 +1,345 @@
+//! Pages that were rendered beforehand, served from memory: the load generator of benchmarks.
+//!
+//! No JSON is made or parsed per page: the place is found in the request by a byte search, the body is shared, and only its short end and
+//! the rest of its checksum are made anew.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+use hyper::Response;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+use memchr::memmem::find;
+use serde_json::json;
+
+use crate::error::Error;
+use crate::item::Item;
+use crate::key::{KeySchema, KeyType};
+use crate::operation::Operation;
+use crate::random::Dice;
+use crate::reply::Payload;
+use crate::server::{Disconnect, Server, Service};
+use crate::settings::{Quirks, Settings};
+use crate::stored::Stored;
+use crate::stream::record::{Change, Origin, Record, View};
+use crate::stream::sequence::SequenceNumber;
+
+/// A table whose Scan and stream are rendered once and served again and again. It checks nothing and is for benchmarks only.
+///
+/// Scan pages are dealt out to the segments in turn, however many there are, so all segments together give all pages once. The shards of
+/// the stream are closed. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers.
+#[derive(Debug, Clone)]
+pub struct Replay(Arc<Pages>);
+
+#[derive(Debug)]
+struct Pages {
+    settings: Settings,
+    table: String,
+    key: String,
+    scan: Vec<Page>,
+    scan_pages: u64,
+    records: Vec<Page>,
+    shards: u64,
+    record_pages: u64,
+}
+
+/// The beginning of a body, to which an end is added.
+#[derive(Debug)]
+struct Page {
+    body: Bytes,
+    crc: Hasher,
+    rows: usize,
+}
+
+impl Page {
+    fn new(body: String, rows: usize) -> Self {
+        let mut crc = Hasher::new();
+        crc.update(body.as_bytes());
+        Self { body: body.into(), crc, rows }
+    }
+
+    fn with_end(&self, end: String) -> Answer {
+        let mut crc = self.crc.clone();
+        crc.update(end.as_bytes());
+        Answer { chunks: [self.body.clone(), end.into()], crc: crc.finalize(), status: 200 }
+    }
+}
+
+struct Answer {
+    chunks: [Bytes; 2],
+    crc: u32,
+    status: u16,
+}
+
+impl Answer {
+    fn whole(status: u16, body: String) -> Self {
+        let crc = crc32fast::hash(body.as_bytes());
+        Self { chunks: [body.into(), Bytes::new()], crc, status }
+    }
+}
+
+impl Replay {
+    /// Renders `items` as Scan pages of a table with this partition key, a string, and serves `pages` of them.
+    ///
+    /// Each entry of `items` is one page; it should have about 1 MB, as pages of big tables do.
+    pub fn scan(table: &str, key: &str, items: impl IntoIterator<Item = Vec<Item>>, pages: u64) -> Self {
+        let scan = items.into_iter().map(|items| {
+            let rows: Vec<_> = items.iter().map(Item::to_json).collect();
+            let count = rows.len();
+            let body = format!("{{\"Count\":{count},\"Items\":[{}],\"ScannedCount\":{count}", rows.join(","));
+            Page::new(body, count)
+        });
+        Self(Arc::new(Pages { scan: scan.collect(), scan_pages: pages, ..Pages::new(table, key) }))
+    }
+
+    /// Renders `items` as pages of inserts of a stream, and serves `pages` of them from each of `shards` shards.
+    pub fn stream(table: &str, key: &str, items: impl IntoIterator<Item = Vec<Item>>, shards: u64, pages: u64) -> Self {
+        let empty = Pages::new(table, key);
+        let keys = empty.keys();
+        let records = (0..).zip(items).map(|(page, items)| {
+            let rows = (0..).zip(items).map(|(row, item)| {
+                let (key, new) = (keys.key_of(&item), Stored::new(item));
+                let change = Change { key: &key, old: None, new: Some(&new), origin: Origin::User };
+                Record::new(&change, View::NewImage, sequence(page, row), 1_735_689_600_000, &empty.settings).json
+            });
+            let rows: Vec<_> = rows.collect();
+            Page::new(format!("{{\"Records\":[{}]", rows.join(",")), rows.len())
+        });
+        let records = records.collect();
+        Self(Arc::new(Pages { records, shards, record_pages: pages, ..empty }))
+    }
+
+    /// Returns how many rows all pages together have.
+    pub fn rows(&self) -> u64 {
+        self.total(|page| page.rows)
+    }
+
+    /// Returns how many bytes all pages together have, without the few of each page's end.
+    pub fn bytes(&self) -> u64 {
+        self.total(|page| page.body.len())
+    }
+
+    fn total(&self, of: impl Fn(&Page) -> usize) -> u64 {
+        let sum = |pages: &[Page], served: u64| -> u64 {
+            let one = |n: u64| u64::try_from(at(pages, n).map_or(0, &of)).unwrap_or(0);
+            (0..served).map(one).sum()
+        };
+        sum(&self.0.scan, self.0.scan_pages) + self.0.shards * sum(&self.0.records, self.0.record_pages)
+    }
+
+    /// Serves HTTP on a free port of the loopback interface, on the current tokio runtime.
+    pub async fn serve(&self) -> std::io::Result<Server> {
+        Server::start(self.clone(), 0).await
+    }
+}
+
+impl Pages {
+    fn new(table: &str, key: &str) -> Self {
+        let settings = Settings {
+            dice: Dice::new(0),
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+            quirks: Quirks::default(),
+        };
+        let (table, key) = (table.to_owned(), key.to_owned());
+        Self { settings, table, key, scan: vec![], scan_pages: 0, records: vec![], shards: 0, record_pages: 0 }
+    }
+
+    fn keys(&self) -> KeySchema {
+        KeySchema::partition(&self.key, KeyType::S)
+    }
+
+    fn answer(&self, operation: Operation, body: &[u8]) -> Option<Answer> {
+        Some(match operation {
+            Operation::Scan => {
+                let segments = number_after(body, b"\"TotalSegments\":").unwrap_or(1).max(1);
+                let segment = number_after(body, b"\"Segment\":").unwrap_or(0);
+                let page = number_after(body, b"page#").unwrap_or(segment);
+                let Some(found) = at(&self.scan, page).filter(|_| page < self.scan_pages) else {
+                    return Some(Answer::whole(200, r#"{"Count":0,"Items":[],"ScannedCount":0}"#.to_owned()));
+                };
+                let units = found.body.len() / 8192;
+                let capacity = format!(",\"ConsumedCapacity\":{{\"TableName\":\"{}\",\"CapacityUnits\":{units}.0}}", self.table);
+                let next = page + segments;
+                let last = if next < self.scan_pages {
+                    format!(",\"LastEvaluatedKey\":{{\"{}\":{{\"S\":\"page#{next:05}\"}}}}", self.key)
+                } else {
+                    String::new()
+                };
+                found.with_end(format!("{capacity}{last}}}"))
+            }
+            Operation::GetRecords => {
+                let (shard, page) = (number_after(body, b"shard#")?, number_after(body, b"page#")?);
+                let Some(found) = at(&self.records, page).filter(|_| page < self.record_pages) else {
+                    return Some(Answer::whole(200, r#"{"Records":[]}"#.to_owned()));
+                };
+                let next = page + 1;
+                found.with_end(if next < self.record_pages {
+                    format!(",\"NextShardIterator\":\"shard#{shard}/page#{next:05}\"}}")
+                } else {
+                    "}".to_owned()
+                })
+            }
+            Operation::GetShardIterator => {
+                let shard = number_after(body, b"shardId-")?;
+                let read = find(body, b"\"AFTER_SEQUENCE_NUMBER\"").is_some();
+                // The first six digits after the leading one say the page, see `sequence`.
+                let after = || number_after(body, b"\"SequenceNumber\":\"").map(|number| number / 1_000_000 % 1_000_000);
+                let page = if read { after()? + 1 } else { 0 };
+                Answer::whole(200, format!("{{\"ShardIterator\":\"shard#{shard}/page#{page:05}\"}}"))
+            }
+            Operation::DescribeTable => Answer::whole(200, json!({"Table": self.describe_table()}).to_string()),
+            Operation::DescribeStream => {
+                let description = json!({"StreamDescription": self.describe_stream(number_after(body, b"shardId-"))});
+                Answer::whole(200, description.to_string())
+            }
+            Operation::ListTables => Answer::whole(200, json!({"TableNames": [self.table]}).to_string()),
+            _ => return None,
+        })
+    }
+
+    fn describe_table(&self) -> serde_json::Value {
+        let (schema, types) = self.keys().to_json();
+        let rows: usize = (0..self.scan_pages).filter_map(|n| at(&self.scan, n)).map(|page| page.rows).sum();
+        let bytes: usize = (0..self.scan_pages).filter_map(|n| at(&self.scan, n)).map(|page| page.body.len()).sum();
+        json!({
+            "AttributeDefinitions": types, "TableName": self.table, "KeySchema": schema, "TableStatus": "ACTIVE",
+            "CreationDateTime": 1_735_689_600, "TableSizeBytes": bytes, "ItemCount": rows,
+            "TableArn": self.settings.table_arn(&self.table), "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"},
+            "LatestStreamArn": self.stream_arn(), "LatestStreamLabel": "2025-01-01T00:00:00.000",
+        })
+    }
+
+    fn describe_stream(&self, after: Option<u64>) -> serde_json::Value {
+        let first = after.map_or(0, |shard| shard + 1);
+        let end = self.shards.min(first + 100);
+        let shards: Vec<_> = (first..end)
+            .map(|shard| {
+                json!({
+                    "ShardId": format!("shardId-{shard:020}-00000000"),
+                    "SequenceNumberRange": {
+                        "StartingSequenceNumber": sequence(0, 0).to_string(),
+                        "EndingSequenceNumber": sequence(999_999, 999_999).to_string(),
+                    },
+                })
+            })
+            .collect();
+        let mut description = json!({
+            "StreamArn": self.stream_arn(), "StreamLabel": "2025-01-01T00:00:00.000", "StreamStatus": "ENABLED",
+            "StreamViewType": "NEW_IMAGE", "TableName": self.table, "KeySchema": self.keys().to_json().0, "Shards": shards,
+        });
+        if end < self.shards {
+            description["LastEvaluatedShardId"] = format!("shardId-{:020}-00000000", end - 1).into();
+        }
+        description
+    }
+
+    fn stream_arn(&self) -> String {
+        format!("{}/stream/2025-01-01T00:00:00.000", self.settings.table_arn(&self.table))
+    }
+}
+
+impl Service for Replay {
+    async fn respond(&self, head: &Parts, body: &Bytes) -> Result<Response<Payload>, Disconnect> {
+        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(Operation::from_target);
+        let answer = operation.and_then(|operation| self.0.answer(operation, body)).unwrap_or_else(|| {
+            Answer::whole(400, Error::unsupported("this in a replay").to_json())
+        });
+        let length = answer.chunks.iter().map(Bytes::len).sum();
+        let mut response = Response::new(Payload::new(answer.chunks, length));
+        *response.status_mut() = hyper::StatusCode::from_u16(answer.status).map_err(|_| Disconnect)?;
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
+        response.headers_mut().insert("x-amz-crc32", HeaderValue::from(answer.crc));
+        response.headers_mut().insert("x-amzn-requestid", HeaderValue::from_static("REPLAYED"));
+        Ok(response)
+    }
+}
+
+/// Returns the n-th page served, if there is any.
+fn at(pages: &[Page], n: u64) -> Option<&Page> {
+    let count = u64::try_from(pages.len()).ok().filter(|&count| count > 0)?;
+    pages.get(usize::try_from(n % count).ok()?)
+}
+
+/// The sequence number of a row: 21 digits, of which the last twelve say page and row.
+fn sequence(page: u64, row: u64) -> SequenceNumber {
+    SequenceNumber::of(1_000_000_000_000 * 900 + page % 1_000_000 * 1_000_000 + row % 1_000_000)
+}
+
+/// Returns the last digits of the number that follows a text.
+fn number_after(body: &[u8], text: &[u8]) -> Option<u64> {
+    let rest = &body[find(body, text)? + text.len()..];
+    let digits: Vec<_> = rest.iter().skip_while(|b| **b == b' ').take_while(|b| b.is_ascii_digit()).collect();
+    let low = &digits[digits.len().saturating_sub(18)..];
+    (!low.is_empty()).then(|| low.iter().fold(0, |number, digit| number * 10 + u64::from(**digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(answer: &Answer) -> String {
+        let bytes = answer.chunks.concat();
+        assert_eq!(crc32fast::hash(&bytes), answer.crc);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn rendered() -> Vec<Vec<Item>> {
+        (0..3).map(|page| vec![Item::new().with("id", format!("item {page}"))]).collect()
+    }
+
+    #[test]
+    fn segments_together_give_every_page_once() {
+        let replay = Replay::scan("orders", "id", rendered(), 7);
+        assert_eq!(replay.rows(), 7);
+        for segments in [1, 2, 3, 9] {
+            let mut seen = 0;
+            for segment in 0..segments {
+                let mut start = String::new();
+                loop {
+                    let request = format!("{{\"Segment\":{segment},\"TotalSegments\":{segments}{start}}}");
+                    let page = body(&replay.0.answer(Operation::Scan, request.as_bytes()).unwrap());
+                    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+                    seen += page["Items"].as_array().unwrap().len();
+                    if page["LastEvaluatedKey"].is_null() {
+                        break;
+                    }
+                    start = format!(",\"ExclusiveStartKey\":{}", page["LastEvaluatedKey"]);
+                }
+            }
+            assert_eq!(seen, 7, "{segments} segments");
+        }
+    }
+
+    #[test]
+    fn a_shard_gives_its_pages_and_ends() {
+        let replay = Replay::stream("orders", "id", rendered(), 250, 3);
+        let ask = |operation, request: &str| -> serde_json::Value {
+            serde_json::from_str(&body(&replay.0.answer(operation, request.as_bytes()).unwrap())).unwrap()
+        };
+        let first = ask(Operation::DescribeStream, "{}");
+        let last = &first["StreamDescription"]["LastEvaluatedShardId"];
+        let second = ask(Operation::DescribeStream, &format!("{{\"ExclusiveStartShardId\":{last}}}"));
+        assert_eq!(second["StreamDescription"]["Shards"][0]["ShardId"], "shardId-00000000000000000100-00000000");
+
+        let request = r#"{"ShardId":"shardId-00000000000000000007-00000000","ShardIteratorType":"TRIM_HORIZON"}"#;
+        let mut iterator = ask(Operation::GetShardIterator, request)["ShardIterator"].clone();
+        let mut numbers = Vec::new();
+        while !iterator.is_null() {
+            let page = ask(Operation::GetRecords, &format!("{{\"ShardIterator\":{iterator}}}"));
+            numbers.push(page["Records"][0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned());
+            iterator = page["NextShardIterator"].clone();
+        }
+        assert_eq!(numbers.len(), 3);
+        assert!(numbers.is_sorted() && numbers[0].len() == 21);
+
+        let request = format!(
+            r#"{{"ShardId":"shardId-00000000000000000007-00000000","ShardIteratorType":"AFTER_SEQUENCE_NUMBER","SequenceNumber":"{}"}}"#,
+            numbers[1]
+        );
+        assert_eq!(ask(Operation::GetShardIterator, &request)["ShardIterator"], "shard#7/page#00002");
+    }
+}
