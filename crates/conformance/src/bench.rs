@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use commutator_core::schema::{conform, merge, plan};
 use commutator_core::{
-    Capabilities, ChangeBatch, Checkpoint, Column, Destination, Epoch, LogicalType, Offset, PartitionId, PipelineId,
-    Position, Progress, Result, Session, Slice, SyncMode, TableName, TableSchema, Target,
+    Capabilities, ChangeBatch, Checkpoint, Column, CommitGuarantee, Destination, Epoch, LogicalType, Offset,
+    PartitionId, PipelineId, Position, Progress, Result, Session, Slice, SyncMode, TableName, TableSchema, Target,
 };
 
-use crate::compare::compare;
+use crate::change::batch_under;
+use crate::compare::{at_least, compare};
+use crate::forall::Sampling;
 use crate::verdict::ensure;
 use crate::{Change, Harness, Model, Stop, Verdict, batch};
 
@@ -19,6 +21,7 @@ pub struct Bench {
     harness: Box<dyn Harness>,
     destination: Arc<dyn Destination>,
     tables: AtomicU32,
+    pub(crate) sampling: Sampling,
 }
 
 impl std::fmt::Debug for Bench {
@@ -31,7 +34,15 @@ impl Bench {
     /// Creates the surroundings of one trial.
     pub async fn new(harness: impl Harness) -> Self {
         let destination = harness.connect().await;
-        Self { harness: Box::new(harness), destination, tables: AtomicU32::new(0) }
+        let sampling = Sampling::from_environment();
+        Self { harness: Box::new(harness), destination, tables: AtomicU32::new(0), sampling }
+    }
+
+    /// Draws these random cases instead of those that the environment asks for.
+    #[must_use]
+    pub fn with_sampling(mut self, seed: u64, cases: u32) -> Self {
+        self.sampling = Sampling { seed, cases };
+        self
     }
 
     pub(crate) fn destination(&self) -> &Arc<dyn Destination> {
@@ -105,8 +116,11 @@ impl Bench {
 
     /// Compares a target's rows with the model's.
     pub(crate) async fn agrees(&self, target: &Target, schema: Option<&TableSchema>, model: &Model) -> Verdict {
-        let rows = self.harness.rows(target).await;
-        compare(target, schema, rows, model.rows()).map_err(Stop::Failed)
+        let (rows, expected) = (self.harness.rows(target).await, model.rows());
+        if target.mode == SyncMode::Append && self.capabilities().guarantee == CommitGuarantee::AtLeastOnce {
+            return at_least(target, schema, rows, expected).map_err(Stop::Failed);
+        }
+        compare(target, schema, rows, expected).map_err(Stop::Failed)
     }
 }
 
@@ -153,7 +167,17 @@ impl Writer {
         checkpoint: &Checkpoint,
     ) -> Result<()> {
         let batches: Vec<_> = batches.iter().map(|changes| batch(&self.keys, changes)).collect::<Result<_>>()?;
-        let batches = self.prepare(&batches).await?;
+        self.transact_batches(&batches, ended, checkpoint).await
+    }
+
+    /// Writes one transaction of batches that are in Arrow already.
+    pub(crate) async fn transact_batches(
+        &mut self,
+        batches: &[ChangeBatch],
+        ended: Option<Epoch>,
+        checkpoint: &Checkpoint,
+    ) -> Result<()> {
+        let batches = self.prepare(batches).await?;
         let mut transaction = self.session.begin().await?;
         for batch in &batches {
             transaction.write(batch).await?;
@@ -180,6 +204,14 @@ impl Table<'_> {
     /// Commits one batch.
     pub(crate) async fn commit(&mut self, changes: &[Change]) -> Verdict {
         self.commit_all(&[changes]).await
+    }
+
+    /// Commits one batch whose columns have these types, whatever the values would need.
+    pub(crate) async fn commit_as(&mut self, schema: &TableSchema, changes: &[Change]) -> Verdict {
+        let checkpoint = next_checkpoint(&self.writer.checkpoint, false);
+        self.writer.transact_batches(&[batch_under(schema.clone(), changes)?], None, &checkpoint).await?;
+        changes.iter().for_each(|change| self.model.apply(change));
+        Ok(())
     }
 
     /// Commits several batches in one transaction.

@@ -23,6 +23,30 @@ pub(crate) fn compare(
     actual: Vec<Row>,
     expected: Vec<Expected>,
 ) -> Result<(), String> {
+    let (wanted, found) = comparable(target, schema, actual, expected);
+    report(target, wanted, found)
+}
+
+/// Like [`compare`], but any row may be there more than once.
+pub(crate) fn at_least(
+    target: &Target,
+    schema: Option<&TableSchema>,
+    actual: Vec<Row>,
+    expected: Vec<Expected>,
+) -> Result<(), String> {
+    let (mut wanted, mut found) = comparable(target, schema, actual, expected);
+    wanted.dedup();
+    found.dedup();
+    report(target, wanted, found)
+}
+
+/// Returns both sides in the form that is compared, sorted.
+fn comparable(
+    target: &Target,
+    schema: Option<&TableSchema>,
+    actual: Vec<Row>,
+    expected: Vec<Expected>,
+) -> (Vec<Comparable>, Vec<Comparable>) {
     let is_json = |name: &str| schema.and_then(|s| s.get(name)).is_some_and(|(_, c)| c.ty == LogicalType::Json);
     let cell = |(name, value): (String, Value)| {
         let value = if is_json(&name) { value.into_json() } else { value };
@@ -45,6 +69,10 @@ pub(crate) fn compare(
         .collect();
     wanted.sort();
     found.sort();
+    (wanted, found)
+}
+
+fn report(target: &Target, wanted: Vec<Comparable>, found: Vec<Comparable>) -> Result<(), String> {
     if wanted == found {
         return Ok(());
     }

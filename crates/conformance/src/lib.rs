@@ -48,24 +48,28 @@
 //!     }
 //! }
 //!
-//! mod conformance {
-//!     use super::DbHarness;
-//!
-//!     commutator_conformance::suite!(DbHarness);
-//! }
+//! commutator_conformance::suite!(DbHarness);
+//! # fn main() {}
 //! ```
 //!
 //! Which trials apply follows from the destination's [`Capabilities`](commutator_core::Capabilities); one that does not, or whose
 //! backend is not configured, prints why and passes. Where the environment variable `CI` is `true`, a backend that is not configured is
 //! a failure.
 //!
+//! Some trials draw random histories. They try [`CASES`] of them, or as many as the environment variable
+//! `COMMUTATOR_CONFORMANCE_CASES` says; a failure is shrunk, and its message says which `COMMUTATOR_CONFORMANCE_SEED` brings it back.
+//!
 //! The suite tests itself: a small destination of its own passes it, and each of a list of deliberate mistakes in that destination is
 //! caught by a trial that is named next to it (`tests/`).
 
 mod bench;
 mod change;
+mod chaos;
 mod compare;
+mod delivery;
+mod forall;
 mod harness;
+mod history;
 mod model;
 mod row;
 mod suite;
@@ -75,6 +79,7 @@ mod verdict;
 
 pub use bench::Bench;
 pub use change::{Change, Item, Key, OpName, batch};
+pub use forall::CASES;
 pub use harness::Harness;
 pub use model::{Expected, Model};
 pub use row::{Row, columns_of, rows_of};

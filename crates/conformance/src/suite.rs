@@ -51,6 +51,33 @@ macro_rules! suite {
                 keys_of_two_columns_are_told_apart,
                 append_keeps_every_change,
             }
+            types {
+                booleans_are_exact,
+                whole_numbers_are_exact,
+                decimals_are_exact,
+                numbers_are_exact,
+                text_is_exact,
+                binary_is_exact,
+                json_is_exact,
+                nulls_come_and_go,
+            }
+            schema {
+                what_was_planned_is_described,
+                keys_of_every_type_are_described,
+                a_plan_done_twice_is_done_once,
+                a_plan_half_done_is_completed,
+                an_evolution_that_nobody_committed_is_harmless,
+                an_evolution_outlives_a_dropped_transaction,
+                a_new_column_is_null_in_older_rows,
+                batches_of_several_schemas_share_a_transaction,
+                a_table_may_have_only_its_key,
+                a_table_may_have_many_columns,
+                numbers_keep_every_digit_while_their_column_widens,
+                any_value_stays_itself_when_its_column_becomes_json,
+                a_key_column_widens,
+                tombstones_outlive_the_widening_of_their_key,
+                columns_are_added_and_widened_with_many_rows_there,
+            }
             transactions {
                 a_dropped_transaction_leaves_nothing,
                 the_first_transaction_may_be_dropped,
@@ -75,6 +102,8 @@ macro_rules! suite {
             }
             replay {
                 a_replay_changes_nothing,
+                random_histories_arrive,
+                random_histories_arrive_whatever_breaks,
             }
             snapshot {
                 a_removed_row_does_not_come_back_with_the_snapshot,
@@ -87,6 +116,11 @@ macro_rules! suite {
                 a_tombstone_of_a_resync_stops_its_snapshot,
                 an_append_table_keeps_its_older_epochs,
                 a_snapshot_of_nothing_may_end,
+            }
+            identifiers {
+                hard_attribute_names_stay_apart,
+                hard_attribute_names_can_be_keys,
+                hard_table_names_stay_apart_or_are_refused,
             }
             check {
                 the_checks_of_a_healthy_destination_pass,

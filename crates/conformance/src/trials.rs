@@ -2,7 +2,10 @@
 
 pub(crate) mod check;
 pub(crate) mod fencing;
+pub(crate) mod identifiers;
 pub(crate) mod replay;
 pub(crate) mod rows;
+pub(crate) mod schema;
 pub(crate) mod snapshot;
 pub(crate) mod transactions;
+pub(crate) mod types;

@@ -3,6 +3,9 @@
 use commutator_core::{Epoch, OrderKey, SyncMode};
 
 use crate::change::{at, put, remove};
+use crate::delivery::deliver;
+use crate::forall::forall;
+use crate::history::{Script, script};
 use crate::{Bench, Value, Verdict};
 
 pub(crate) async fn a_replay_changes_nothing(bench: &Bench) -> Verdict {
@@ -22,5 +25,22 @@ pub(crate) async fn a_replay_changes_nothing(bench: &Bench) -> Verdict {
         table.agrees_with(3).await?;
     }
     crate::verdict::ensure!(table.model.rows() == before, "the model itself lets a replay change something");
+    Ok(())
+}
+
+pub(crate) async fn random_histories_arrive(bench: &Bench) -> Verdict {
+    histories(bench, false).await
+}
+
+pub(crate) async fn random_histories_arrive_whatever_breaks(bench: &Bench) -> Verdict {
+    histories(bench, true).await
+}
+
+async fn histories(bench: &Bench, crashing: bool) -> Verdict {
+    let scripts = script(bench.capabilities().widens, crashing);
+    for mode in bench.modes() {
+        let property = async |script: &Script| Box::pin(deliver(bench, mode, script)).await;
+        forall(bench.sampling, &scripts, property).await.map_err(|stop| stop.within(mode))?;
+    }
     Ok(())
 }

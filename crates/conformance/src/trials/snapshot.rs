@@ -65,7 +65,7 @@ pub(crate) async fn the_snapshot_s_end_keeps_every_row_of_its_epoch(bench: &Benc
 pub(crate) async fn the_snapshot_s_end_comes_after_the_rows_of_its_transaction(bench: &Bench) -> Verdict {
     let mut table = bench.table(SyncMode::Mirror).await?;
     table.commit(&[snapshot(Epoch(1), 1, "one"), snapshot(Epoch(1), 2, "two"), remove(3, at(9))]).await?;
-    let last = [snapshot(SECOND, 1, "one again"), snapshot(SECOND, 4, "four")];
+    let last = [snapshot(SECOND, 1, "one again"), snapshot(SECOND, 4, "four"), snapshot(Epoch(1), 6, "of old")];
     table.transact(&[&last, &[remove(5, OrderKey::new(SECOND, 3.into()))]], Some(SECOND)).await?;
     table.agrees_with(2).await
 }

@@ -1,0 +1,330 @@
+//! Columns are added and widened, and no value changes by it.
+
+use commutator_core::schema::{merge, plan};
+use commutator_core::{Column, Epoch, Limit, LogicalType, SyncMode, TableSchema};
+
+use crate::change::{at, put, remove};
+use crate::verdict::ensure;
+use crate::{Bench, Change, Item, Value, Verdict, batch};
+
+/// Fails unless a table of this description holds every row of `wanted` as it is.
+fn holds(described: Option<&TableSchema>, wanted: &TableSchema) -> Verdict {
+    let Some(described) = described else {
+        return Err(crate::Stop::Failed("a table that was created is described as absent".to_owned()));
+    };
+    let rest = plan(Some(described), wanted)?;
+    ensure!(rest.is_empty(), "after a plan was carried out there is still to do: {:?}", rest.actions);
+    let names = |schema: &TableSchema| schema.keys().iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    ensure!(names(described) == names(wanted), "the key is {:?}, wanted is {:?}", names(described), names(wanted));
+    let system = described.columns().iter().find(|column| column.name.starts_with("_ct_"));
+    ensure!(system.is_none(), "the description has a system column: {system:?}");
+    let count = (described.columns().len(), wanted.columns().len());
+    ensure!(count.0 == count.1, "the description has {} columns where {} were planned", count.0, count.1);
+    Ok(())
+}
+
+fn every_type() -> Vec<Column> {
+    let mut columns = vec![Column::key("id", LogicalType::Int64)];
+    let decimal = |precision, scale| LogicalType::Decimal { precision, scale };
+    let types = [
+        LogicalType::Bool,
+        LogicalType::Int64,
+        LogicalType::Number,
+        LogicalType::Text,
+        LogicalType::Binary,
+        LogicalType::Json,
+        decimal(1, 0),
+        decimal(5, 2),
+        decimal(38, 0),
+        decimal(38, 38),
+    ];
+    columns.extend(types.iter().enumerate().map(|(i, &ty)| Column::new(format!("column_{i}"), ty)));
+    columns
+}
+
+pub(crate) async fn what_was_planned_is_described(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let wanted = TableSchema::new(every_type())?;
+        table.commit_as(&wanted, &[put(1, at(1), [])]).await?;
+        holds(table.writer.session.describe().await?.as_ref(), &wanted)?;
+        table.reopen().await?;
+        holds(table.writer.session.describe().await?.as_ref(), &wanted)?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn keys_of_every_type_are_described(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        for ty in [LogicalType::Int64, LogicalType::Text, LogicalType::Binary, LogicalType::Number] {
+            let keys = vec![Column::key("zone", ty), Column::key("area", LogicalType::Int64)];
+            let mut table = bench.table_with_keys(mode, keys.clone()).await?;
+            let wanted = TableSchema::new([keys, vec![Column::new("a_first_by_name", LogicalType::Text)]].concat())?;
+            table.commit_as(&wanted, &[]).await?;
+            table.reopen().await?;
+            holds(table.writer.session.describe().await?.as_ref(), &wanted)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_plan_done_twice_is_done_once(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let first = TableSchema::new(vec![Column::key("id", LogicalType::Int64), Column::new("a", LogicalType::Text)])?;
+        let create = plan(None, &first)?;
+        table.writer.session.evolve(&create).await?;
+        table.writer.session.evolve(&create).await?;
+        table.commit_as(&first, &[put(1, at(1), [("a", Value::text("x"))])]).await?;
+        let wider = TableSchema::new(every_type())?;
+        let add = plan(Some(&first), &wider)?;
+        table.writer.session.evolve(&add).await?;
+        table.writer.session.evolve(&add).await?;
+        table.writer.session.begin().await?.commit(&table.writer.checkpoint).await?;
+        table.reopen().await?;
+        table.writer.session.evolve(&add).await?;
+        table.commit(&[put(2, at(2), [("column_3", Value::text("y")), ("a", Value::text("z"))])]).await?;
+        table.agrees_with(2).await?;
+        holds(table.writer.session.describe().await?.as_ref(), &merge(&first, &wider)?)?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_plan_half_done_is_completed(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&[put(1, at(1), [("a", Value::int(1))])]).await?;
+        let before = table.writer.schema().cloned();
+        let wider = TableSchema::new(every_type())?;
+        let half = TableSchema::new(every_type().into_iter().take(4).collect())?;
+        table.commit_as(&half, &[put(2, at(2), [("column_0", Value::Bool(true))])]).await?;
+        table.reopen().await?;
+        // As after a crash half-way: the plan was made for the table as it was before.
+        table.writer.session.evolve(&plan(before.as_ref(), &wider)?).await?;
+        table.commit_as(&wider, &[put(3, at(3), [("column_3", Value::text("x"))])]).await?;
+        table.agrees_with(3).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn an_evolution_that_nobody_committed_is_harmless(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let wanted = TableSchema::new(every_type())?;
+        table.writer.session.evolve(&plan(None, &wanted)?).await?;
+        table.reopen().await?;
+        table.agrees_with(0).await?;
+        table.commit(&[put(1, at(1), [("a", Value::int(1))])]).await?;
+        let now = table.writer.schema().cloned();
+        table.writer.session.evolve(&plan(now.as_ref(), &wanted)?).await?;
+        table.reopen().await?;
+        table.agrees_with(1).await?;
+        table.commit_as(&wanted, &[put(2, at(2), [("column_3", Value::text("x"))])]).await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn an_evolution_outlives_a_dropped_transaction(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.abandon(&[put(1, at(1), [("a", Value::int(1))])]).await?;
+        table.commit(&[put(2, at(2), [("a", Value::int(2))])]).await?;
+        table.abandon(&[put(3, at(3), [("b", Value::text("x"))])]).await?;
+        table.commit(&[put(4, at(4), [("b", Value::text("y"))])]).await?;
+        table.agrees_with(2).await?;
+        table.reopen().await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_new_column_is_null_in_older_rows(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        for n in 0..12_i64 {
+            let name = format!("column_{n}");
+            table.commit(&[put(n, at(n.cast_unsigned() + 1), [(name.as_str(), Value::int(n))])]).await?;
+        }
+        table.agrees_with(12).await?;
+        table.reopen().await?;
+        table.commit(&[put(3, at(100), [("column_11", Value::int(1))]), put(50, at(101), [])]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn batches_of_several_schemas_share_a_transaction(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let first = [put(1, at(1), [("a", Value::int(1))]), put(2, at(2), [("b", Value::text("x"))])];
+        let second =
+            [put(3, at(3), [("c", Value::Bool(true)), ("a", Value::int(3))]), put(1, at(4), [("b", Value::text("y"))])];
+        table.commit_all(&[&first, &second, &[remove(2, at(5))]]).await?;
+        table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_table_may_have_only_its_key(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        table.commit(&[put(1, at(1), []), put(2, at(2), [])]).await?;
+        table.commit(&[put(1, at(3), []), put(3, at(4), []), remove(2, at(5))]).await?;
+        table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+        table.commit(&[put(1, at(6), [("late", Value::int(1))])]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_table_may_have_many_columns(bench: &Bench) -> Verdict {
+    // System columns, and those that a destination needs for itself, count too.
+    let count = match bench.capabilities().max_columns {
+        Limit::Unlimited => 1_000,
+        Limit::AtMost(limit) => (limit - 20).min(1_000),
+    };
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let wide = |id: i64, sequence, modulus: usize| {
+            let item: Item =
+                (0..count).filter(|n| n % modulus == 0).map(|n| (format!("c{n}"), Value::text("x"))).collect();
+            Change::new(vec![Value::int(id)], at(sequence), commutator_core::Op::Insert, item)
+        };
+        table.commit(&[wide(1, 1, 1), wide(2, 2, 7)]).await?;
+        table.commit(&[wide(2, 3, 3), wide(3, 4, 2)]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn numbers_keep_every_digit_while_their_column_widens(bench: &Bench) -> Verdict {
+    bench.require_widening()?;
+    let texts = [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "0.5",
+        "9007199254740993.25",
+        "-0.000000001",
+        "99999999999999999999.5",
+        "1e37",
+        "1e-30",
+        "12345678901234567890123456789012345678",
+        "9.99e125",
+        "1e-130",
+        "7",
+    ];
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        for (n, text) in (1..).zip(texts) {
+            let row = |id: u64| put(id.cast_signed(), at(id), [("v", Value::number(text)), ("same", Value::int(1))]);
+            table.commit(&[row(n), row(n + 100)]).await?;
+            table.agrees().await.map_err(|stop| stop.within(text))?;
+        }
+        table.reopen().await?;
+        table.commit(&[put(1, at(1_000), [("v", Value::int(1))]), remove(102, at(1_001))]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn any_value_stays_itself_when_its_column_becomes_json(bench: &Bench) -> Verdict {
+    bench.require_widening()?;
+    let values = [
+        Value::Bool(true),
+        Value::int(i64::MIN),
+        Value::number("12345678901234567890.12345678901234567"),
+        Value::number("-1e-130"),
+        Value::text("te\"xt\\ \n\u{1f980}"),
+        Value::text("1"),
+        Value::text("null"),
+        Value::text("{\"a\":1}"),
+        Value::text(""),
+        Value::binary([0, 255, 62]),
+        Value::binary([]),
+    ];
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        for (n, value) in (0_u32..).zip(&values) {
+            let (id, name) = (i64::from(n), format!("v{n}"));
+            let odd = if matches!(value, Value::Text(_)) { Value::int(5) } else { Value::text("odd") };
+            let item = |value: &Value| {
+                [(name.as_str(), value.clone()), ("other", Value::int(id))].map(|(k, v)| (k.to_owned(), v)).into()
+            };
+            let change = |id: i64, sequence: u64, value: &Value| {
+                Change::new(vec![Value::int(id)], at(sequence), commutator_core::Op::Modify, item(value))
+            };
+            let first = u64::from(n) * 10 + 1;
+            table.commit(&[change(id, first, value), change(id + 100, first, &Value::Null)]).await?;
+            table.commit(&[change(id + 200, first + 1, &odd)]).await?;
+            table.agrees().await.map_err(|stop| stop.within(format_args!("{value:?}, then {odd:?}")))?;
+            table
+                .commit(&[change(id + 300, first + 2, value), change(id + 100, first + 2, &Value::json("[1.50]"))])
+                .await?;
+            table.agrees().await.map_err(|stop| stop.within(format_args!("{value:?} after {odd:?}")))?;
+        }
+        table.reopen().await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_key_column_widens(bench: &Bench) -> Verdict {
+    bench.require_widening()?;
+    let texts = ["5", "9223372036854775807", "5.5", "-3", "100000000000000000000", "1e-100", "5.05", "0"];
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let change = |text: &str, sequence, op, item| Change::new(vec![Value::number(text)], at(sequence), op, item);
+        let item = |n: u64| Item::from([("n".to_owned(), Value::int(n.cast_signed()))]);
+        for (n, text) in (1..).zip(texts) {
+            table.commit(&[change(text, n, commutator_core::Op::Insert, item(n))]).await?;
+        }
+        table.agrees_with(texts.len()).await?;
+        // Each key is found again under the type that its column has now.
+        for (n, text) in (100..).zip(texts).step_by(2) {
+            table.commit(&[change(text, n, commutator_core::Op::Modify, item(n))]).await?;
+        }
+        table.agrees().await?;
+        for (n, text) in (200..).zip(texts).skip(1).step_by(2) {
+            table
+                .commit(&[
+                    change(text, n, commutator_core::Op::Remove, Item::new()),
+                    change(text, 1, commutator_core::Op::Modify, item(n)),
+                ])
+                .await?;
+        }
+        table.agrees().await?;
+        table.reopen().await?;
+        table.commit(&[change("5", 300, commutator_core::Op::Remove, Item::new())]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn tombstones_outlive_the_widening_of_their_key(bench: &Bench) -> Verdict {
+    bench.require_widening()?;
+    let mut table = bench.table(SyncMode::Mirror).await?;
+    table.commit(&[remove(1, at(10)), put(2, at(11), [])]).await?;
+    let half = Change::new(vec![Value::number("1.5")], at(12), commutator_core::Op::Insert, Item::new());
+    table.commit(&[half]).await?;
+    let snapshot = commutator_core::OrderKey::snapshot(Epoch(1));
+    table.commit(&[put(1, snapshot, []), put(2, snapshot, []), put(3, snapshot, [])]).await?;
+    table.agrees_with(3).await
+}
+
+pub(crate) async fn columns_are_added_and_widened_with_many_rows_there(bench: &Bench) -> Verdict {
+    bench.require_widening()?;
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let rows: Vec<_> =
+            (0..2_000_i64).map(|id| put(id, at(1), [("v", Value::int(id)), ("t", Value::text("x"))])).collect();
+        table.commit(&rows).await?;
+        let changes =
+            [put(1_000, at(2), [("v", Value::number("0.25")), ("t", Value::int(1)), ("new", Value::Bool(true))])];
+        ensure!(batch(&table.target.keys, &changes)?.len() == 1, "one change makes one row");
+        table.commit(&changes).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
