@@ -210,7 +210,9 @@ impl Table<'_> {
     pub(crate) async fn commit_as(&mut self, schema: &TableSchema, changes: &[Change]) -> Verdict {
         let checkpoint = next_checkpoint(&self.writer.checkpoint, false);
         self.writer.transact_batches(&[batch_under(schema.clone(), changes)?], None, &checkpoint).await?;
-        changes.iter().for_each(|change| self.model.apply(change));
+        for change in changes {
+            self.model.apply(change);
+        }
         Ok(())
     }
 

@@ -119,29 +119,26 @@ fn array(ty: LogicalType, values: &[&Value]) -> ArrayRef {
         Value::Number(text) | Value::Text(text) | Value::Json(text) => text.clone(),
         other => unreachable!("{other:?} has no text"),
     };
-    let some = |value: &&Value| (**value != Value::Null).then(|| (*value).clone());
-    let values = values.iter().map(some);
+    let bytes = |value: Value| match value {
+        Value::Binary(bytes) => bytes,
+        other => unreachable!("{other:?} is not binary"),
+    };
+    let values = values.iter().map(|value| (**value != Value::Null).then(|| (*value).clone()));
     match ty {
-        LogicalType::Bool => Arc::new(BooleanArray::from_iter(values.map(|v| v.map(|v| v == Value::Bool(true))))),
+        LogicalType::Bool => Arc::new(values.map(|v| v.map(|v| v == Value::Bool(true))).collect::<BooleanArray>()),
         LogicalType::Int64 => {
             let parse = |v: Value| text(&v).parse::<i64>().expect("the type was inferred from the value");
-            Arc::new(Int64Array::from_iter(values.map(|v| v.map(parse))))
+            Arc::new(values.map(|v| v.map(parse)).collect::<Int64Array>())
         }
         LogicalType::Decimal { precision, scale } => {
-            let parse = |v: Value| unscaled(&text(&v), scale);
-            let array = Decimal128Array::from_iter(values.map(|v| v.map(parse)));
+            let array = values.map(|v| v.map(|v| unscaled(&text(&v), scale))).collect::<Decimal128Array>();
             Arc::new(array.with_precision_and_scale(precision, scale.cast_signed()).expect("a valid decimal type"))
         }
         LogicalType::Number | LogicalType::Text => {
-            Arc::new(StringArray::from_iter(values.map(|v| v.map(|v| text(&v)))))
+            Arc::new(values.map(|v| v.map(|v| text(&v))).collect::<StringArray>())
         }
-        LogicalType::Json => Arc::new(StringArray::from_iter(values.map(|v| v.map(|v| text(&v.into_json()))))),
-        LogicalType::Binary => Arc::new(BinaryArray::from_iter(values.map(|v| {
-            v.map(|v| match v {
-                Value::Binary(bytes) => bytes,
-                other => unreachable!("{other:?} is not binary"),
-            })
-        }))),
+        LogicalType::Json => Arc::new(values.map(|v| v.map(|v| text(&v.into_json()))).collect::<StringArray>()),
+        LogicalType::Binary => Arc::new(values.map(|v| v.map(bytes)).collect::<BinaryArray>()),
         LogicalType::Timestamp => unreachable!("no value of the suite is a timestamp"),
     }
 }

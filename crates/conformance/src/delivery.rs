@@ -82,7 +82,7 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
         let opened = async { Writer::new(destination.open(&self.target).await?, &self.target).await };
         let mut writer = match opened.await {
             Ok(writer) => writer,
-            Err(error) => return played(error).map(|()| Session::Broken(None)),
+            Err(error) => return played(&error).map(|()| Session::Broken(None)),
         };
         self.reached.insert(writer.checkpoint.epoch(), writer.checkpoint.clone());
         if let Some(mut zombie) = zombie
@@ -96,7 +96,7 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
         }
         while let Some(step) = self.next_step(&writer.checkpoint)? {
             if let Err(error) = writer.transact(&step.batches, step.ended, &step.checkpoint).await {
-                return played(error).map(|()| Session::Broken(Some(writer)));
+                return played(&error).map(|()| Session::Broken(Some(writer)));
             }
             self.reached.insert(step.checkpoint.epoch(), step.checkpoint);
         }
@@ -152,7 +152,9 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
         for (&epoch, reached) in self.reached.range(..=checkpoint.epoch()) {
             let reached = if epoch == checkpoint.epoch() { checkpoint } else { reached };
             for (id, feed) in feeds(self.history, epoch) {
-                feed.changes[..place(feed, reached.position(id))].iter().for_each(|change| model.apply(change));
+                for change in &feed.changes[..place(feed, reached.position(id))] {
+                    model.apply(change);
+                }
             }
             if reached.snapshot_ended() {
                 model.end_snapshot(epoch);
@@ -167,7 +169,7 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
 }
 
 /// Fails for an error that the suite did not cause.
-fn played(error: Error) -> Verdict {
+fn played(error: &Error) -> Verdict {
     ensure!(error.message() == crate::chaos::MESSAGE, "a call that was not broken failed: {error:?}");
     Ok(())
 }

@@ -15,7 +15,7 @@ const CASES_VARIABLE: &str = "COMMUTATOR_CONFORMANCE_CASES";
 const SEED_VARIABLE: &str = "COMMUTATOR_CONFORMANCE_SEED";
 
 /// How long a failure is shrunk before it is shown as it is.
-const SHRINKING: Duration = Duration::from_secs(60);
+const SHRINKING: Duration = Duration::from_mins(1);
 const SHOWN_CHARACTERS: usize = 6_000;
 
 /// Which random cases are drawn: one per seed from the first on.

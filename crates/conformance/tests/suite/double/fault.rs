@@ -1,0 +1,86 @@
+//! The mistakes that the double can make.
+
+/// One broken sentence of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    // No mistakes: what the contract leaves open.
+    EvolutionComesWithCommit,
+    TombstonesStay,
+    // What it says of itself.
+    AnyModeOpens,
+    ChecksFail,
+    ChecksFence,
+    EmptyInterval,
+    // Who may commit.
+    FenceIsOff,
+    FenceIsCheckedAtBegin,
+    FencedFailsAsUnexpected,
+    FencedStillEndsSnapshot,
+    OpenFencesAll,
+    PeekFences,
+    /// The first transaction keeps others from committing until it ends.
+    TransactionsLock,
+    // What is one unit.
+    CheckpointBeforeRows,
+    RowsBeforeCheckpoint,
+    WritesAtOnce,
+    EndsSnapshotAtOnce,
+    OnlyTheLastBatch,
+    SmallCheckpoints,
+    CheckpointLosesNames,
+    CheckpointNeedsRows,
+    SessionKeepsOldCheckpoint,
+    PipelinesShareCheckpoint,
+    SlotsIgnoreCase,
+    TablesShareRows,
+    // Which version stays.
+    LaterWriteWins,
+    LaterWriteWinsWithinTransaction,
+    LaterWriteWinsWithinBatch,
+    SequencesAreCut,
+    EpochsAreIgnored,
+    ModifyMerges,
+    ExpiryIsIgnored,
+    RemovedForEver,
+    KeysIgnoreCase,
+    KeysAreJoined,
+    AppendKeepsNewest,
+    AppendForgetsOp,
+    // Snapshots.
+    TombstonesAreOff,
+    TombstonesLostAtOpen,
+    TombstonesAreNotStaged,
+    SnapshotEndKeepsOlderRows,
+    SnapshotEndDropsStreamedRows,
+    SnapshotEndComesFirst,
+    SnapshotEndEmptiesAppend,
+    SnapshotEndNeedsTable,
+    // Columns.
+    DescribesSystemColumns,
+    DescribesTooFewColumns,
+    DescribesKeysLast,
+    DescribesWhatIsNotThere,
+    EvolvesOnce,
+    EvolvesOnlyWhatIsMissingFromFirst,
+    EvolutionDropsRows,
+    EvolutionIsLostWithItsTransaction,
+    EvolutionEmptiesTableOfKeys,
+    ManyColumnsAreCut,
+    WideningRounds,
+    WideningForgetsKeys,
+    JsonFromTextIsParsed,
+    FirstSchemaOnly,
+    // Values.
+    BoolsAreNumbers,
+    NumbersAreFloats,
+    TinyNumbersAreZero,
+    EmptyTextIsNull,
+    BinaryIsText,
+    JsonNumbersAreFloats,
+    NullsAreNotWritten,
+    // Names.
+    ColumnsIgnoreCase,
+    KeyNamesAreFixed,
+    TableNamesIgnoreCase,
+    TableNamesAreCut,
+}

@@ -1,0 +1,235 @@
+//! The double's rows: plain values in a map.
+
+use std::collections::BTreeMap;
+
+use commutator_conformance::{Row, Value};
+use commutator_core::{
+    ChangeBatch, Column, Epoch, Error, ErrorKind, LogicalType, OrderKey, Result, SyncMode, TableSchema, Target,
+};
+
+use super::Fault;
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) schema: Option<TableSchema>,
+    rows: BTreeMap<String, Row>,
+    written: usize,
+}
+
+fn is_removal(row: &Row) -> bool {
+    matches!(row.op.as_deref(), Some("remove" | "expire"))
+}
+
+impl Table {
+    pub(super) fn drop_tombstones(&mut self) {
+        self.rows.retain(|_, row| !is_removal(row));
+    }
+
+    pub(super) fn visible(&self, mode: SyncMode) -> Vec<Row> {
+        let seen = |row: &&Row| mode == SyncMode::Append || !is_removal(row);
+        let known = |name: &String| self.schema.as_ref().is_some_and(|schema| schema.get(name).is_some());
+        let mut rows: Vec<_> = self.rows.values().filter(seen).cloned().collect();
+        for row in &mut rows {
+            row.columns.retain(|name, _| known(name));
+        }
+        rows
+    }
+
+    pub(super) fn evolve(&mut self, wanted: &TableSchema, fault: Option<Fault>) -> Result<()> {
+        let Some(known) = &self.schema else {
+            self.schema = Some(wanted.clone());
+            return Ok(());
+        };
+        let missing = wanted.columns().iter().filter(|column| known.get(&column.name).is_none()).count();
+        match fault {
+            Some(Fault::EvolvesOnce) if wanted == known => {
+                return Err(Error::new(ErrorKind::SchemaConflict, "The column is there already"));
+            }
+            Some(Fault::EvolvesOnlyWhatIsMissingFromFirst) if missing > 0 && missing < wanted.columns().len() - 2 => {
+                return Err(Error::new(ErrorKind::SchemaConflict, "Some columns are there already"));
+            }
+            Some(Fault::EvolutionDropsRows) if self.rows.len() > 100 => self.rows.clear(),
+            Some(Fault::EvolutionEmptiesTableOfKeys) if known.columns().len() == known.keys().len() => {
+                self.rows.clear();
+            }
+            Some(Fault::FirstSchemaOnly) if missing > 0 => return Ok(()),
+            _ => {}
+        }
+        for column in wanted.columns() {
+            let before = known.get(&column.name).map(|(_, before)| before.ty);
+            for row in self.rows.values_mut() {
+                if let Some(value) = row.columns.get_mut(&column.name) {
+                    *value = widened(value.clone(), before.unwrap_or(column.ty), column, fault);
+                }
+            }
+        }
+        self.schema = Some(wanted.clone());
+        Ok(())
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        target: &Target,
+        staged: &[(ChangeBatch, Vec<Row>)],
+        ended: Option<Epoch>,
+        keeps_tombstones: bool,
+        fault: Option<Fault>,
+    ) {
+        let append = target.mode == SyncMode::Append;
+        let before: Vec<String> = self.rows.keys().cloned().collect();
+        for (batch, rows) in staged {
+            let within_batch: Vec<String> = self.rows.keys().cloned().collect();
+            for row in rows {
+                let mut row = row.clone();
+                bend(&mut row, batch.schema(), fault);
+                let mut key = identity(&row, batch.schema(), fault);
+                if append && fault != Some(Fault::AppendKeepsNewest) {
+                    self.written += 1;
+                    key = format!("{key} {}", self.written);
+                }
+                let anew = match fault {
+                    Some(Fault::LaterWriteWins) => true,
+                    Some(Fault::LaterWriteWinsWithinTransaction) => !before.contains(&key),
+                    Some(Fault::LaterWriteWinsWithinBatch) => !within_batch.contains(&key),
+                    _ => false,
+                };
+                self.put(key, row, anew, fault);
+            }
+        }
+        if let Some(epoch) = ended {
+            match fault {
+                Some(Fault::SnapshotEndKeepsOlderRows) => {}
+                Some(Fault::SnapshotEndDropsStreamedRows) if !append => {
+                    self.rows.retain(|_, row| row.order.is_snapshot());
+                }
+                _ if !append || fault == Some(Fault::SnapshotEndEmptiesAppend) => {
+                    self.rows.retain(|_, row| row.order.epoch() >= epoch);
+                }
+                _ => {}
+            }
+        }
+        if !append && (!keeps_tombstones || fault == Some(Fault::TombstonesAreOff)) {
+            self.drop_tombstones();
+        }
+    }
+
+    fn put(&mut self, key: String, mut row: Row, anew: bool, fault: Option<Fault>) {
+        let held = self.rows.get(&key);
+        match fault {
+            Some(Fault::ExpiryIsIgnored) if row.op.as_deref() == Some("expire") => return,
+            Some(Fault::RemovedForEver) if held.is_some_and(is_removal) => return,
+            Some(Fault::TombstonesAreNotStaged) if is_removal(&row) && held.is_none() => return,
+            Some(Fault::AppendForgetsOp) => row.op = None,
+            _ => {}
+        }
+        let newer = |held: &Row| match fault {
+            Some(Fault::SequencesAreCut) => cut(row.order) > cut(held.order),
+            Some(Fault::EpochsAreIgnored) => row.order.as_bytes()[4..] > held.order.as_bytes()[4..],
+            _ => row.order > held.order,
+        };
+        match held {
+            Some(held) if !anew && !newer(held) => return,
+            Some(held) if fault == Some(Fault::ModifyMerges) && !is_removal(&row) => {
+                for (name, value) in &held.columns {
+                    if row.columns.get(name).is_none_or(|new| *new == Value::Null) {
+                        row.columns.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+            Some(held) if fault == Some(Fault::NullsAreNotWritten) && filled(&row) == 1 => {
+                row.columns.clone_from(&held.columns);
+            }
+            _ => {}
+        }
+        self.rows.insert(key, row);
+    }
+}
+
+fn filled(row: &Row) -> usize {
+    row.columns.values().filter(|value| **value != Value::Null).count()
+}
+
+/// What an order key becomes if only 39 of its digits are looked at.
+fn cut(order: OrderKey) -> (Epoch, String) {
+    (order.epoch(), order.to_string()[9..].to_owned())
+}
+
+fn identity(row: &Row, schema: &TableSchema, fault: Option<Fault>) -> String {
+    let parts = schema.keys().iter().map(|column| match (&row.columns[&column.name], fault) {
+        (Value::Text(text), Some(Fault::KeysIgnoreCase)) => text.to_lowercase(),
+        (Value::Text(text) | Value::Number(text), Some(Fault::KeysAreJoined)) => text.clone(),
+        (value, Some(Fault::WideningForgetsKeys)) => format!("{} {value:?}", column.ty),
+        (value, _) => format!("{value:?}"),
+    });
+    let separator = if fault == Some(Fault::KeysAreJoined) { "" } else { "\0" };
+    let fixed = fault == Some(Fault::KeyNamesAreFixed) && !schema.keys().iter().all(|c| c.name.is_ascii());
+    if fixed { String::new() } else { parts.collect::<Vec<_>>().join(separator) }
+}
+
+fn float(text: &str) -> Value {
+    let number: f64 = text.parse().unwrap();
+    Value::number(&format!("{number:e}"))
+}
+
+/// Bends a row's values as they are written.
+fn bend(row: &mut Row, schema: &TableSchema, fault: Option<Fault>) {
+    let count = schema.columns().len();
+    for (i, column) in schema.columns().iter().enumerate() {
+        let Some(value) = row.columns.get_mut(&column.name) else { continue };
+        let bent = match (fault, &*value) {
+            (Some(Fault::BoolsAreNumbers), Value::Bool(flag)) => Value::int((*flag).into()),
+            (Some(Fault::NumbersAreFloats), Value::Number(text)) => float(text),
+            (Some(Fault::TinyNumbersAreZero), Value::Number(text)) if text.len() > 60 => Value::int(0),
+            (Some(Fault::EmptyTextIsNull), Value::Text(text)) if text.is_empty() => Value::Null,
+            (Some(Fault::BinaryIsText), Value::Binary(bytes)) => {
+                Value::binary(String::from_utf8_lossy(bytes).into_owned())
+            }
+            (Some(Fault::JsonNumbersAreFloats), Value::Json(text)) => Value::json(&rounded(text)),
+            (Some(Fault::ManyColumnsAreCut), _) if count > 250 && i > 250 => Value::Null,
+            _ => continue,
+        };
+        *value = bent;
+    }
+    if fault == Some(Fault::ColumnsIgnoreCase) {
+        let columns = std::mem::take(&mut row.columns);
+        let is_key = |name: &str| schema.get(name).is_some_and(|(_, column)| column.key);
+        let twin = |name: &String| {
+            columns.keys().find(|other| *other < name && !is_key(name) && other.to_lowercase() == name.to_lowercase())
+        };
+        let folded = |(name, value): (&String, &Value)| (twin(name).unwrap_or(name).clone(), value.clone());
+        row.columns = columns.iter().map(folded).collect();
+    }
+}
+
+/// Writes every long number of a JSON text as a double would be.
+fn rounded(text: &str) -> String {
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(digits) {
+        let end = rest[start..].find(|c| !digits(c)).map_or(rest.len(), |n| start + n);
+        out.push_str(&rest[..start]);
+        let number = &rest[start..end];
+        match float_text(number) {
+            Some(rounded) if number.len() > 17 => out.push_str(&rounded),
+            _ => out.push_str(number),
+        }
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+fn float_text(number: &str) -> Option<String> {
+    number.parse::<f64>().ok().map(|float| format!("{float:e}"))
+}
+
+fn widened(value: Value, before: LogicalType, column: &Column, fault: Option<Fault>) -> Value {
+    match (fault, &value) {
+        (Some(Fault::WideningRounds), Value::Number(text)) if before != column.ty => float(text),
+        (Some(Fault::JsonFromTextIsParsed), Value::Text(text)) if column.ty == LogicalType::Json => {
+            if text.starts_with('{') { Value::json(text) } else { value.into_json() }
+        }
+        _ if column.ty == LogicalType::Json => value.into_json(),
+        _ => value,
+    }
+}
