@@ -34,10 +34,19 @@ pub(crate) async fn newest(folder: &Folder) -> Result<Option<Manifest>> {
     Err(missed.into_iter().fold(gone, Error::with_source).with("folder", folder.address()))
 }
 
-/// Adds a manifest to the chain; if it was added, the writer owned the table at that moment.
-///
-/// Returns [`Fenced`](ErrorKind::Fenced) if another writer added one first. Any other error leaves open whether it was added.
-pub(crate) async fn append(folder: &Folder, manifest: &Manifest, target: &Target) -> Result<()> {
+/// How adding a manifest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It is the newest one: the writer owns the table.
+    Newest,
+    /// Another writer added one of this version first, so this one does not exist.
+    Taken,
+    /// It exists, but so does a newer one: either another writer took over just now, or the writer slept for long.
+    Superseded,
+}
+
+/// Adds a manifest to the chain. An error leaves open whether it was added.
+pub(crate) async fn append(folder: &Folder, manifest: &Manifest) -> Result<Appended> {
     let name = manifest_name(manifest.version);
     let bytes = manifest.to_bytes()?;
     let unique = Uuid::new_v4().simple().to_string();
@@ -50,18 +59,18 @@ pub(crate) async fn append(folder: &Folder, manifest: &Manifest, target: &Target
             Err(error) => return Err(error),
         };
         if !ours {
-            return Err(fenced(target));
+            return Ok(Appended::Taken);
         }
     }
     let versions = versions_after(folder, manifest.version.saturating_sub(2 * KEPT)).await?;
     if versions.iter().any(|&version| version > manifest.version) {
-        return Err(fenced(target));
+        return Ok(Appended::Superseded);
     }
     let old = versions.into_iter().filter(|version| version + KEPT <= manifest.version).map(manifest_name);
     if let Err(error) = folder.delete(old).await {
         tracing::warn!(%error, folder = folder.address(), "Old manifests cannot be deleted; the next commit tries again");
     }
-    Ok(())
+    Ok(Appended::Newest)
 }
 
 pub(crate) fn fenced(target: &Target) -> Error {

@@ -1,6 +1,6 @@
 //! The object store behind an address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use object_store::client::ClientOptions;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::path::Path;
+use object_store::path::Path as ObjectPath;
 use object_store::{CredentialProvider, ObjectStore, RetryConfig};
 use url::Url;
 
@@ -21,16 +21,16 @@ use crate::config::Config;
 use crate::error;
 
 /// Longer than the slowest part of an upload takes; the client's own default of 30 s also bounds the body.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Below the time after which the pipeline would better open the table anew.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An object store, and where in it the tables' folders lie.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) objects: Arc<dyn ObjectStore>,
-    pub(crate) root: Path,
+    pub(crate) root: ObjectPath,
     /// The address as errors show it; it holds no secret.
     pub(crate) label: Arc<str>,
     /// The root's folder, if it is on a local disk.
@@ -42,7 +42,7 @@ impl Store {
     pub(crate) fn open(config: &Config, credentials: Option<SharedCredentialsProvider>) -> Result<Self> {
         let invalid = |what: &str| Error::new(ErrorKind::ConfigInvalid, what.to_owned()).with("url", &config.url);
         if !config.url.contains("://") {
-            return Self::local(PathBuf::from(&config.url), &config.url);
+            return Self::local(Path::new(&config.url), &config.url);
         }
         let url =
             Url::parse(&config.url).map_err(|e| invalid("The destination's `url` is not a URL").with_source(e))?;
@@ -52,7 +52,7 @@ impl Store {
         match url.scheme() {
             "file" => {
                 let path = url.to_file_path().map_err(|()| invalid("A `file` URL names an absolute local path"))?;
-                return Self::local(path, &config.url);
+                return Self::local(&path, &config.url);
             }
             "memory" => return Self::remote(&url, Arc::new(InMemory::new()), &config.url),
             _ => {}
@@ -73,11 +73,11 @@ impl Store {
     }
 
     fn remote(url: &Url, objects: Arc<dyn ObjectStore>, label: &str) -> Result<Self> {
-        let root = Path::from_url_path(url.path()).map_err(|e| error::storage(e.into(), "connect", label))?;
+        let root = ObjectPath::from_url_path(url.path()).map_err(|e| error::storage(e.into(), "connect", label))?;
         Ok(Self { objects, root, label: label.trim_end_matches('/').into(), local: None })
     }
 
-    fn local(path: PathBuf, label: &str) -> Result<Self> {
+    fn local(path: &Path, label: &str) -> Result<Self> {
         let unusable = |e: std::io::Error| {
             let kind = match e.kind() {
                 std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
@@ -85,12 +85,12 @@ impl Store {
             };
             Error::new(kind, "The destination's folder cannot be created").with("url", label).with_source(e)
         };
-        std::fs::create_dir_all(&path).map_err(unusable)?;
+        std::fs::create_dir_all(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
         let objects = LocalFileSystem::new_with_prefix(&path).map_err(|e| error::storage(e, "connect", label))?;
         Ok(Self {
             objects: Arc::new(objects),
-            root: Path::default(),
+            root: ObjectPath::default(),
             label: label.trim_end_matches('/').into(),
             local: Some(Arc::new(path)),
         })

@@ -131,6 +131,11 @@ impl Config {
         if self.file_bytes < MB || self.commit_bytes == 0 || self.commit_seconds == 0 {
             return wrong("`file_bytes` is at least 1048576, `commit_bytes` and `commit_seconds` at least 1");
         }
+        if self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://")) && !self.allow_http {
+            return wrong(
+                "`endpoint_url` is plain http://; use https://, or set `allow_http` for a server you trust the way to",
+            );
+        }
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
             return wrong("`access_key_id` and `secret_access_key` are set together or not at all");
         }
@@ -169,6 +174,7 @@ mod tests {
             r#"{"url": "./lake", "compression_level": 0}"#,
             r#"{"url": "./lake", "commit_seconds": 0}"#,
             r#"{"url": "s3://b", "access_key_id": "a"}"#,
+            r#"{"url": "s3://b", "endpoint_url": "http://127.0.0.1:9000"}"#,
         ] {
             assert_eq!(parse(wrong).unwrap().validate().unwrap_err().kind(), ErrorKind::ConfigInvalid, "{wrong}");
         }

@@ -7,6 +7,7 @@ use commutator_core::{
 };
 use uuid::Uuid;
 
+use crate::chain::Appended;
 use crate::client::Store;
 use crate::config::Settings;
 use crate::folder::Folder;
@@ -42,26 +43,20 @@ impl Parquet {
     /// Adds the manifest by which a new session owns the table.
     async fn take_over(&self, folder: &Folder, target: &Target) -> Result<Manifest> {
         let session = Uuid::new_v4().simple().to_string();
-        let mut lost = None;
         for _ in 0..TRIES {
-            let manifest = match chain::newest(folder).await? {
-                Some(newest) => {
-                    newest.check(target)?;
-                    newest.taken_over(session.clone())
-                }
-                None => {
-                    sweep::refuse_foreign(folder).await?;
-                    Manifest::first(target, session.clone())
-                }
+            let manifest = if let Some(newest) = chain::newest(folder).await? {
+                newest.check(target)?;
+                newest.taken_over(session.clone())
+            } else {
+                sweep::refuse_foreign(folder).await?;
+                Manifest::first(target, session.clone())
             };
-            match chain::append(folder, &manifest, target).await {
-                Ok(()) => return Ok(manifest),
-                Err(error) if error.kind() == ErrorKind::Fenced => lost = Some(error),
-                Err(error) => return Err(error),
+            if chain::append(folder, &manifest).await? == Appended::Newest {
+                return Ok(manifest);
             }
         }
-        let busy = Error::new(ErrorKind::Unavailable, "Other writers commit to the table all the time");
-        Err(lost.into_iter().fold(busy, Error::with_source).with("table", &target.table))
+        Err(Error::new(ErrorKind::Unavailable, "Other writers open the table all the time")
+            .with("table", &target.table))
     }
 }
 

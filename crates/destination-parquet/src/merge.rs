@@ -65,6 +65,10 @@ pub(crate) fn merge(
         (keep.tombstones || !versions[at].is_removal(row))
             && oldest.as_deref().is_none_or(|oldest| versions[at].order(row) >= oldest)
     };
+    if buckets == [Bucket::ALL] && newest.len() == rows && newest.values().all(stays) {
+        // Nothing goes, so nothing needs to be copied.
+        return Ok(vec![batches.into_iter().cloned().collect()]);
+    }
     let mut chosen: Vec<(usize, usize)> = newest.into_values().filter(stays).collect();
     chosen.sort_unstable();
     let mut parts = vec![Vec::new(); buckets.len()];

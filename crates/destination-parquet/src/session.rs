@@ -66,9 +66,19 @@ impl ParquetSession {
         let written = std::mem::take(&mut *lock(&self.written));
         let old = before.names().map(str::to_owned).chain(written);
         let garbage: HashSet<String> = old.filter(|name| !live.contains(name.as_str())).collect();
+        self.remove(garbage).await;
+    }
+
+    /// Removes what this session wrote after its last commit; only for a manifest that certainly does not exist.
+    pub(crate) async fn remove_written(&self) {
+        let written = std::mem::take(&mut *lock(&self.written));
+        self.remove(written).await;
+    }
+
+    async fn remove(&self, garbage: impl IntoIterator<Item = String>) {
         if let Err(error) = self.folder.delete(garbage).await {
             let folder = self.folder.address();
-            tracing::warn!(%error, folder, "Replaced files cannot be deleted; readers may see rows twice until the next start");
+            tracing::warn!(%error, folder, "Files cannot be deleted; readers may see rows twice until the next start");
         }
     }
 }

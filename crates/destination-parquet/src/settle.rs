@@ -1,11 +1,10 @@
 //! Brings a `mirror` table's buckets up to date: every one that changed is read, merged and written once.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use commutator_core::{Epoch, Result};
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
 use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
@@ -17,6 +16,9 @@ use crate::sizes::{MOST_BITS, Sizes};
 use crate::types::memory_size;
 
 const MB: u64 = 1 << 20;
+
+/// How many requests and merges go on at a time, as far as memory allows; they wait for the network more than they compute.
+const AT_ONCE: usize = 8;
 
 /// A file to be merged into a bucket.
 #[derive(Debug, Clone)]
@@ -66,21 +68,23 @@ pub(crate) async fn settle(
 ) -> Result<Settled> {
     let work = Work { files, sizes, from_epoch: ended.filter(|&epoch| epoch > Epoch::FIRST) };
     let roots = if buckets.is_empty() { vec![Bucket::ALL] } else { buckets.to_vec() };
-    let mut open = VecDeque::from(work.distribute(inputs, rows, roots).await?);
+    let mut open = work.distribute(inputs, rows, roots).await?;
     let mut ready = Vec::new();
-    while let Some(node) = open.pop_front() {
-        if node.memory() <= sizes.merge || node.bucket.depth() == MAX_DEPTH {
-            ready.push(node);
-            continue;
-        }
-        let children = node.bucket.split(work.bits(&node));
-        open.extend(work.distribute(node.files, node.rows, children).await?);
+    while !open.is_empty() {
+        let fits = |node: &Node| node.memory() <= sizes.merge || node.bucket.depth() == MAX_DEPTH;
+        let (small, large): (Vec<_>, Vec<_>) = open.into_iter().partition(fits);
+        ready.extend(small);
+        let children: Vec<Vec<Node>> = futures_util::stream::iter(large)
+            .map(|node| work.split(node).boxed())
+            .buffer_unordered(2)
+            .try_collect()
+            .await?;
+        open = children.into_iter().flatten().collect();
     }
     let memory = Semaphore::new(sizes.parallel_mb as usize);
-    let parallel = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let mut parts: Vec<Settled> = futures_util::stream::iter(ready)
         .map(|node| work.merge_bounded(node, &memory).boxed())
-        .buffer_unordered(parallel)
+        .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
     parts.sort_by_key(|part| part.buckets.first().copied());
@@ -99,6 +103,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    async fn split(&self, node: Node) -> Result<Vec<Node>> {
+        let children = node.bucket.split(self.bits(&node));
+        self.distribute(node.files, node.rows, children).await
+    }
+
     /// Returns by how many bits to split a node: never beyond a file that lies in one of its parts as a whole.
     fn bits(&self, node: &Node) -> u8 {
         let wanted = bits_for(node.memory(), self.sizes.bucket / 2);
@@ -152,11 +161,18 @@ impl Work<'_> {
 
     /// Writes rows as files that each fall into one node.
     async fn spill(&self, rows: Vec<RecordBatch>, nodes: &mut [Node], buckets: &[Bucket]) -> Result<()> {
-        for (node, rows) in nodes.iter_mut().zip(self.scatter(rows, buckets).await?) {
-            if !rows.is_empty() {
-                let file = self.files.write(Purpose::Pending, node.bucket, rows).await?;
-                node.files.push(Input { file, settled: false });
-            }
+        let parts: Vec<_> = self.scatter(rows, buckets).await?.into_iter().enumerate().collect();
+        let written: Vec<(usize, DataFile)> = futures_util::stream::iter(parts)
+            .filter(|(_, rows)| std::future::ready(!rows.is_empty()))
+            .map(|(at, rows)| {
+                let file = self.files.write(Purpose::Pending, buckets[at], rows);
+                file.map_ok(move |file| (at, file)).boxed()
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for (at, file) in written {
+            nodes[at].files.push(Input { file, settled: false });
         }
         Ok(())
     }
@@ -174,10 +190,11 @@ impl Work<'_> {
             let files = node.files.into_iter().map(|input| input.file).collect();
             return Ok(Settled { buckets: vec![node.bucket], files });
         }
-        let mut inputs = Vec::with_capacity(node.files.len() + 1);
-        for input in &node.files {
-            inputs.push(Versioned { batches: self.files.read(&input.file).await? });
-        }
+        let mut inputs: Vec<Versioned> = futures_util::stream::iter(node.files)
+            .map(|input| async move { self.files.read(&input.file).await.map(|batches| Versioned { batches }) }.boxed())
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         inputs.push(Versioned { batches: node.rows });
         let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
         let keep = Keep { tombstones: false, from_epoch: self.from_epoch };

@@ -33,9 +33,12 @@ pub(crate) const MOST_BITS: u8 = 6;
 impl Sizes {
     /// Returns into how many buckets, as bits, to cut `size` bytes of rows that are merged only when the snapshot ends.
     ///
-    /// A table of the expected size can then be merged bucket by bucket; one that turns out larger is distributed once more.
+    /// A table of the expected size can then be merged bucket by bucket. One that is so large that it must be distributed again
+    /// anyway is cut into as few parts as will do, since every manifest of the load names every file.
     pub(crate) fn load_bits(&self, size: u64, expected: u64) -> u8 {
-        let wanted = bits_for(expected, self.merge / 2).max(bits_for(size, 8 * self.file));
+        let needed = bits_for(expected, self.merge);
+        let passes = needed.saturating_sub(1) / MOST_BITS;
+        let wanted = (needed - passes * MOST_BITS).max(bits_for(size, 8 * self.file));
         let files = (size / self.file.max(1)).max(1);
         let most = u8::try_from(files.ilog2()).unwrap_or(MOST_BITS);
         wanted.min(most).min(MOST_BITS)
@@ -55,7 +58,9 @@ mod tests {
             (128 * MB, 0, 3),
             (128 * MB, 10 << 30, 6),
             (8 * MB, 10 << 30, 2),
-            (128 * MB, 1 << 40, 6),
+            (128 * MB, 100 << 30, 4),
+            (512 * MB, 400 << 30, 6),
+            (128 * MB, 1 << 40, 3),
             (0, 1 << 40, 0),
         ] {
             assert_eq!(sizes.load_bits(size, expected), bits, "{size} of {expected}");

@@ -8,7 +8,7 @@ use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, 
 
 use crate::append::Append;
 use crate::buckets::Bucket;
-use crate::chain;
+use crate::chain::{self, Appended};
 use crate::files::Files;
 use crate::manifest::{Manifest, Purpose};
 use crate::mirror::Mirror;
@@ -109,10 +109,19 @@ impl Transaction for ParquetTransaction<'_> {
 
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         let (session, next) = self.prepare(checkpoint).await?;
-        match chain::append(&session.folder, &next, &session.target).await {
-            Ok(()) => {
+        match chain::append(&session.folder, &next).await {
+            Ok(Appended::Newest) => {
                 session.committed(next).await;
                 Ok(())
+            }
+            Ok(Appended::Taken) => {
+                session.failed = Some(ErrorKind::Fenced);
+                session.remove_written().await;
+                Err(chain::fenced(&session.target))
+            }
+            Ok(Appended::Superseded) => {
+                session.failed = Some(ErrorKind::Fenced);
+                Err(chain::fenced(&session.target))
             }
             Err(error) => {
                 session.failed = Some(error.kind());

@@ -1,14 +1,27 @@
-"""Reads a table's folder with a plain glob and prints its columns and rows as JSON: read.py duckdb|pyarrow FOLDER."""
+"""Reads a table's folder and prints its columns and rows as JSON: read.py duckdb|pyarrow|manifest FOLDER.
+
+The first two use a plain glob, the last one the files of the newest manifest, as the documentation shows.
+"""
 
 import decimal
+import glob
 import json
 import sys
 
 
-def duckdb_read(folder):
+def glob_read(folder):
+    return duckdb_read(f"{folder}/**/*.parquet")
+
+
+def manifest_read(folder):
+    manifest = json.load(open(max(glob.glob(f"{folder}/_commutator/manifest-*.json"))))
+    return duckdb_read([f"{folder}/{file['name']}" for file in manifest["files"]])
+
+
+def duckdb_read(files):
     import duckdb
 
-    rows = duckdb.connect().sql(f"SELECT * FROM read_parquet('{folder}/**/*.parquet')")
+    rows = duckdb.connect().read_parquet(files)
     columns = list(zip(rows.columns, map(str, rows.types)))
     quoted = [(name.replace('"', '""'), "TIME ZONE" in kind) for name, kind in columns]
     # As microseconds: Python's own time zones need a package that is not there.
@@ -41,5 +54,5 @@ def text(value):
 
 if __name__ == "__main__":
     engine, folder = sys.argv[1:]
-    columns, rows = {"duckdb": duckdb_read, "pyarrow": pyarrow_read}[engine](folder)
+    columns, rows = {"duckdb": glob_read, "pyarrow": pyarrow_read, "manifest": manifest_read}[engine](folder)
     json.dump({"columns": columns, "rows": [[text(value) for value in row] for row in rows]}, sys.stdout)

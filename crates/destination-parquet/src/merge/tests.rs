@@ -132,12 +132,14 @@ fn of_equal_order_keys_the_later_stays_within_an_input_and_the_earlier_between_i
 
 #[test]
 fn many_rows_come_in_batches_that_one_column_can_hold() {
-    let versions: Vec<_> =
-        (0..10_000).map(|id| Version { id, n: id, order: OrderKey::snapshot(Epoch::FIRST), removal: false }).collect();
-    let merged = merge(&[Versioned { batches: vec![batch(&versions)] }], &table(), Keep::default(), &[Bucket::ALL]);
-    let merged = merged.unwrap().concat();
+    let version = |id| Version { id, n: id, order: OrderKey::snapshot(Epoch::FIRST), removal: false };
+    let versions: Vec<_> = (0..10_000).map(version).collect();
+    let input = || Versioned { batches: vec![batch(&versions)] };
+    let merged = merge(&[input(), input()], &table(), Keep::default(), &[Bucket::ALL]).unwrap().concat();
     assert!(merged.iter().all(|rows| rows.num_rows() <= BATCH_ROWS));
-    let ids: Vec<_> =
-        merged.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
-    assert_eq!(ids, (0..10_000).collect::<Vec<_>>());
+    let ids = |rows: &RecordBatch| rows.column(0).as_primitive::<Int64Type>().values().to_vec();
+    assert_eq!(merged.iter().flat_map(ids).collect::<Vec<_>>(), (0..10_000).collect::<Vec<_>>());
+    // Where nothing goes, nothing is copied.
+    let same = merge(&[input()], &table(), Keep::default(), &[Bucket::ALL]).unwrap().concat();
+    assert_eq!(same, input().batches);
 }
