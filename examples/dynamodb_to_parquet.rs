@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
         ..Default::default()
     };
     // All tables together keep at most half a gibibyte of rows in memory.
-    let source = source.connect(Budget::new(512 << 20)).await?;
+    let source = source.connect(Budget::new(256 << 20)).await?;
     // Writes with the environment's keys or the machine's role; `connect_with` takes other credentials.
     let destination = parquet::Config::new(arguments.to).connect().await?;
 

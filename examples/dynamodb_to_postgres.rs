@@ -62,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
         ..Default::default()
     };
     // All tables together keep at most half a gibibyte of rows in memory.
-    let source = source.connect(Budget::new(512 << 20)).await?;
+    let source = source.connect(Budget::new(256 << 20)).await?;
     let destination = postgres::Config { schema: arguments.schema, ..postgres::Config::from_url(arguments.to) };
     let destination = destination.connect().await?;
 

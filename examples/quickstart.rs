@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use commutator::{
-    Budget, CancellationToken, CommitInterval, Options, Pipeline, PipelineId, Secret, Until, dynamodb, parquet,
+    Budget, CancellationToken, CommitOptions, Options, Pipeline, PipelineId, Secret, Until, dynamodb, parquet,
 };
 use commutator_cli::demo::{Shop, free_folder, lake, look_further};
 
@@ -41,8 +41,8 @@ async fn main() -> anyhow::Result<()> {
     let destination = Arc::new(parquet::Config::new(folder.display().to_string()).connect().await?);
 
     // Follow the tables while they change, with a commit every second, then stop: what is whole is committed.
-    let every_second = CommitInterval { max_bytes: 8 << 20, max_rows: 100_000, max_delay: Duration::from_secs(1) };
-    let options = Options { commit_interval: Some(every_second), ..Options::default() };
+    let every_second = CommitOptions { max_delay: Some(Duration::from_secs(1)), ..CommitOptions::default() };
+    let options = Options { commit: every_second, ..Options::default() };
     let id = PipelineId::new("quickstart")?;
     let pipeline = Pipeline::new(id.clone(), source.clone(), destination.clone(), options.clone());
     println!("Its tables are copied to {} and followed while they change, for 6 seconds …", folder.display());

@@ -19,9 +19,9 @@ impl Source {
         Some(source)
     }
 
-    /// Puts so many items, and the special ones.
+    /// Puts so many items.
     pub(crate) fn fill(&self, items: u32) {
-        self.load("fill", &["--items", &items.to_string(), "--special"]);
+        self.load("fill", &["--items", &items.to_string()]);
     }
 
     /// Changes items until it is dropped.

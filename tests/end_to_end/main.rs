@@ -3,4 +3,5 @@
 mod access;
 mod fixture;
 mod kills;
+mod kinds;
 mod two_runners;

@@ -97,7 +97,7 @@ def item(rng, number_of_item, version):
     if rng.random() < 0.1:
         it[rng.choice(NAMES)] = {"S": text(rng)}
     if rng.random() < 0.02:
-        it[f"sparse_{rng.randrange(300)}"] = {"N": str(rng.randrange(100))}
+        it[f"sparse_{rng.randrange(60)}"] = {"N": str(rng.randrange(100))}
     return it
 
 

@@ -118,20 +118,17 @@ def filesystem(args):
 def read_parquet(args):
     import pyarrow.dataset as ds
     import pyarrow.fs as fs
-    import pyarrow.types as t
     store, root = filesystem(args)
     folder = f"{root}/{args.table}"
     infos = store.get_file_info(fs.FileSelector(folder, recursive=True))
     manifests = sorted(i.path for i in infos if "/manifest-" in i.path and i.path.endswith(".json"))
     manifest = json.loads(store.open_input_stream(manifests[-1]).read())
     table = ds.dataset(folder, format="parquet", filesystem=store).to_table()
-    types = {}
-    for field in table.schema:
-        tag = (field.metadata or {}).get(b"commutator.type", b"").decode()
-        kind = ("json" if tag == "json" or "json" in str(field.type) else "number" if tag == "number" or t.is_integer(field.type)
-                or t.is_decimal(field.type) else "bool" if t.is_boolean(field.type) else "binary" if t.is_binary(field.type) else "text")
-        if not field.name.startswith("_ct_"):
-            types[field.name] = kind
+    kinds = {"int64": "number", "number": "number", "text": "text", "binary": "binary", "bool": "bool", "json": "json"}
+    declared = manifest["schemas"][max(manifest["schemas"], key=int)]
+    types = {column["name"]: kinds.get(column["type"], "number") for column in declared}
+    if set(types) != {name for name in table.schema.names if not name.startswith("_ct_")}:
+        sys.exit("the files have other columns than the manifest says")
     rows = []
     for row in table.select(list(types)).to_pylist():
         for name, kind in types.items():

@@ -11,7 +11,7 @@
 //! use commutator::{Budget, CancellationToken, Options, Pipeline, PipelineId, dynamodb, parquet};
 //!
 //! let source = dynamodb::Config { tables: vec!["orders".into()], ..Default::default() };
-//! let source = Arc::new(source.connect(Budget::new(512 << 20)).await?);
+//! let source = Arc::new(source.connect(Budget::new(256 << 20)).await?);
 //! let destination = parquet::Config { url: "./lake".into(), ..Default::default() };
 //! let destination = Arc::new(destination.connect().await?);
 //! let pipeline = Pipeline::new(PipelineId::new("shop")?, source, destination, Options::default());
@@ -22,7 +22,7 @@
 
 pub use commutator_core::*;
 pub use commutator_pipeline as pipeline;
-pub use commutator_pipeline::{CancellationToken, Options, Pipeline, RunReport, TableOptions};
+pub use commutator_pipeline::{CancellationToken, CommitOptions, Options, Pipeline, RunReport, TableOptions};
 
 #[cfg(feature = "memory")]
 pub use commutator_destination_memory as memory;

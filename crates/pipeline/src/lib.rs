@@ -13,7 +13,7 @@ mod shape;
 mod table;
 
 pub use event::{Event, NoObserver, Observer};
-pub use options::{OnGap, Options, TableOptions};
+pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use retry::RetryPolicy;
 pub use tokio_util::sync::CancellationToken;

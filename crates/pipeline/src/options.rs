@@ -1,6 +1,7 @@
 //! What a user may say about a run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use commutator_core::{CommitInterval, SyncMode, TableName, Until};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,28 @@ impl Default for TableOptions {
     }
 }
 
+/// When to commit, where the user wants it otherwise than the destination proposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitOptions {
+    /// Bytes of rows in memory.
+    pub max_bytes: Option<u64>,
+    /// Rows.
+    pub max_rows: Option<u64>,
+    /// Time since the first row of the transaction.
+    pub max_delay: Option<Duration>,
+}
+
+impl CommitOptions {
+    /// Returns the destination's interval with what the user said in its place.
+    pub fn over(&self, proposed: CommitInterval) -> CommitInterval {
+        CommitInterval {
+            max_bytes: self.max_bytes.unwrap_or(proposed.max_bytes),
+            max_rows: self.max_rows.unwrap_or(proposed.max_rows),
+            max_delay: self.max_delay.unwrap_or(proposed.max_delay),
+        }
+    }
+}
+
 /// What a user may say about a run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -44,8 +67,8 @@ pub struct Options {
     pub tables: BTreeMap<TableName, TableOptions>,
     /// How far to read.
     pub until: Until,
-    /// When to commit; the destination's own interval if absent.
-    pub commit_interval: Option<CommitInterval>,
+    /// When to commit, where that is not left to the destination.
+    pub commit: CommitOptions,
     /// How failures are tried again.
     pub retry: RetryPolicy,
     /// How many tables are worked on at a time.
@@ -58,7 +81,7 @@ impl Default for Options {
             defaults: TableOptions::default(),
             tables: BTreeMap::new(),
             until: Until::Stopped,
-            commit_interval: None,
+            commit: CommitOptions::default(),
             retry: RetryPolicy::default(),
             max_tables: usize::MAX,
         }

@@ -88,7 +88,7 @@ impl Table {
             table: &self.description.name,
             observer: &self.observer,
         };
-        let interval = self.run.commit_interval.unwrap_or(capabilities.commit_interval);
+        let interval = self.run.commit.over(capabilities.commit_interval);
         let mut next = None;
         loop {
             let first = match next.take() {

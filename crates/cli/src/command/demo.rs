@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use commutator::pipeline::TableOutcome;
 use commutator::{
-    Budget, CancellationToken, CommitInterval, Error, ErrorKind, Options, Pipeline, PipelineId, Result, RunReport,
+    Budget, CancellationToken, CommitOptions, Error, ErrorKind, Options, Pipeline, PipelineId, Result, RunReport,
     TableName, Until, dynamodb, parquet,
 };
 use indicatif::MultiProgress;
@@ -22,8 +22,8 @@ use crate::shutdown;
 
 const MEMORY: usize = 64 << 20;
 /// Commits come often, so that there is something to see.
-const COMMITS: CommitInterval =
-    CommitInterval { max_bytes: 8 << 20, max_rows: 100_000, max_delay: Duration::from_secs(1) };
+const COMMITS: CommitOptions =
+    CommitOptions { max_bytes: None, max_rows: None, max_delay: Some(Duration::from_secs(1)) };
 
 /// Opens a shop, syncs it while it changes, and prints what arrived.
 pub(crate) async fn run(arguments: &Demo, global: Global, bars: MultiProgress) -> Result<(), Failure> {
@@ -77,7 +77,7 @@ async fn sync(
     let source = Arc::new(shop.dynamodb().source(&Shop::TABLES).connect(Budget::new(MEMORY)).await?);
     let destination = Arc::new(parquet::Config::new(folder.display().to_string()).connect().await?);
     let id = PipelineId::new("demo")?;
-    let options = Options { commit_interval: Some(COMMITS), ..Options::default() };
+    let options = Options { commit: COMMITS, ..Options::default() };
     let pipeline = Pipeline::new(
         id.clone(),
         Arc::<dynamodb::DynamoDb>::clone(&source),

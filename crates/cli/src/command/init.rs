@@ -92,7 +92,7 @@ fn config(arguments: &Init, external_id: &str) -> String {
 
 [pipeline]
 id = "main"                       # names the checkpoints in the destination; do not change it later
-# memory_mb = 512                 # what all tables together may keep in memory
+# memory_mb = 256                 # what all tables together may keep in memory
 
 [source]
 type = "dynamodb"

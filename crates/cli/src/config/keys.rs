@@ -63,7 +63,14 @@ pub(crate) const FILE: &[Key] = &[
 ];
 
 /// `[pipeline]`
-pub(crate) const PIPELINE: &[Key] = &[text("id"), key("memory_mb", Kind::Integer), key("max_tables", Kind::Integer)];
+pub(crate) const PIPELINE: &[Key] = &[
+    text("id"),
+    key("memory_mb", Kind::Integer),
+    key("max_tables", Kind::Integer),
+    key("commit_seconds", Kind::Number),
+    key("commit_rows", Kind::Integer),
+    key("commit_mb", Kind::Integer),
+];
 
 /// `[defaults]`
 pub(crate) const DEFAULTS: &[Key] = &[text("mode"), text("on_gap")];

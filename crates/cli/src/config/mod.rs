@@ -12,9 +12,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use commutator::pipeline::OnGap;
-use commutator::{Options, PipelineId, SyncMode, TableName, TableOptions, dynamodb, parquet, postgres};
+use commutator::{CommitOptions, Options, PipelineId, SyncMode, TableName, TableOptions, dynamodb, parquet, postgres};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
@@ -23,7 +24,7 @@ use glob_match::glob_match;
 use keys::S3_IDENTITY;
 use nearest::hint;
 
-const DEFAULT_MEMORY_MB: u64 = 512;
+const DEFAULT_MEMORY_MB: u64 = 256;
 const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
 /// What a user configured.
@@ -111,10 +112,16 @@ impl Settings {
         let tables = table_options(&mut document, destination.as_ref(), patterns.as_deref());
         let whole =
             |key: &str| pipeline_values.get(key).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
-        for key in ["memory_mb", "max_tables"] {
+        for key in ["memory_mb", "max_tables", "commit_rows", "commit_mb"] {
             if whole(key) == Some(0) {
                 document.problem(&format!("pipeline.{key}"), format!("`pipeline.{key}` is at least 1"));
             }
+        }
+        let seconds = pipeline_values.get("commit_seconds").and_then(Value::as_float);
+        let max_delay = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if seconds.is_some() && max_delay.is_none() {
+            let message = "`pipeline.commit_seconds` is a number of seconds, 0 or more";
+            document.problem("pipeline.commit_seconds", message);
         }
         let (Some(pipeline), Some(source), Some(destination), true) =
             (pipeline, source, destination, document.problems.is_empty())
@@ -124,12 +131,17 @@ impl Settings {
         };
         let (defaults, tables) = tables;
         let max_tables = whole("max_tables").and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let commit = CommitOptions {
+            max_bytes: whole("commit_mb").map(|mb| mb.saturating_mul(1 << 20)),
+            max_rows: whole("commit_rows"),
+            max_delay,
+        };
         let memory_bytes = whole("memory_mb").unwrap_or(DEFAULT_MEMORY_MB).saturating_mul(1 << 20);
         Ok(Self {
             pipeline,
             source,
             destination,
-            options: Options { defaults, tables, max_tables, ..Options::default() },
+            options: Options { defaults, tables, max_tables, commit, ..Options::default() },
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
         })
     }

@@ -1,0 +1,32 @@
+//! Items of every kind and at every limit: 38 digits, 390 KB, 31 levels, a thousand attributes, empty, with NUL, oddly named.
+
+use crate::fixture::{Place, Source, program};
+
+#[test]
+fn every_kind_of_item_arrives_in_postgres() {
+    let Some(place) = Place::postgres("every_kind_of_item_arrives_in_postgres") else { return };
+    arrives("kinds_postgres", &place);
+}
+
+#[test]
+fn every_kind_of_item_arrives_in_parquet_on_disk() {
+    arrives("kinds_parquet_disk", &Place::disk());
+}
+
+#[test]
+fn every_kind_of_item_arrives_in_parquet_on_s3() {
+    let Some(place) = Place::s3("every_kind_of_item_arrives_in_parquet_on_s3") else { return };
+    arrives("kinds_parquet_s3", &place);
+}
+
+/// The items of the snapshot, then the same ones written again as changes, into columns that have met other types meanwhile.
+fn arrives(test: &str, place: &Place) {
+    let Some(source) = Source::create(test, "NEW_AND_OLD_IMAGES") else { return };
+    source.load("fill", &["--items", "300", "--special"]);
+    let program = program("kinds", &source.config(), place);
+    program.succeed(&["run", "--until-caught-up"]);
+    place.verify(&source);
+    source.load("fill", &["--items", "400", "--special", "--seed", "2"]);
+    program.succeed(&["run", "--until-caught-up"]);
+    place.verify(&source);
+}
