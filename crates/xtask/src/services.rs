@@ -234,8 +234,8 @@ fn gone_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// A new folder for one server, outside the repository: PostgreSQL's account may not be able to enter that.
-fn scratch(name: &str) -> Result<PathBuf> {
+/// A new, empty folder, outside the repository: PostgreSQL's account may not be able to enter that.
+pub(crate) fn scratch(name: &str) -> Result<PathBuf> {
     let folder = env::temp_dir().join(format!("commutator-{name}-{}", ports::secret::<4>()?));
     DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)

@@ -6,12 +6,19 @@
 
 mod junit;
 
-use std::{env, fs, path::Path, process::Command, time::Instant};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 use anyhow::{Result, ensure};
 
 use crate::{
-    command, examples, interrupt,
+    command,
+    examples::{self, Run, resolve},
+    interrupt,
     services::{self, Started, Wanted, postgres},
     tidy,
 };
@@ -20,7 +27,7 @@ const PREFIX: &str = "COMMUTATOR_TEST_";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
-    let mut stop = StopOnDrop { root, names: Vec::new() };
+    let mut stop = StopOnDrop { root, names: Vec::new(), scratch: None };
     let started = services::start(root, wanted, &mut stop.names)?;
     services::report(&started);
     services::require_all(&started)?;
@@ -33,7 +40,9 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     steps.tests("tests", arguments, &[]);
     if arguments.is_empty() {
         steps.cargo("documentation tests", &["test", "--doc", "--workspace", "--locked"], &[]);
-        steps.examples(&examples::names(&tidy::metadata(root)?)?);
+        let scratch = services::scratch("examples")?;
+        stop.scratch = Some(scratch.clone());
+        steps.examples(&examples::names(&tidy::metadata(root)?)?, &scratch)?;
     }
     if wanted.postgres_matrix {
         for (major, _) in postgres::MATRIX {
@@ -92,41 +101,86 @@ impl<'a> Steps<'a> {
         self.skipped.extend(junit::skipped(&report));
     }
 
-    fn examples(&mut self, names: &[String]) {
+    fn examples(&mut self, names: &[String], scratch: &Path) -> Result<()> {
+        let table = scratch.file_name().map(|name| name.to_string_lossy().replace('-', "_")).unwrap_or_default();
         for name in names {
-            let step = format!("example {name}");
-            match examples::arguments(name, &self.env) {
-                Err(reason) => self.skipped.push(format!("{step}: {reason}")),
-                Ok(arguments) => {
-                    let run = ["run", "--locked", "--package", "commutator-examples", "--example", name, "--"];
-                    let arguments: Vec<&str> = run.into_iter().chain(arguments.iter().map(String::as_str)).collect();
-                    self.cargo(&step, &arguments, &[]);
-                }
+            let folder = scratch.join(name);
+            fs::create_dir_all(&folder)?;
+            let mut variables = self.env.clone();
+            variables.push(("SCRATCH".to_owned(), folder.display().to_string()));
+            variables.push(("TABLE".to_owned(), format!("{table}_{name}")));
+            if let Err(variable) = self.example(name, &variables) {
+                self.skipped.push(format!("example {name}: needs {variable}"));
             }
         }
+        Ok(())
+    }
+
+    /// One example, with what prepares it and what looks at the result; or the variable that it lacks.
+    fn example(&mut self, name: &str, variables: &[(String, String)]) -> Result<(), &'static str> {
+        let run = Run::of(name);
+        let programs = |programs: &[&[&'static str]]| -> Result<Vec<(PathBuf, Vec<String>)>, &'static str> {
+            let program = |words: &&[&'static str]| {
+                let python = resolve(&["$COMMUTATOR_TEST_PYTHON"], variables)?.concat();
+                let mut words = resolve(words, variables)?;
+                words[0] = self.root.join("tests/python").join(&words[0]).display().to_string();
+                Ok((PathBuf::from(python), words))
+            };
+            programs.iter().map(program).collect()
+        };
+        let arguments = resolve(run.arguments, variables)?;
+        let cargo = ["run", "--locked", "--package", "commutator-examples", "--example", name, "--"];
+        let cargo = cargo.into_iter().map(str::to_owned).chain(arguments).collect();
+
+        let mut all = programs(run.before)?;
+        all.push((PathBuf::from("cargo"), cargo));
+        all.extend(programs(run.after)?);
+        // DynamoDB Local takes any keys, but some there must be.
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|key| (key.to_owned(), "test".to_owned()));
+        for (program, arguments) in all {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            if !self.step(&format!("example {name}"), &program, &arguments, &keys) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn cargo(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
+        self.step(name, Path::new("cargo"), arguments, env);
+    }
+
+    /// Runs a program; several with one name are one step, which fails with the first of them that does.
+    fn step(&mut self, name: &str, program: &Path, arguments: &[&str], env: &[(String, String)]) -> bool {
         if interrupt::seen() {
-            return;
+            return false;
         }
         let since = Instant::now();
-        let mut cargo = Command::new("cargo");
-        cargo.args(arguments).current_dir(self.root);
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.root);
         // What an earlier `services env` left in this shell is of no use now.
         for (stale, _) in env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
-            cargo.env_remove(stale);
+            command.env_remove(stale);
         }
-        cargo.envs(self.env.iter().map(|(name, value)| (name, value)));
-        cargo.envs(env.iter().map(|(name, value)| (name, value)));
-        let (success, lines) = match command::watch(&mut cargo, is_of_interest) {
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        let (success, lines) = match command::watch(&mut command, is_of_interest) {
             Ok(watched) => (watched.success, watched.kept),
             Err(error) => (false, vec![format!("{error:#}")]),
         };
         let (skipped, mut summary): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| skip_reason(line).is_some());
         self.skipped.extend(skipped.iter().filter_map(|line| Some(format!("{name}: {}", skip_reason(line)?))));
         summary.dedup();
-        self.done.push(Step { name: name.to_owned(), success, seconds: since.elapsed().as_secs_f64(), summary });
+        let seconds = since.elapsed().as_secs_f64();
+        match self.done.last_mut().filter(|step| step.name == name) {
+            None => self.done.push(Step { name: name.to_owned(), success, seconds, summary }),
+            Some(step) => {
+                step.success &= success;
+                step.seconds += seconds;
+                step.summary.extend(summary);
+            }
+        }
+        success
     }
 
     fn report(mut self, started: &Started) -> Result<()> {
@@ -188,16 +242,20 @@ fn prepare_nextest(config: &Path, junit: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Stops the servers that this run started, however it ends.
+/// Stops the servers that this run started and removes what its examples wrote, however it ends.
 struct StopOnDrop<'a> {
     root: &'a Path,
     names: Vec<String>,
+    scratch: Option<PathBuf>,
 }
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         if let Err(error) = services::stop(self.root, Some(&self.names)) {
             eprintln!("cannot stop {}: {error:#}", self.names.join(", "));
+        }
+        if let Some(Err(error)) = self.scratch.take().map(fs::remove_dir_all) {
+            eprintln!("cannot remove what the examples wrote: {error}");
         }
     }
 }

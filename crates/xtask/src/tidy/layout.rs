@@ -36,7 +36,7 @@ pub(super) fn destinations(files: &[TextFile]) -> Vec<Problem> {
         if !EITHER.iter().any(|module| has(&format!("src/{module}.rs"))) {
             missing("src/statements.rs or src/encode.rs".to_owned());
         }
-        if !has("tests/conformance.rs") {
+        if !has("tests/conformance.rs") && !has("tests/conformance/main.rs") {
             missing("tests/conformance.rs".to_owned());
         }
     }
