@@ -9,6 +9,7 @@ use crate::Postgres;
 use crate::client::Pool;
 
 mod conninfo;
+mod passfile;
 mod settings;
 
 pub(crate) use settings::{Roots, Settings};
@@ -150,7 +151,7 @@ impl Config {
         let config = self.clone();
         // Files and the system's certificates are read here, which blocks.
         let read = tokio::task::spawn_blocking(move || {
-            Settings::resolve(&config, |name| std::env::var(name).ok())?.with_certificates()
+            Settings::resolve(&config, |name| std::env::var(name).ok())?.with_files()
         });
         let settings = read
             .await

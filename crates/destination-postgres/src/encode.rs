@@ -193,13 +193,10 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Returns the length in bytes of a batch's longest key, if the key is of several columns that may be long: else it always fits.
+/// Returns the length in bytes of a batch's longest key, without its numbers, which are always short.
 pub(crate) fn longest_key(batch: &ChangeBatch) -> usize {
-    let keys = batch.schema().keys();
-    if keys.len() < 2 || !keys.iter().all(|key| matches!(key.ty, LogicalType::Text | LogicalType::Binary)) {
-        return 0;
-    }
-    let columns: Vec<_> = keys.iter().enumerate().map(|(i, key)| Cells::of(batch.rows(), i, key.ty)).collect();
+    let columns: Vec<_> =
+        batch.schema().keys().iter().enumerate().map(|(i, key)| Cells::of(batch.rows(), i, key.ty)).collect();
     let length = |cells: &Cells<'_>, row| match cells {
         Cells::Text(a) => a.value(row).len(),
         Cells::Binary(a) => a.value(row).len(),

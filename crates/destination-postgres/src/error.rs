@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use commutator_core::{Error, ErrorKind, Retry};
+use rustls::CertificateError;
 use tokio_postgres::error::DbError;
 
 /// Returns an error for a failed statement; `doing` is the sentence's beginning, such as `Rows cannot be applied`.
@@ -42,6 +43,11 @@ fn refused(reply: &DbError, doing: &str) -> Error {
     let code = reply.code().code();
     let (kind, retry, advice) = classify(code);
     let sentence = match advice {
+        _ if code == "54000" && reply.message().starts_with("index row") => {
+            format!(
+                "{doing}: an index that this pipeline did not make cannot hold a value as long as this; drop the index"
+            )
+        }
         "" => doing.to_owned(),
         advice => format!("{doing}: {advice}"),
     };
@@ -61,6 +67,10 @@ fn refused(reply: &DbError, doing: &str) -> Error {
         if let Some(value) = value {
             error = error.with(name, value);
         }
+    }
+    // In the binary format it is the line and the column, never the value.
+    if let Some(place) = reply.where_().and_then(|context| context.strip_prefix("COPY ")) {
+        error = error.with("at", place.split([':', '\n']).next().unwrap_or_default());
     }
     // Here the detail lists what depends on the column, which are names and nothing else.
     if let ("0A000" | "2BP01", Some(detail)) = (code, reply.detail()) {
@@ -132,8 +142,9 @@ fn classify(code: &str) -> (ErrorKind, Option<Retry>, &'static str) {
 
 fn broken(error: tokio_postgres::Error, doing: &str) -> Error {
     let tls = find::<rustls::Error>(&error).map(|tls| match tls {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName)
-        | rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext { .. }) => {
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => {
             "the server's certificate is for another host; correct `host`, or use sslmode = \"verify-ca\""
         }
         rustls::Error::InvalidCertificate(_) => {

@@ -8,16 +8,18 @@ use commutator_core::{
     schema,
 };
 use sha2::{Digest, Sha256};
-use tokio_postgres::types::Type;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::client::{Lease, Pool};
 use crate::config::NulPolicy;
 use crate::error;
 use crate::statements::{self, Layout, MAX_COLUMNS, SYSTEM_COLUMNS, literal};
-use crate::transaction::PgTransaction;
+use crate::transaction::{PgTransaction, ddl};
 
 pub(crate) mod catalog;
+mod open;
+
+pub(crate) use open::{open, peek};
 
 /// An open table.
 #[derive(Debug)]
@@ -134,6 +136,16 @@ impl PgSession {
         if owner.as_deref() == Some(self.owner.to_string().as_str()) { Ok(lease) } else { Err(fenced()) }
     }
 
+    /// Begins a transaction in which the table has the columns it shall have.
+    async fn prepare(&self) -> Result<(Lease, State)> {
+        let lease = self.enter().await?;
+        let mut state = self.state.clone();
+        if let Some(wanted) = &self.wanted {
+            ddl::evolve(&lease, &self.place, &mut state, wanted).await?;
+        }
+        Ok((lease, state))
+    }
+
     /// Names the table in an error; one that says that the connection was lost becomes [`Fenced`](ErrorKind::Fenced) if another
     /// writer has the table now, for it ends our open transactions.
     pub(crate) async fn explain(&self, error: Error) -> Error {
@@ -206,9 +218,10 @@ impl Session for PgSession {
             let lost = "The answer to the last commit was lost; open the table again to see whether it happened";
             return Err(self.place.name(Error::new(ErrorKind::Unavailable, lost)));
         }
-        let lease = self.enter().await.map_err(|e| self.place.name(e))?;
-        let place = self.place.clone();
-        Ok(Box::new(PgTransaction::begin(self, lease).await.map_err(|e| place.name(e))?))
+        match self.prepare().await {
+            Ok((lease, state)) => Ok(Box::new(PgTransaction::new(self, lease, state))),
+            Err(error) => Err(self.explain(error).await),
+        }
     }
 }
 
@@ -229,148 +242,6 @@ SET LOCAL enable_mergejoin = off;";
 
 pub(crate) fn fenced() -> Error {
     Error::new(ErrorKind::Fenced, "Another writer took the table over")
-}
-
-/// Takes the target's row among the checkpoints over and returns the session, which knows what the table looks like.
-pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
-    let lease = pool.get().await?;
-    let failed = |e| error::failed(e, "The table cannot be taken over");
-    let target = &place.target;
-    lease.batch_execute(BEGIN).await.map_err(failed)?;
-    catalog::prepare(&lease, &place.schema).await?;
-    let table = statements::checkpoints(&place.schema);
-    // A row of another pipeline with the same target stands in the way of the second constraint, which must not end the transaction.
-    let taken = lease
-        .query_typed_opt(
-            &format!("SELECT pipeline, table_name FROM {table} WHERE target = $1 AND slice = $2 AND (pipeline, table_name) <> ($3, $4)"),
-            &[
-                (&target.name, Type::TEXT),
-                (&target.slice.as_str(), Type::TEXT),
-                (&target.pipeline.as_str(), Type::TEXT),
-                (&target.table.as_str(), Type::TEXT),
-            ],
-        )
-        .await
-        .map_err(failed)?;
-    if let Some(row) = taken {
-        return Err(Error::new(
-            ErrorKind::ConfigInvalid,
-            "Another table is synced into this destination table; give one of them another destination name or schema",
-        )
-        .with("by_pipeline", row.get::<_, &str>(0))
-        .with("by_table", row.get::<_, &str>(1)));
-    }
-    let row = lease
-        .query_typed_one(
-            &format!(
-                "INSERT INTO {table} AS c (pipeline, table_name, slice, target, mode, owner) VALUES ($1, $2, $3, $4, $5, 1) \
-                 ON CONFLICT (pipeline, table_name, slice) DO UPDATE SET owner = c.owner + 1, updated_at = now() \
-                 RETURNING c.owner, c.target, c.mode, c.checkpoint::text, c.columns::text, c.hashed, c.straight"
-            ),
-            &[
-                (&target.pipeline.as_str(), Type::TEXT),
-                (&target.table.as_str(), Type::TEXT),
-                (&target.slice.as_str(), Type::TEXT),
-                (&target.name, Type::TEXT),
-                (&target.mode.as_str(), Type::TEXT),
-            ],
-        )
-        .await
-        .map_err(failed)?;
-    unchanged(target, row.get(1), row.get(2))?;
-    end_others(&lease, place.mark()).await.map_err(failed)?;
-    let checkpoint = parse::<Checkpoint>(row.get(3))?.unwrap_or_default();
-    let recorded = parse::<TableSchema>(row.get(4))?;
-    let found = catalog::read(&lease, &place.schema, &target.name).await?;
-    let tombstones = catalog::read(&lease, &place.schema, &statements::tombstones_name(&target.name)).await?.is_some();
-    let actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), target.mode)?;
-    same_keys(recorded.as_ref(), target)?;
-    lease.batch_execute("COMMIT").await.map_err(failed)?;
-    let state = State { recorded, actual, hashed: row.get(5), straight: Straight::from_column(row.get(6)), tombstones };
-    let owner = row.get(0);
-    lease.give_back();
-    Ok(PgSession { pool: Arc::clone(pool), place, owner, checkpoint, state, wanted: None, unclear: false })
-}
-
-/// Ends open transactions of earlier sessions: they can no longer commit, but hold locks for as long as their process likes.
-///
-/// The owner has been raised before, so a session that loses its connection here learns why. It takes the same user.
-async fn end_others(client: &Client, mark: i64) -> std::result::Result<(), tokio_postgres::Error> {
-    let [high, low] = [mark >> 32 & 0xffff_ffff, mark & 0xffff_ffff];
-    let ended = client
-        .query_typed(
-            &format!(
-                "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
-                 JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-                 JOIN pg_catalog.pg_database d ON d.oid = l.database
-                 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objsubid = 1
-                   AND l.classid = {high}::oid AND l.objid = {low}::oid
-                   AND a.usename = current_user AND l.pid <> pg_backend_pid()"
-            ),
-            &[],
-        )
-        .await?;
-    if !ended.is_empty() {
-        tracing::warn!(transactions = ended.len(), "ended open transactions of an earlier writer");
-    }
-    Ok(())
-}
-
-/// Returns the checkpoint of the last commit; `None` if the target was never opened.
-pub(crate) async fn peek(pool: &Arc<Pool>, place: &Place) -> Result<Option<Checkpoint>> {
-    let lease = pool.get().await?;
-    let checkpoints = catalog::read(&lease, &place.schema, "_ct_checkpoints").await?;
-    if checkpoints.is_none() {
-        lease.give_back();
-        return Ok(None);
-    }
-    let statement =
-        format!("SELECT checkpoint::text FROM {} WHERE {}", statements::checkpoints(&place.schema), place.row());
-    let row =
-        lease.query_typed_opt(&statement, &[]).await.map_err(|e| error::failed(e, "The checkpoint cannot be read"))?;
-    lease.give_back();
-    row.map(|row| Ok(parse(row.get(0))?.unwrap_or_default())).transpose()
-}
-
-/// Refuses to write a table's later changes elsewhere or otherwise than its earlier ones.
-fn unchanged(target: &Target, name: &str, mode: &str) -> Result<()> {
-    let (setting, was, is) = if name != target.name {
-        ("name", name, target.name.as_str())
-    } else if mode != target.mode.as_str() {
-        ("mode", mode, target.mode.as_str())
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        "The table was synced otherwise before; restore the setting, or sync it anew with another pipeline id",
-    )
-    .with("setting", setting)
-    .with("before", was)
-    .with("now", is))
-}
-
-/// Refuses a source table that was made anew with other keys.
-fn same_keys(recorded: Option<&TableSchema>, target: &Target) -> Result<()> {
-    let Some(recorded) = recorded else { return Ok(()) };
-    let names = |columns: &[commutator_core::Column]| columns.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
-    let (before, now) = (names(recorded.keys()), names(&target.keys));
-    if before == now {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::SchemaConflict,
-        "The source's table has another key than the destination's; sync it into another destination table",
-    )
-    .with("before", before.join(", "))
-    .with("now", now.join(", ")))
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
-    text.map(serde_json::from_str).transpose().map_err(|e| {
-        Error::new(ErrorKind::DataInvalid, "The checkpoint cannot be read; was it written by a newer version?")
-            .with_source(e)
-    })
 }
 
 /// The modes that are offered.

@@ -309,6 +309,10 @@ fn hash_of(schema: &TableSchema, reference: impl Fn(&Column) -> String) -> Strin
         let bytes = match key.ty {
             LogicalType::Binary => column,
             LogicalType::Text => format!("convert_to({column}, 'UTF8')"),
+            // Equal numbers have equal text, also after their column was widened.
+            LogicalType::Decimal { .. } | LogicalType::Number => {
+                format!("convert_to(trim_scale({column})::text, 'UTF8')")
+            }
             _ => format!("convert_to({column}::text, 'UTF8')"),
         };
         if i + 1 == keys.len() { bytes } else { format!("int4send(octet_length({bytes})) || {bytes}") }

@@ -18,7 +18,7 @@ use crate::statements::Layout;
 use copy::Copy;
 
 mod copy;
-mod ddl;
+pub(crate) mod ddl;
 
 /// Rows that are copied straight into the table are kept until the server took them, at most about so many bytes of them.
 const HELD_BYTES: usize = 8 << 20;
@@ -48,13 +48,9 @@ pub(crate) struct PgTransaction<'a> {
 }
 
 impl<'a> PgTransaction<'a> {
-    /// Goes on in a transaction that was begun, and gives the table the columns it shall have.
-    pub(crate) async fn begin(session: &'a mut PgSession, lease: Lease) -> Result<Self> {
-        let mut state = session.state.clone();
-        if let Some(wanted) = &session.wanted {
-            ddl::evolve(&lease, &session.place, &mut state, wanted).await?;
-        }
-        Ok(Self {
+    /// Goes on in a transaction that was begun; `state` is what it has made of the table so far.
+    pub(crate) fn new(session: &'a mut PgSession, lease: Lease, state: State) -> Self {
+        Self {
             session,
             lease: Some(lease),
             state,
@@ -66,7 +62,7 @@ impl<'a> PgTransaction<'a> {
             long_keys: false,
             ended: None,
             replaced: 0,
-        })
+        }
     }
 
     fn layout(&self) -> Layout {

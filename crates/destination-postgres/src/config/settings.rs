@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use commutator_core::{Error, ErrorKind, Result};
 
+use tokio_postgres::config::Host;
+
 use super::conninfo::{self, Conninfo};
-use super::{Config, SslMode};
+use super::{Config, SslMode, passfile};
 
 /// The settings of a connection, with every source taken into account.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(crate) struct Settings {
     /// The client's certificate and key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
     pub(crate) certificates: Certificates,
+    /// The file to look for a password in, because none was given.
+    passfile: Option<PathBuf>,
 }
 
 /// Where the certificates stand that the server's is verified with.
@@ -114,14 +118,17 @@ impl Settings {
         let seconds = settings["connect_timeout"].parse().ok().filter(|&seconds| seconds > 0).unwrap_or(10);
         let shown = |key: &str, default: &str| settings.get(key).cloned().unwrap_or_else(|| default.to_owned());
         let user = shown("user", "");
-        let display = format!("{user}@{}:{}/{}", shown("host", ""), shown("port", "5432"), shown("dbname", &user));
+        let at = if user.is_empty() { String::new() } else { format!("{user}@") };
+        let display = format!("{at}{}:{}/{}", shown("host", ""), shown("port", "5432"), shown("dbname", &user));
         let connect_timeout = Duration::from_secs(seconds);
         let certificates = Certificates::default();
-        Ok(Self { server, display, sslmode, connect_timeout, roots, identity, certificates })
+        let usual = home.map(|home| home.join(".pgpass"));
+        let passfile = env("PGPASSFILE").map(PathBuf::from).or(usual).filter(|_| !settings.contains_key("password"));
+        Ok(Self { server, display, sslmode, connect_timeout, roots, identity, certificates, passfile })
     }
 
-    /// Reads the certificates' files.
-    pub(super) fn with_certificates(mut self) -> Result<Self> {
+    /// Reads the certificates, and the password file if it is needed.
+    pub(super) fn with_files(mut self) -> Result<Self> {
         let read = |setting: &'static str, path: &Path| {
             std::fs::read(path).map_err(|e| {
                 Error::new(ErrorKind::ConfigInvalid, "A certificate's file cannot be read")
@@ -137,7 +144,25 @@ impl Settings {
             let key = commutator_core::Secret::new(read("sslkey", key)?);
             self.certificates.identity = Some((read("sslcert", certificate)?, key));
         }
+        if let Some(file) = self.passfile.take().and_then(|path| std::fs::read_to_string(path).ok()) {
+            self.take_password(&file);
+        }
         Ok(self)
+    }
+
+    fn take_password(&mut self, file: &str) {
+        let host = match self.server.get_hosts() {
+            [Host::Tcp(host)] => host.clone(),
+            [Host::Unix(_)] => "localhost".to_owned(),
+            // With several hosts, each may have a password of its own, which this client cannot take.
+            _ => return,
+        };
+        let port = self.server.get_ports().first().copied().unwrap_or(5432).to_string();
+        let user = self.server.get_user().unwrap_or_default();
+        let wanted = [&host, &port, self.server.get_dbname().unwrap_or(user), user];
+        if let Some(password) = passfile::find(file, wanted) {
+            self.server.password(password);
+        }
     }
 }
 

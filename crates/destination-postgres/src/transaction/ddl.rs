@@ -11,7 +11,7 @@ use crate::session::{Place, State};
 use crate::statements::{Layout, rewrites_table, tombstones_name};
 
 /// Gives the table the wanted columns. What it has already is left alone, so doing it again does nothing.
-pub(super) async fn evolve(client: &Client, place: &Place, state: &mut State, wanted: &TableSchema) -> Result<()> {
+pub(crate) async fn evolve(client: &Client, place: &Place, state: &mut State, wanted: &TableSchema) -> Result<()> {
     let plan = schema::plan(state.actual.as_deref(), wanted)?;
     let layout = place.layout(state.hashed);
     for action in &plan.actions {

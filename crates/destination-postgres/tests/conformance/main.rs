@@ -3,6 +3,13 @@
 //! The server's address stands in `COMMUTATOR_TEST_POSTGRES_URL`, the certificate of who issued its own in
 //! `COMMUTATOR_TEST_POSTGRES_CA`; `cargo xtask services start` sets both.
 
+mod connection;
+mod first_load;
+mod foreign;
+mod layout;
+mod policies;
 mod server;
+mod table;
+mod widening;
 
 commutator_conformance::suite!(server::Server);

@@ -49,9 +49,11 @@ impl Server {
         &self.url
     }
 
-    /// Returns the configuration of a destination in the schema.
+    /// Returns the configuration of a destination in the schema, whose connections can be told by its name.
     pub(crate) fn config(&self) -> Config {
-        Config { schema: self.schema.clone(), ..Config::from_url(&self.url) }
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        let url = format!("{}{separator}application_name={}", self.url, self.schema);
+        Config { schema: self.schema.clone(), ..Config::from_url(url) }
     }
 
     pub(crate) async fn postgres(&self) -> Postgres {
@@ -83,15 +85,19 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// On a runtime of its own: the test's may be shutting down.
+    /// On a runtime of its own: the test's may be shutting down, and with it connections that still hold locks.
     fn drop(&mut self) {
         let (url, schema) = (self.url.clone(), self.schema.clone());
         let clean = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let drop = format!("SET lock_timeout = '10s'; DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+                let clean = format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{schema}';
+                     SET lock_timeout = '10s';
+                     DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"
+                );
                 // A schema that stays behind is no reason to fail a test.
-                client(&url).await.batch_execute(&drop).await.ok();
+                client(&url).await.batch_execute(&clean).await.ok();
             });
         };
         std::thread::spawn(clean).join().ok();

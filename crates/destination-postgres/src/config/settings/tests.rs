@@ -34,9 +34,19 @@ fn fields_win_over_the_url_and_the_url_over_the_environment() {
 #[test]
 fn defaults_are_those_of_libpq() {
     let settings = Settings::resolve(&Config::default(), none).unwrap();
-    assert_eq!(settings.display, "@localhost:5432/");
+    assert_eq!(settings.display, "localhost:5432/");
     assert_eq!((settings.sslmode, settings.roots), (SslMode::Prefer, None));
     assert_eq!(settings.server.get_application_name(), Some("commutator"));
+}
+
+#[test]
+fn a_password_file_is_asked_if_there_is_no_password() {
+    let mut settings = Settings::resolve(&Config::from_url("postgres://me@h/d"), none).unwrap();
+    settings.take_password("h:5432:d:me:sesame");
+    assert_eq!(settings.server.get_password(), Some(b"sesame".as_slice()));
+    let env = |name: &str| (name == "PGPASSFILE").then(|| "/nowhere".to_owned());
+    assert!(Settings::resolve(&Config::from_url("postgres://me@h/d"), env).unwrap().passfile.is_some());
+    assert!(Settings::resolve(&Config::from_url("postgres://me:x@h/d"), env).unwrap().passfile.is_none());
 }
 
 #[test]

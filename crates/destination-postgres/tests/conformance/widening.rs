@@ -1,0 +1,96 @@
+//! Columns of rows that are there already become what `conform` makes of rows that are still to come.
+
+use std::sync::Arc;
+
+use commutator_conformance::{Value, batch};
+use commutator_core::schema::{conform, plan};
+use commutator_core::{ChangeBatch, Column, ErrorKind, LogicalType, TableSchema};
+
+use crate::server::{Server, fresh};
+use crate::table::{Table, put, seen, target};
+
+fn values() -> Vec<(LogicalType, Vec<Value>)> {
+    let decimal = |precision, scale| LogicalType::Decimal { precision, scale };
+    let numbers = |texts: &[&str]| texts.iter().map(|text| Value::number(text)).collect::<Vec<_>>();
+    vec![
+        (LogicalType::Bool, vec![Value::Bool(true), Value::Bool(false)]),
+        (LogicalType::Int64, [0, -1, i64::MAX, i64::MIN, 100].map(Value::int).to_vec()),
+        (decimal(5, 2), numbers(&["1.5", "-123.45", "100.25", "0.01"])),
+        (decimal(38, 38), numbers(&["0.1", &format!("-0.{}", "9".repeat(38))])),
+        (LogicalType::Number, numbers(&["0", "1e-130", "-9.99e125", "12.5", "100"])),
+        (LogicalType::Text, ["", "null", "1", "a\"\\\n\t\u{1}\u{1f980}", "{}"].map(Value::text).to_vec()),
+        (
+            LogicalType::Binary,
+            vec![Value::binary([]), Value::binary([0, 255]), Value::binary((0..200).collect::<Vec<u8>>())],
+        ),
+    ]
+}
+
+/// Batches of the same values, in a column of this type and then in one of the wider type.
+fn pair(from: LogicalType, to: LogicalType, values: &[Value]) -> (ChangeBatch, ChangeBatch) {
+    let changes: Vec<_> = (0..).zip(values).map(|(id, value)| put(id, 1, [("v", value.clone())])).collect();
+    let keys = [Column::key("id", LogicalType::Int64)];
+    let schema = |ty| Arc::new(TableSchema::new(vec![keys[0].clone(), Column::new("v", ty)]).unwrap());
+    let narrow = conform(&batch(&keys, &changes).unwrap(), &schema(from)).unwrap();
+    let wide = conform(&narrow, &schema(to)).unwrap();
+    (narrow, wide)
+}
+
+async fn write(table: &mut Table, batch: &ChangeBatch) {
+    let actual = table.session.describe().await.unwrap();
+    let plan = plan(actual.as_ref(), batch.schema()).unwrap();
+    table.session.evolve(&plan).await.unwrap();
+    let mut transaction = table.session.begin().await.unwrap();
+    transaction.write(batch).await.unwrap();
+    transaction.commit(&table.checkpoint).await.unwrap();
+}
+
+async fn texts(server: &Server, table: &str) -> Vec<Vec<Option<String>>> {
+    server.query(&format!("SELECT id, pg_typeof(v), v::text FROM \"{table}\" ORDER BY id")).await
+}
+
+#[tokio::test]
+async fn a_widened_column_holds_what_conform_would_have_sent() {
+    let Some(server) = fresh("a_widened_column_holds_what_conform_would_have_sent") else { return };
+    let types = [
+        LogicalType::Decimal { precision: 21, scale: 2 },
+        LogicalType::Decimal { precision: 7, scale: 2 },
+        LogicalType::Decimal { precision: 9, scale: 4 },
+        LogicalType::Number,
+        LogicalType::Json,
+    ];
+    let mut pairs = 0;
+    for (from, values) in values() {
+        for to in types.into_iter().filter(|&to| to != from && from.fits_in(to)) {
+            let (narrow, wide) = pair(from, to, &values);
+            let mut widened = Table::open(&server, target(&format!("{from} {to} widened"))).await;
+            write(&mut widened, &narrow).await;
+            write(&mut widened, &wide.filter(&vec![false; wide.len()]).unwrap()).await;
+            let mut sent = Table::open(&server, target(&format!("{from} {to} sent"))).await;
+            write(&mut sent, &wide).await;
+            let expected = texts(&server, &sent.target.name).await;
+            assert_eq!(expected.len(), values.len());
+            assert_eq!(texts(&server, &widened.target.name).await, expected, "{from} to {to}");
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 14);
+}
+
+#[tokio::test]
+async fn a_view_on_the_column_is_named_and_the_way_out_works() {
+    let Some(server) = fresh("a_view_on_the_column_is_named_and_the_way_out_works") else { return };
+    let mut table = Table::open(&server, target("t")).await;
+    table.commit(&[seen(1, [("v", Value::int(1))])]).await;
+    server.execute("CREATE VIEW report AS SELECT v FROM t").await;
+    let error = table.try_commit(&[seen(2, [("v", Value::text("x"))])]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaConflict);
+    assert!(error.report().contains(".report depends on column") && error.report().contains("drop it"), "{error:?}");
+    server.execute("DROP VIEW report").await;
+    table.commit(&[seen(2, [("v", Value::text("x"))])]).await;
+    server.execute("CREATE VIEW report AS SELECT v FROM t").await;
+    let rows = server.query("SELECT v FROM report ORDER BY v::text").await;
+    assert_eq!(rows, [[Some("\"x\"".to_owned())], [Some("1".to_owned())]]);
+    // Columns can be added all the same.
+    table.commit(&[seen(3, [("w", Value::int(1))])]).await;
+}
