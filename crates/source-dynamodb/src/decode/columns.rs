@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::builder::Builder;
 use super::cursor::{Cursor, invalid};
-use super::hints::{Hints, START};
+use super::hints::{Hint, Hints, Place};
 use super::tag::Tag;
 
 /// The most cells a page may have, empty ones included: a page is about 1 MB, and what it becomes must stay in proportion.
@@ -37,6 +37,8 @@ pub(super) struct Attribute {
     role: Role,
     /// The last row that had the attribute, plus one, `NULL` included.
     seen: usize,
+    /// How it looked when its name was read last.
+    hint: Hint,
     pub(super) builder: Builder,
 }
 
@@ -47,7 +49,6 @@ pub(super) struct Columns {
     keep_global_table_attributes: bool,
     attributes: Vec<Attribute>,
     index: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
-    hints: Hints,
     /// Attributes that the page has so far, and items.
     present: usize,
     rows: usize,
@@ -62,7 +63,6 @@ impl Columns {
             keep_global_table_attributes,
             attributes: Vec::new(),
             index: HashMap::default(),
-            hints: Hints::new(),
             present: 0,
             rows: 0,
             schema: None,
@@ -74,7 +74,6 @@ impl Columns {
     fn forget(&mut self) {
         self.attributes.clear();
         self.index.clear();
-        self.hints = Hints::new();
         for key in self.keys.clone() {
             let tag = match key.ty {
                 LogicalType::Text => Tag::S,
@@ -86,8 +85,13 @@ impl Columns {
     }
 
     /// Begins a page.
-    pub(super) fn begin(&mut self) {
-        if self.attributes.len() > MAX_REMEMBERED {
+    pub(super) fn begin(&mut self, hints: &mut Hints) {
+        let forget = self.attributes.len() > MAX_REMEMBERED;
+        if hints.is_stale() || forget {
+            *hints = Hints::new();
+            self.attributes.iter_mut().for_each(|attribute| attribute.hint = Hint::NONE);
+        }
+        if forget {
             self.forget();
         }
         for attribute in &mut self.attributes {
@@ -103,43 +107,30 @@ impl Columns {
         self.rows
     }
 
-    /// Returns the attribute that comes next if it is one of those that followed `previous` before, and reads up to its value.
-    #[inline]
-    pub(super) fn predicted(&mut self, previous: usize, cursor: &mut Cursor<'_>) -> Option<(usize, Tag)> {
-        self.hints.predicted(previous, cursor)
-    }
-
-    /// Reads the name of the next attribute and its type, up to its value, and remembers them as following `previous`.
-    #[cold]
+    /// Reads the name of the next attribute and its type, up to its value, and remembers them for this place.
     #[inline(never)]
-    pub(super) fn named(&mut self, previous: usize, cursor: &mut Cursor<'_>) -> Result<(usize, Tag)> {
+    pub(super) fn named(
+        &mut self,
+        place: Place,
+        cursor: &mut Cursor<'_>,
+        hints: &mut Hints,
+    ) -> Result<(usize, Tag, Hint)> {
         let start = cursor.at();
         let name = cursor.string()?;
-        cursor.expect(b':')?;
         let i = match self.index.get(name.as_ref()) {
             Some(&i) => i,
             None => self.discover(&name, start)?,
         };
-        let attribute = &self.attributes[i];
-        let tag = match attribute.role {
-            Role::Dropped => Tag::Skipped,
-            role => {
-                cursor.space();
-                let at = cursor.at();
-                let tag = Tag::read(cursor).map_err(|e| e.with("attribute", &attribute.name))?;
-                match role {
-                    Role::Key(key) if key != tag => {
-                        return Err(invalid("A key attribute has another type than the table's key", at)
-                            .with("attribute", &attribute.name)
-                            .with("type", tag)
-                            .with("expected", key));
-                    }
-                    _ => tag,
-                }
-            }
-        };
-        self.hints.learn(previous, i, cursor.since(start), tag);
-        Ok((i, tag))
+        let attribute = &mut self.attributes[i];
+        let mut again = cursor.moved_to(start);
+        if hints.recognized(attribute.hint, place, &mut again) {
+            *cursor = again;
+            return Ok((i, hints.attribute(attribute.hint).1, attribute.hint));
+        }
+        cursor.expect(b':')?;
+        let tag = attribute.read_tag(cursor)?;
+        attribute.hint = hints.learn_attribute(place, i, cursor.since(start), tag);
+        Ok((i, tag, attribute.hint))
     }
 
     fn discover(&mut self, name: &[u8], at: usize) -> Result<usize> {
@@ -151,8 +142,7 @@ impl Columns {
     fn add(&mut self, name: String, role: Role) -> usize {
         let i = self.attributes.len();
         self.index.insert(name.as_bytes().into(), i);
-        self.attributes.push(Attribute { name, role, seen: 0, builder: Builder::new() });
-        self.hints.add();
+        self.attributes.push(Attribute { name, role, seen: 0, hint: Hint::NONE, builder: Builder::new() });
         i
     }
 
@@ -243,8 +233,23 @@ impl Columns {
     }
 }
 
-/// The index that stands for the start of an item.
-pub(super) const NO_ATTRIBUTE: usize = START;
+impl Attribute {
+    fn read_tag(&self, cursor: &mut Cursor<'_>) -> Result<Tag> {
+        if self.role == Role::Dropped {
+            return Ok(Tag::Skipped);
+        }
+        cursor.space();
+        let at = cursor.at();
+        let tag = Tag::read(cursor).map_err(|e| e.with("attribute", &self.name))?;
+        match self.role {
+            Role::Key(key) if key != tag => Err(invalid("A key attribute has another type than the table's key", at)
+                .with("attribute", &self.name)
+                .with("type", tag)
+                .with("expected", key)),
+            _ => Ok(tag),
+        }
+    }
+}
 
 #[cold]
 fn too_many(attributes: usize, items: usize) -> Error {

@@ -82,14 +82,23 @@ impl<'a> Cursor<'a> {
     /// Reads this byte of punctuation if it comes next.
     #[inline]
     pub(super) fn eat(&mut self, byte: u8) -> bool {
-        if self.peek() != Some(byte) {
-            self.space();
-            if self.peek() != Some(byte) {
-                return false;
+        match self.peek() {
+            Some(next) if next == byte => {
+                self.at += 1;
+                true
             }
+            Some(b'!'..) => false,
+            _ => self.eat_behind_space(byte),
         }
-        self.at += 1;
-        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn eat_behind_space(&mut self, byte: u8) -> bool {
+        self.space();
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
     }
 
     /// Reads this byte of punctuation.
@@ -116,11 +125,36 @@ impl<'a> Cursor<'a> {
     /// After a member or element: returns whether another one follows, or reads the closing bracket.
     #[inline]
     pub(super) fn more(&mut self, close: u8) -> Result<bool> {
-        if self.eat(b',') {
-            return Ok(true);
+        let next = self.peek();
+        if next == Some(b',') || next == Some(close) {
+            self.at += 1;
+            return Ok(next == Some(b','));
         }
-        self.expect(close)?;
-        Ok(false)
+        self.more_behind_space(close)
+    }
+
+    /// Like [`more`](Self::more), after the closing bracket of a type object, which is read first.
+    #[inline]
+    pub(super) fn more_values(&mut self, close: u8) -> Result<bool> {
+        if let Some(&[first, second]) = self.rest().first_chunk::<2>()
+            && first == b'}'
+            && (second == b',' || second == close)
+        {
+            self.at += 2;
+            return Ok(second == b',');
+        }
+        self.expect(b'}')?;
+        self.more(close)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn more_behind_space(&mut self, close: u8) -> Result<bool> {
+        let more = self.eat(b',');
+        if !more {
+            self.expect(close)?;
+        }
+        Ok(more)
     }
 
     /// Reads an object and calls `each` with every name and the cursor at the value, which it must read.
@@ -210,7 +244,7 @@ impl<'a> Cursor<'a> {
         let mut at = self.at;
         for _ in 0..NEAR_BLOCKS {
             let Some(block) = self.body.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) else { break };
-            let found = special(block);
+            let found = special(block, 0);
             if found < BLOCK {
                 return Ok(at + found);
             }
@@ -241,28 +275,33 @@ impl<'a> Cursor<'a> {
     /// requires is escaped.
     #[inline]
     pub(super) fn json_text(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        out.push(b'"');
-        self.copy::<true>(out)?;
-        out.push(b'"');
-        Ok(())
+        // Both quotes are copied with what stands between them.
+        self.at -= 1;
+        self.copy::<true>(out)
     }
 
+    /// Appends the string, decoded without its quotes or as a literal with them; as a literal, the cursor stands at the opening one.
     #[inline]
     fn copy<const JSON: bool>(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        // With its top bit set, the opening quote is a byte like any other.
+        let mut opening = if JSON { 0x80 } else { 0 };
         for _ in 0..NEAR_BLOCKS {
             let Some(block) = self.rest().first_chunk::<BLOCK>() else { break };
-            let found = special(block);
+            let found = special(block, opening);
             // A whole block is one store; what lies behind the end is cut off again.
             out.extend_from_slice(block);
-            self.at += found;
             if found < BLOCK {
-                out.truncate(out.len() + found - BLOCK);
-                if block[found] == b'"' {
-                    self.at += 1;
-                    return Ok(());
-                }
-                break;
+                let quote = block[found] == b'"';
+                out.truncate(out.len() + found + usize::from(quote && JSON) - BLOCK);
+                self.at += found + usize::from(quote);
+                return if quote { Ok(()) } else { self.copy_far::<JSON>(out) };
             }
+            self.at += BLOCK;
+            opening = 0;
+        }
+        if opening != 0 {
+            out.push(b'"');
+            self.at += 1;
         }
         self.copy_far::<JSON>(out)
     }
@@ -274,7 +313,12 @@ impl<'a> Cursor<'a> {
             out.extend_from_slice(self.body.get(self.at..stop).unwrap_or_default());
             self.at = stop + 1;
             match self.body[stop] {
-                b'"' => return Ok(()),
+                b'"' => {
+                    if JSON {
+                        out.push(b'"');
+                    }
+                    return Ok(());
+                }
                 b'\\' => self.escape::<JSON>(out)?,
                 _ => return Err(control(stop)),
             }
@@ -413,11 +457,12 @@ fn control(offset: usize) -> Error {
     invalid("A string has a control character that is not escaped", offset)
 }
 
-/// Returns the index of the first quote, backslash or control character of a block, or its length.
+/// Returns the index of the first quote, backslash or control character of a block, or its length; the bits of `mask` are set in
+/// the block before.
 #[inline]
-fn special(block: &[u8; BLOCK]) -> usize {
+fn special(block: &[u8; BLOCK], mask: u64) -> usize {
     let (words, _) = block.as_chunks::<8>();
-    let low = special_bits(u64::from_le_bytes(words[0]));
+    let low = special_bits(u64::from_le_bytes(words[0]) | mask);
     let high = special_bits(u64::from_le_bytes(words[1]));
     let bits = u128::from(low) | u128::from(high) << 64;
     bits.trailing_zeros() as usize / 8

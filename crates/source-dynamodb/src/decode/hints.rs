@@ -1,8 +1,10 @@
-//! What comes next: items of one table mostly have the same attributes in the same order.
+//! What comes next: items of one table mostly have the same attributes in the same order, and so have their maps.
 //!
-//! For each attribute the exact bytes from its name's opening quote up to its value are kept (`"name":{"S":"`), and which two
-//! attributes came after it last. Where the guess is right, one comparison of 16 bytes replaces reading the name, looking it up
-//! and reading the type; where it is wrong, nothing but that comparison was lost.
+//! For each name the exact bytes from its opening quote up to its value are kept (`"name":{"S":"`), and which two names came
+//! after it last. Where the guess is right, one comparison of 16 bytes replaces reading the name, looking it up and reading the
+//! type; where it is wrong, nothing but that comparison was lost.
+
+use hashbrown::HashMap;
 
 use super::cursor::Cursor;
 use super::tag::Tag;
@@ -11,94 +13,225 @@ use super::tag::Tag;
 const MAX_PREFIX: usize = 64;
 const BLOCK: usize = 16;
 
-/// Stands before an item's first attribute.
-pub(super) const START: usize = usize::MAX;
+/// So many prefixes of attributes are kept at most, and so many of members of maps; it is about a megabyte.
+const MAX_ATTRIBUTES: usize = 4_096;
+const MAX_MEMBERS: usize = 1_024;
 
-/// A hint of which nothing is known; no text begins with it.
-const UNKNOWN: Hint = Hint {
-    head: u128::MAX,
-    head_mask: 0,
-    second: 0,
-    second_mask: 0,
-    length: 0,
-    tag: Tag::Skipped,
-    next: [0; 2],
-    tail: [0; MAX_PREFIX - 2 * BLOCK],
-};
+/// When there is no room for more, what is kept may be old: so many pages later it is forgotten.
+const FORGET_AFTER: u32 = 64;
 
-#[derive(Debug, Clone)]
-struct Hint {
-    /// The first 16 bytes of the prefix, and which of them there are.
+/// The hint of a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hint(usize);
+
+/// A place where names follow one another: inside a map, or after a name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
+impl Hint {
+    /// The hint of a prefix that is not kept; nothing is known about what follows.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Where the next name of the same map stands.
+    #[inline]
+    pub(super) fn after(self) -> Place {
+        Place(2 * self.0)
+    }
+
+    /// Where the first name of the map stands that is the value, or of the maps in the list that is the value.
+    #[inline]
+    pub(super) const fn inside(self) -> Place {
+        Place(2 * self.0 + 1)
+    }
+}
+
+impl Place {
+    /// Where the first name of an item stands.
+    pub(super) const ITEM: Self = Hint(1).inside();
+
+    /// Returns whether this is a place of [`Hint::NONE`]: those are many, so nothing is learned there.
+    fn is_anywhere(self) -> bool {
+        self.0 < 2
+    }
+}
+
+#[derive(Debug)]
+struct Prefix {
+    /// The first 32 bytes, and which of them there are.
     head: u128,
     head_mask: u128,
     second: u128,
     second_mask: u128,
     length: usize,
     tag: Tag,
-    /// The hints that came after this one, the latest first; 0 for none.
-    next: [usize; 2],
-    tail: [u8; MAX_PREFIX - 2 * BLOCK],
+    /// The attribute, if the name is one's.
+    attribute: usize,
+    /// A comma, and then the prefix.
+    text: [u8; 1 + MAX_PREFIX],
+    /// The length of the comma, the quoted name and the colon in `text`.
+    name_length: usize,
 }
 
-/// A hint per attribute, and one for the start of an item, which is the first.
+/// The prefixes that are kept, and what came after each.
 #[derive(Debug)]
-pub(super) struct Hints(Vec<Hint>);
+pub(super) struct Hints {
+    /// The first one stands for all that are not kept, the second one for an item's opening.
+    prefixes: Vec<Prefix>,
+    /// The hints that came next at each place, the latest first; 0 for none.
+    next: Vec<[usize; 2]>,
+    attributes: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    members: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// The pages since there was no room for more.
+    full_pages: u32,
+}
 
 impl Hints {
     pub(super) fn new() -> Self {
-        Self(vec![UNKNOWN])
+        // No text has these 16 bytes when none of its bytes counts.
+        let none = || Prefix { head: u128::MAX, head_mask: 0, ..Prefix::new(b"", Tag::Skipped) };
+        Self {
+            prefixes: vec![none(), none()],
+            next: vec![[0; 2]; 4],
+            attributes: HashMap::default(),
+            members: HashMap::default(),
+            full_pages: 0,
+        }
     }
 
-    /// Adds the next attribute.
-    pub(super) fn add(&mut self) {
-        self.0.push(UNKNOWN);
+    /// Begins a page, and returns whether it is time to begin anew.
+    pub(super) fn is_stale(&mut self) -> bool {
+        if self.attributes.len() >= MAX_ATTRIBUTES || self.members.len() >= MAX_MEMBERS {
+            self.full_pages += 1;
+        }
+        self.full_pages > FORGET_AFTER
     }
 
+    /// Reads a prefix if it is one of those that came next at this place before.
     #[inline]
-    pub(super) fn predicted(&mut self, previous: usize, cursor: &mut Cursor<'_>) -> Option<(usize, Tag)> {
+    pub(super) fn predicted(&mut self, place: Place, cursor: &mut Cursor<'_>) -> Option<Hint> {
         let rest = cursor.rest();
         let head = u128::from_le_bytes(*rest.first_chunk::<BLOCK>()?);
-        let from = previous.wrapping_add(1);
-        let [latest, older] = self.0[from].next;
-        let hint = &self.0[latest];
-        if hint.matches(head, rest) {
-            cursor.advance(hint.length);
-            return Some((latest - 1, hint.tag));
+        let [latest, older] = self.next[place.0];
+        let prefix = &self.prefixes[latest];
+        if prefix.matches(head, rest) {
+            cursor.advance(prefix.length);
+            return Some(Hint(latest));
         }
-        let hint = &self.0[older];
-        if hint.matches(head, rest) {
-            cursor.advance(hint.length);
-            let tag = hint.tag;
-            self.0[from].next = [older, latest];
-            return Some((older - 1, tag));
+        let prefix = &self.prefixes[older];
+        if prefix.matches(head, rest) {
+            cursor.advance(prefix.length);
+            self.next[place.0] = [older, latest];
+            return Some(Hint(older));
         }
         None
     }
 
-    /// Remembers that an attribute came after `previous`, and the bytes before its value.
-    pub(super) fn learn(&mut self, previous: usize, attribute: usize, prefix: &[u8], tag: Tag) {
-        let next = &mut self.0[previous.wrapping_add(1)].next;
-        if next[0] != attribute + 1 {
-            *next = [attribute + 1, next[0]];
+    /// Reads this prefix, which was not among those expected, if it stands here after all.
+    pub(super) fn recognized(&mut self, hint: Hint, place: Place, cursor: &mut Cursor<'_>) -> bool {
+        let prefix = &self.prefixes[hint.0];
+        let rest = cursor.rest();
+        let head = rest.first_chunk::<BLOCK>().map(|head| u128::from_le_bytes(*head));
+        let found = head.is_some_and(|head| prefix.matches(head, rest));
+        if found {
+            cursor.advance(prefix.length);
+            self.follow(place, hint.0);
         }
-        if prefix.len() <= MAX_PREFIX {
-            let hint = &mut self.0[attribute + 1];
-            let mut bytes = [0; MAX_PREFIX];
-            bytes[..prefix.len()].copy_from_slice(prefix);
-            let block = |from: usize| {
-                let mut block = [0; BLOCK];
-                block.copy_from_slice(&bytes[from..from + BLOCK]);
-                u128::from_le_bytes(block)
-            };
-            (hint.head, hint.head_mask) = (block(0), mask(prefix.len()));
-            (hint.second, hint.second_mask) = (block(BLOCK), mask(prefix.len().saturating_sub(BLOCK)));
-            hint.tail.copy_from_slice(&bytes[2 * BLOCK..]);
-            (hint.length, hint.tag) = (prefix.len(), tag);
+        found
+    }
+
+    /// Returns the attribute whose name the prefix has, and its type.
+    #[inline]
+    pub(super) fn attribute(&self, hint: Hint) -> (usize, Tag) {
+        let prefix = &self.prefixes[hint.0];
+        (prefix.attribute, prefix.tag)
+    }
+
+    /// Appends a comma, the quoted name and a colon, and returns the value's type.
+    #[inline]
+    pub(super) fn write_name(&self, hint: Hint, out: &mut Vec<u8>) -> Tag {
+        let prefix = &self.prefixes[hint.0];
+        let end = out.len() + prefix.name_length;
+        // Blocks of a known size are one or two stores each; what is too much is cut off again.
+        match (prefix.text.first_chunk::<BLOCK>(), prefix.text.first_chunk::<{ 2 * BLOCK }>()) {
+            (Some(block), _) if prefix.name_length <= BLOCK => out.extend_from_slice(block),
+            (_, Some(block)) if prefix.name_length <= 2 * BLOCK => out.extend_from_slice(block),
+            _ => out.extend_from_slice(&prefix.text),
+        }
+        out.truncate(end);
+        prefix.tag
+    }
+
+    /// Remembers that an attribute came next at this place, and the bytes before its value.
+    pub(super) fn learn_attribute(&mut self, place: Place, attribute: usize, text: &[u8], tag: Tag) -> Hint {
+        let known = self.attributes.get(text).copied();
+        let full = self.attributes.len() >= MAX_ATTRIBUTES;
+        self.learn(place, known, full, text, tag, |hints, new| {
+            hints.prefixes[new].attribute = attribute;
+            hints.attributes.insert(text.into(), new);
+        })
+    }
+
+    /// Remembers that a member of a map came next at this place, and the bytes before its value, which begin with its name as
+    /// it is written.
+    pub(super) fn learn_member(&mut self, place: Place, name: &[u8], text: &[u8], tag: Tag) -> Hint {
+        if !text.starts_with(name) {
+            return Hint::NONE;
+        }
+        let known = self.members.get(text).copied();
+        let full = self.members.len() >= MAX_MEMBERS;
+        self.learn(place, known, full, text, tag, |hints, new| {
+            hints.prefixes[new].name_length = 1 + name.len();
+            hints.members.insert(text.into(), new);
+        })
+    }
+
+    fn learn(
+        &mut self,
+        place: Place,
+        known: Option<usize>,
+        full: bool,
+        text: &[u8],
+        tag: Tag,
+        name: impl FnOnce(&mut Self, usize),
+    ) -> Hint {
+        let hint = match known {
+            Some(hint) => hint,
+            None if text.len() > MAX_PREFIX || full => return Hint::NONE,
+            None => {
+                let new = self.prefixes.len();
+                self.prefixes.push(Prefix::new(text, tag));
+                self.next.extend([[0; 2]; 2]);
+                name(self, new);
+                new
+            }
+        };
+        self.follow(place, hint);
+        Hint(hint)
+    }
+
+    fn follow(&mut self, place: Place, hint: usize) {
+        let next = &mut self.next[place.0];
+        if !place.is_anywhere() && next[0] != hint {
+            *next = [hint, next[0]];
         }
     }
 }
 
-impl Hint {
+impl Prefix {
+    fn new(bytes: &[u8], tag: Tag) -> Self {
+        let mut text = [b','; 1 + MAX_PREFIX];
+        text[1..=bytes.len()].copy_from_slice(bytes);
+        let block = |from: usize| {
+            let mut block = [0; BLOCK];
+            let bytes = bytes.get(from..).unwrap_or_default();
+            let length = bytes.len().min(BLOCK);
+            block[..length].copy_from_slice(&bytes[..length]);
+            (u128::from_le_bytes(block), if length == BLOCK { u128::MAX } else { (1 << (8 * length)) - 1 })
+        };
+        let ((head, head_mask), (second, second_mask)) = (block(0), block(BLOCK));
+        Self { head, head_mask, second, second_mask, length: bytes.len(), tag, attribute: 0, text, name_length: 1 }
+    }
+
     /// Returns whether a text, of which `head` are the first 16 bytes, begins with the prefix.
     #[inline]
     fn matches(&self, head: u128, text: &[u8]) -> bool {
@@ -110,11 +243,6 @@ impl Hint {
         let Some(second) = text.get(BLOCK..).and_then(|rest| rest.first_chunk::<BLOCK>()) else { return false };
         u128::from_le_bytes(*second) & self.second_mask == self.second
             && (self.length <= 2 * BLOCK
-                || text.get(2 * BLOCK..self.length) == self.tail.get(..self.length - 2 * BLOCK))
+                || text.get(2 * BLOCK..self.length) == self.text.get(1 + 2 * BLOCK..=self.length))
     }
-}
-
-/// Returns the mask of the first `length` bytes, at most all.
-fn mask(length: usize) -> u128 {
-    if length >= BLOCK { u128::MAX } else { (1 << (8 * length)) - 1 }
 }

@@ -2,34 +2,38 @@
 
 use commutator_core::{Error, Result};
 
-use super::columns::{Attribute, Columns, NO_ATTRIBUTE};
+use super::columns::{Attribute, Columns};
 use super::cursor::{Cursor, invalid};
-use super::nested::{self, Sets};
+use super::documents::Documents;
+use super::hints::{Hint, Place};
 use super::number::{self, General};
 use super::tag::Tag;
 
 /// Reads the item at the cursor as the next row and returns how many attributes it has.
 ///
 /// Whatever fails leaves the row unfinished; the page is then lost.
-pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, sets: &mut Sets) -> Result<usize> {
+pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, documents: &mut Documents) -> Result<usize> {
     cursor.space();
     let start = cursor.at();
     cursor.expect(b'{')?;
     let row = columns.rows();
     let mut count = 0;
     if !cursor.eat(b'}') {
-        let mut previous = NO_ATTRIBUTE;
+        let mut place = Place::ITEM;
         loop {
-            let (i, tag) = match columns.predicted(previous, cursor) {
-                Some(found) => found,
-                None => columns.named(previous, cursor)?,
+            let (i, tag, hint) = match documents.hints.predicted(place, cursor) {
+                Some(hint) => {
+                    let (i, tag) = documents.hints.attribute(hint);
+                    (i, tag, hint)
+                }
+                None => columns.named(place, cursor, &mut documents.hints)?,
             };
             let attribute = columns.enter(i, cursor)?;
-            if let Err(error) = value(tag, cursor, attribute, row, sets) {
+            if let Err(error) = value((tag, hint), cursor, attribute, row, documents) {
                 return Err(named(error, columns.name(i)));
             }
             count += 1;
-            previous = i;
+            place = hint.after();
             if !another(tag, cursor)? {
                 break;
             }
@@ -47,24 +51,18 @@ fn named(error: Error, attribute: &str) -> Error {
 /// Reads the end of a value's type object, and returns whether another attribute follows it.
 #[inline]
 fn another(tag: Tag, cursor: &mut Cursor<'_>) -> Result<bool> {
-    if tag != Tag::Skipped {
-        match cursor.rest().first_chunk::<2>() {
-            Some(b"},") => {
-                cursor.advance(2);
-                return Ok(true);
-            }
-            Some(b"}}") => {
-                cursor.advance(2);
-                return Ok(false);
-            }
-            _ => cursor.expect(b'}')?,
-        }
-    }
-    cursor.more(b'}')
+    // What is left out was read with its type object.
+    if tag == Tag::Skipped { cursor.more(b'}') } else { cursor.more_values(b'}') }
 }
 
 #[inline]
-fn value(tag: Tag, cursor: &mut Cursor<'_>, attribute: &mut Attribute, row: usize, sets: &mut Sets) -> Result<()> {
+fn value(
+    (tag, hint): (Tag, Hint),
+    cursor: &mut Cursor<'_>,
+    attribute: &mut Attribute,
+    row: usize,
+    documents: &mut Documents,
+) -> Result<()> {
     let builder = &mut attribute.builder;
     match tag {
         Tag::S => builder.push_text(row, cursor),
@@ -85,7 +83,7 @@ fn value(tag: Tag, cursor: &mut Cursor<'_>, attribute: &mut Attribute, row: usiz
             builder.push_binary(row, &base64, cursor)
         }
         Tag::M | Tag::L | Tag::Ss | Tag::Ns | Tag::Bs => {
-            builder.push_json(row, cursor, |cursor, out| nested::write(tag, cursor, out, sets, 1))
+            builder.push_json(row, cursor, |cursor, out| documents.write((tag, hint), cursor, out, 1))
         }
         Tag::Skipped => cursor.skip(),
     }

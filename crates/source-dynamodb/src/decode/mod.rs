@@ -2,7 +2,7 @@
 //!
 //! `DynamoDB` sends each value under its type (`{"price":{"N":"12.50"}}`). The decoder walks such a body once and appends every
 //! value to the Arrow column it belongs to: there is no tree of values, no map per item and no string per value in between. What
-//! makes it fast is kept in [`hints`]; what a value becomes stands in [`builder`] (columns and how they widen) and [`nested`]
+//! makes it fast is kept in [`hints`]; what a value becomes stands in [`builder`] (columns and how they widen) and [`documents`]
 //! (documents and sets, as JSON text).
 //!
 //! A body is taken whole or not at all: whatever is wrong with it is [`DataInvalid`](commutator_core::ErrorKind::DataInvalid)
@@ -12,26 +12,27 @@ mod bits;
 mod builder;
 mod columns;
 mod cursor;
+mod documents;
 mod hints;
 mod item;
-mod nested;
 mod number;
 mod records;
 mod scan;
+mod sets;
 mod tag;
 mod widen;
 
 use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence};
 
 use columns::Columns;
-use nested::Sets;
+use documents::Documents;
 pub(crate) use records::RecordFilter;
 
 /// Decodes the pages of one table; it remembers from page to page how the table's items look.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     columns: Columns,
-    sets: Sets,
+    documents: Documents,
 }
 
 /// A decoded page of `Scan`.
@@ -75,13 +76,13 @@ impl Decoder {
 
     /// Creates a decoder that also keeps the attributes named `aws:rep:*`, if wanted.
     pub(crate) fn with_global_table_attributes(keys: Vec<Column>, keep: bool) -> Self {
-        Self { columns: Columns::new(keys, keep), sets: Sets::default() }
+        Self { columns: Columns::new(keys, keep), documents: Documents::new() }
     }
 
     /// Decodes the body of a `Scan` response.
     pub(crate) fn scan_page(&mut self, body: &[u8], epoch: Epoch) -> Result<ScanPage> {
-        self.columns.begin();
-        let envelope = scan::read(body, &mut self.columns, &mut self.sets)?;
+        self.columns.begin(&mut self.documents.hints);
+        let envelope = scan::read(body, &mut self.columns, &mut self.documents)?;
         let rows = self.columns.rows();
         let changes =
             self.take(body, vec![Op::Snapshot; rows], vec![OrderKey::snapshot(epoch); rows], vec![None; rows])?;
@@ -90,9 +91,9 @@ impl Decoder {
 
     /// Decodes the body of a stream's `GetRecords` response; the rows keep the order of the records.
     pub(crate) fn records_page(&mut self, body: &[u8], epoch: Epoch, filter: RecordFilter) -> Result<RecordsPage> {
-        self.columns.begin();
+        self.columns.begin(&mut self.documents.hints);
         let mut changes = Vec::new();
-        let envelope = records::read(body, &filter, &mut self.columns, &mut self.sets, &mut changes)?;
+        let envelope = records::read(body, &filter, &mut self.columns, &mut self.documents, &mut changes)?;
         let changes = self.take(
             body,
             changes.iter().map(|change| change.op).collect(),

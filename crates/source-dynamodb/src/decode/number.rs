@@ -58,25 +58,38 @@ pub(super) fn short(text: &[u8]) -> Option<(Numeral, usize)> {
             if fraction == 0 || whole + fraction > FAST_DIGITS || *text.get(at)? != b'"' {
                 return None;
             }
-            Some((fractional(mantissa, fraction, negative)?, at + 1))
+            // Zeros at either end are no digits.
+            let integer = match text[usize::from(negative)] {
+                b'0' if whole > 1 => return None,
+                b'0' => 0,
+                _ => whole,
+            };
+            let ends_in_zero = text[at - 1] == b'0';
+            Some((fractional(mantissa, integer, fraction, ends_in_zero, negative)?, at + 1))
         }
         _ => None,
     }
 }
 
 #[inline]
-fn fractional(mut mantissa: u64, fraction: usize, negative: bool) -> Option<Numeral> {
-    let mut scale = u8::try_from(fraction).ok()?;
-    while scale > 0 && mantissa.is_multiple_of(10) {
-        mantissa /= 10;
-        scale -= 1;
+fn fractional(
+    mut mantissa: u64,
+    integer: usize,
+    fraction: usize,
+    ends_in_zero: bool,
+    negative: bool,
+) -> Option<Numeral> {
+    let (integer, mut scale) = (u8::try_from(integer).ok()?, u8::try_from(fraction).ok()?);
+    if ends_in_zero {
+        while scale > 0 && mantissa.is_multiple_of(10) {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        if scale == 0 {
+            return Some(Numeral::Int(signed(mantissa, negative)));
+        }
     }
-    if scale == 0 {
-        return Some(Numeral::Int(signed(mantissa, negative)));
-    }
-    let length = u8::try_from(mantissa.checked_ilog10()? + 1).ok()?;
-    let value = i128::from(signed(mantissa, negative));
-    Some(Numeral::Decimal { value, integer: length.saturating_sub(scale), scale })
+    Some(Numeral::Decimal { value: i128::from(signed(mantissa, negative)), integer, scale })
 }
 
 #[inline]
@@ -132,6 +145,32 @@ pub(super) fn general(text: &str) -> Option<General> {
         }
         _ => General::Long(canonical),
     })
+}
+
+/// Returns the length of a number without an exponent that is in JSON's form and ends in a quote.
+#[inline]
+pub(super) fn plain_length(text: &[u8]) -> Option<usize> {
+    let start = usize::from(*text.first()? == b'-');
+    let mut at = start;
+    let mut ignored = 0;
+    let whole = digits(text, &mut at, &mut ignored, FAST_DIGITS)?;
+    if whole == 0 || whole > FAST_DIGITS || (whole > 1 && text[start] == b'0') {
+        return None;
+    }
+    if *text.get(at)? == b'.' {
+        at += 1;
+        let fraction = digits(text, &mut at, &mut ignored, FAST_DIGITS - whole)?;
+        if fraction == 0 || whole + fraction > FAST_DIGITS {
+            return None;
+        }
+    }
+    (*text.get(at)? == b'"').then_some(at)
+}
+
+/// Returns whether a JSON number is in canonical form already, as nearly all are.
+pub(super) fn is_canonical(text: &str) -> bool {
+    let plain = !text.bytes().any(|b| matches!(b, b'e' | b'E'));
+    plain && !(text.ends_with('0') && text.contains('.')) && text != "-0"
 }
 
 /// Returns the length of the JSON number at the start of a text.

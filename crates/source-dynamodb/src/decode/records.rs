@@ -7,8 +7,8 @@ use commutator_core::{Error, Op, Result, Sequence};
 
 use super::columns::Columns;
 use super::cursor::{Cursor, invalid};
+use super::documents::Documents;
 use super::item;
-use super::nested::Sets;
 
 /// The principal that removes items whose time to live has passed (developer guide, "`DynamoDB` Streams and TTL").
 const EXPIRY_PRINCIPAL: &[u8] = b"dynamodb.amazonaws.com";
@@ -66,7 +66,7 @@ pub(super) fn read(
     body: &[u8],
     filter: &RecordFilter,
     columns: &mut Columns,
-    sets: &mut Sets,
+    documents: &mut Documents,
     changes: &mut Vec<Change>,
 ) -> Result<Envelope> {
     let mut cursor = Cursor::new(body);
@@ -91,7 +91,7 @@ pub(super) fn read(
                     return Ok(());
                 }
                 let op = record
-                    .decode(cursor, at, columns, sets)
+                    .decode(cursor, at, columns, documents)
                     .map_err(|e| e.with("sequence", sequence.padded().trim_start_matches('0')))?;
                 changes.push(Change { op, sequence, created_us: record.created_us });
                 Ok(())
@@ -159,7 +159,7 @@ impl<'a> Record<'a> {
     /// Decides what happened from the images, and decodes the one that becomes the row.
     ///
     /// The event's name alone decides nothing that the images contradict: a row that is wrong is worse than a stop.
-    fn decode(&self, cursor: &Cursor<'_>, at: usize, columns: &mut Columns, sets: &mut Sets) -> Result<Op> {
+    fn decode(&self, cursor: &Cursor<'_>, at: usize, columns: &mut Columns, documents: &mut Documents) -> Result<Op> {
         let event = self.event_name.as_deref();
         if let Some(image) = self.new_image {
             let op = match event {
@@ -167,7 +167,7 @@ impl<'a> Record<'a> {
                 Some(b"REMOVE") => return Err(invalid("A removal has an image of the item after it", at)),
                 _ => Op::Modify,
             };
-            item::read(&mut cursor.moved_to(image), columns, sets)?;
+            item::read(&mut cursor.moved_to(image), columns, documents)?;
             return Ok(op);
         }
         let without_images = matches!(self.view_type.as_deref(), Some(b"KEYS_ONLY" | b"OLD_IMAGE"));
@@ -175,7 +175,7 @@ impl<'a> Record<'a> {
             return Err(self.lacks_image(at));
         }
         let keys = self.keys.ok_or_else(|| invalid("A removal does not name the key", at))?;
-        let attributes = item::read(&mut cursor.moved_to(keys), columns, sets)?;
+        let attributes = item::read(&mut cursor.moved_to(keys), columns, documents)?;
         if attributes != columns.key_count() {
             return Err(invalid("A removal's key has other attributes than the table's key", keys));
         }

@@ -4,8 +4,8 @@ use commutator_core::Result;
 
 use super::columns::Columns;
 use super::cursor::{Cursor, invalid};
+use super::documents::Documents;
 use super::item;
-use super::nested::Sets;
 
 /// What a page says besides its items.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Envelope {
 }
 
 /// Reads a page's items into the columns.
-pub(super) fn read(body: &[u8], columns: &mut Columns, sets: &mut Sets) -> Result<Envelope> {
+pub(super) fn read(body: &[u8], columns: &mut Columns, documents: &mut Documents) -> Result<Envelope> {
     let mut cursor = Cursor::new(body);
     let mut envelope = Envelope::default();
     let mut has_items = false;
@@ -25,7 +25,7 @@ pub(super) fn read(body: &[u8], columns: &mut Columns, sets: &mut Sets) -> Resul
             if std::mem::replace(&mut has_items, true) {
                 return Err(invalid("A page has its items twice", cursor.at()));
             }
-            cursor.elements(|cursor| item::read(cursor, columns, sets).map(|_| ()))
+            cursor.elements(|cursor| item::read(cursor, columns, documents).map(|_| ()))
         }
         b"LastEvaluatedKey" => {
             envelope.last_key = last_key(cursor)?;

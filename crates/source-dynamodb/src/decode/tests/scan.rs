@@ -120,6 +120,21 @@ fn names_may_be_anything() {
 }
 
 #[test]
+fn names_of_every_length_are_read_alike_when_they_come_again() {
+    for length in (1..100).chain([255, 1_000]) {
+        let (name, inner) = ("n".repeat(length), "m".repeat(length));
+        let item = format!(
+            r#"{{"{name}":{{"M":{{"{inner}":{{"M":{{"x":{{"N":"1"}}}}}},"y":{{"L":[{{"M":{{"{inner}":{{"NULL":true}}}}}}]}}}}}},"id":{{"S":""}},"x":{{"N":"2"}}}}"#
+        );
+        let columns = render(&page(&[&item, &item, &item]).unwrap());
+        let expected = format!(r#"{{"{inner}":{{"x":1}},"y":[{{"{inner}":null}}]}}"#);
+        assert_eq!(columns[1].1, vec![Some(expected); 3]);
+        assert_eq!(columns[2].1, vec![Some("2".to_owned()); 3]);
+        assert_eq!(columns.len(), 3);
+    }
+}
+
+#[test]
 fn attributes_of_old_global_tables_are_left_out() {
     let item =
         r#"{"aws:rep:deleting":{"BOOL":false},"id":{"S":"a"},"aws:rep:updatetime":{"N":"1.5"},"aws:repo":{"N":"1"}}"#;

@@ -149,8 +149,8 @@ fn long_values_arrive_whole() {
 fn documents_may_be_as_deep_as_dynamodb_allows_but_not_much_deeper() {
     let nested = |levels: usize| format!("{}{}{}", r#"{"L":["#.repeat(levels), r#"{"N":"1"}"#, "]}".repeat(levels));
     assert_eq!(value(&nested(32)).unwrap().1, format!("{}1{}", "[".repeat(32), "]".repeat(32)));
-    assert_eq!(value(&nested(63)).unwrap().0, Json);
-    for levels in [64, 65, 10_000, 100_000] {
+    assert_eq!(value(&nested(64)).unwrap().0, Json);
+    for levels in [65, 66, 10_000, 100_000] {
         assert!(invalid(value(&nested(levels))).contains("too deeply"));
     }
     let maps = format!("{}{}", r#"{"M":{"a":"#.repeat(100_000), r#"{"N":"1"}"#);
