@@ -29,7 +29,8 @@ struct Step {
 /// Delivers a history and compares the table with the model, and at last with the source.
 pub(crate) async fn deliver(bench: &Bench, mode: SyncMode, script: &Script) -> Verdict {
     let history = History::of(script);
-    let target = bench.target(mode, history.keys.clone());
+    let mut target = bench.target(mode, history.keys.clone());
+    target.expected_bytes = script.expected_bytes;
     let plan = Plan::new(script.crashes.iter().copied());
     let mut delivery = Delivery {
         bench,

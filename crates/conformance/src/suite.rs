@@ -72,6 +72,8 @@ macro_rules! suite {
                 batches_of_several_schemas_share_a_transaction,
                 a_table_may_have_only_its_key,
                 a_table_may_have_many_columns,
+            }
+            widening {
                 numbers_keep_every_digit_while_their_column_widens,
                 any_value_stays_itself_when_its_column_becomes_json,
                 a_key_column_widens,
@@ -99,6 +101,7 @@ macro_rules! suite {
                 a_fenced_end_of_a_snapshot_removes_nothing,
                 tables_are_fenced_one_by_one,
                 peek_does_not_fence,
+                writers_at_the_same_time_lose_and_double_nothing,
             }
             replay {
                 a_replay_changes_nothing,

@@ -9,3 +9,4 @@ pub(crate) mod schema;
 pub(crate) mod snapshot;
 pub(crate) mod transactions;
 pub(crate) mod types;
+pub(crate) mod widening;

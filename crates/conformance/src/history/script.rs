@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) crashes: Vec<Crash>,
     /// For each crash, whether the broken session stays and tries to go on.
     pub(crate) zombies: Vec<bool>,
+    /// How large the destination is told the table will be; wrong, as such numbers are.
+    pub(crate) expected_bytes: u64,
 }
 
 /// One batch: the next rows of one partition, and whether the transaction is committed after it.
@@ -57,14 +59,16 @@ pub(crate) fn script(widening: bool, crashing: bool) -> impl Strategy<Value = Sc
         prop::collection::vec(pick, 1..30),
         crashes,
         prop::collection::vec(prop::bool::weighted(0.2), 10),
+        prop::sample::select(vec![0, 64 << 20, 8 << 30]),
     )
-        .prop_map(|(keys, before, steps, picks, crashes, zombies)| Script {
+        .prop_map(|(keys, before, steps, picks, crashes, zombies, expected_bytes)| Script {
             keys,
             before,
             steps,
             picks,
             crashes,
             zombies,
+            expected_bytes,
         })
 }
 

@@ -1,18 +1,19 @@
 //! Who opens a table last owns it.
 
-use commutator_core::{ErrorKind, Result};
+use commutator_core::{Checkpoint, ErrorKind, Offset, PartitionId, Position, Progress, Result, SyncMode, Target};
+use futures_util::future::join_all;
 
 use crate::bench::{Writer, next_checkpoint};
 use crate::change::{at, put};
 use crate::verdict::ensure;
-use crate::{Bench, Change, Value, Verdict, batch};
+use crate::{Bench, Change, Stop, Value, Verdict, batch};
 
 /// The end of a commit that must have been refused.
 fn refused(result: Result<()>) -> Verdict {
     match result {
-        Ok(()) => Err(crate::Stop::Failed("a session committed after another had taken its table over".to_owned())),
+        Ok(()) => Err(Stop::Failed("a session committed after another had taken its table over".to_owned())),
         Err(e) if e.kind() == ErrorKind::Fenced => Ok(()),
-        Err(e) => Err(crate::Stop::from(e).within("a fenced commit fails with another kind than `fenced`")),
+        Err(e) => Err(Stop::from(e).within("a fenced commit fails with another kind than `fenced`")),
     }
 }
 
@@ -83,7 +84,7 @@ pub(crate) async fn a_new_session_works_while_an_old_transaction_is_open(bench: 
 }
 
 pub(crate) async fn a_fenced_end_of_a_snapshot_removes_nothing(bench: &Bench) -> Verdict {
-    let mut table = bench.table(commutator_core::SyncMode::Mirror).await?;
+    let mut table = bench.table(SyncMode::Mirror).await?;
     table.commit(&change(1, 1)).await?;
     let newer = bench.reconnect().await.open(&table.target).await?;
     let mut older = std::mem::replace(&mut table.writer, Writer::new(newer, &table.target).await?);
@@ -117,4 +118,61 @@ pub(crate) async fn peek_does_not_fence(bench: &Bench) -> Verdict {
         table.agrees_with(2).await?;
     }
     Ok(())
+}
+
+pub(crate) async fn writers_at_the_same_time_lose_and_double_nothing(bench: &Bench) -> Verdict {
+    // They fence each other all the time, so each gives up after some defeats, and one alone finishes the work.
+    const DEFEATS: usize = 12;
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let work: Vec<_> =
+            (0..60_u64).map(|n| put((n % 7).cast_signed(), at(n + 1), [("n", Value::int(n.cast_signed()))])).collect();
+        let writers = (0..3).map(|_| write_all(bench, &table.target, &work, DEFEATS));
+        for verdict in join_all(writers).await {
+            verdict?;
+        }
+        write_all(bench, &table.target, &work, 0).await?;
+        for change in &work {
+            table.model.apply(change);
+        }
+        let session = bench.reconnect().await.open(&table.target).await?;
+        table.writer = Writer::new(session, &table.target).await?;
+        table.agrees_with(if mode == SyncMode::Append { work.len() } else { 7 }).await?;
+    }
+    Ok(())
+}
+
+/// Writes what the checkpoint says is left, two changes per commit, and opens the table again after each defeat.
+async fn write_all(bench: &Bench, target: &Target, work: &[Change], defeats: usize) -> Verdict {
+    for _ in 0..=defeats {
+        match write_until_fenced(bench, target, work).await {
+            Ok(()) => return Ok(()),
+            // Of two that commit at once, one may be told to try again.
+            Err(e) if matches!(e.kind(), ErrorKind::Fenced | ErrorKind::Unavailable | ErrorKind::Throttled) => {}
+            Err(e) => return Err(Stop::from(e).within("a writer beside others")),
+        }
+    }
+    ensure!(defeats > 0, "a writer that is alone is fenced");
+    Ok(())
+}
+
+async fn write_until_fenced(bench: &Bench, target: &Target, work: &[Change]) -> Result<()> {
+    let session = bench.reconnect().await.open(target).await?;
+    let mut writer = Writer::new(session, target).await?;
+    let partition = PartitionId::new("work");
+    loop {
+        let from = writer.checkpoint.position(&partition).cloned();
+        let done = match &from {
+            Some(Position::At(offset)) => offset.order.parse().expect("the suite wrote a number"),
+            _ => 0,
+        };
+        let next = work.len().min(done + 2);
+        if next == done {
+            return Ok(());
+        }
+        let to = Position::At(Offset { order: format!("{next:04}"), resume: None });
+        let mut checkpoint: Checkpoint = writer.checkpoint.clone();
+        checkpoint.advance(&Progress::of(partition.clone(), from, to))?;
+        writer.transact(&[work[done..next].to_vec()], None, &checkpoint).await?;
+    }
 }

@@ -14,6 +14,7 @@ pub(crate) enum Fault {
     // Who may commit.
     FenceIsOff,
     FenceIsCheckedAtBegin,
+    FenceIsCheckedTooEarly,
     FencedFailsAsUnexpected,
     FencedStillEndsSnapshot,
     OpenFencesAll,

@@ -181,6 +181,9 @@ impl Transaction for DoubleTransaction<'_> {
         if !double.has(Fault::FenceIsCheckedAtBegin) {
             self.session.owns()?;
         }
+        if double.has(Fault::FenceIsCheckedTooEarly) {
+            tokio::task::yield_now().await;
+        }
         if double.has(Fault::TransactionsLock) && self._lock.is_none() {
             return Err(Error::new(ErrorKind::Unavailable, "Another transaction is open"));
         }
