@@ -101,12 +101,12 @@ def item(rng, number_of_item, version):
     return it
 
 
-def special(seed):
-    """A few items at the limits: nearly 400 KB, nested 31 deep, a thousand attributes, a NUL."""
+def special(seed, attributes):
+    """A few items at the limits: nearly 400 KB, nested 31 deep, very many attributes, a NUL."""
     rng = random.Random(seed)
     big = key(10**9) | {"title": {"S": "x" * 390_000}}
     nested = key(10**9 + 1) | {"profile": deep(30)}
-    wide = key(10**9 + 2) | {f"wide_{i}": {"N": str(i)} for i in range(1000)}
+    wide = key(10**9 + 2) | {f"wide_{i}": {"N": str(i)} for i in range(attributes)}
     nul = key(10**9 + 3) | {"title": {"S": "before\u0000after"}, "profile": {"M": {"n": {"S": "\u0000"}}}}
     empty = key(10**9 + 4) | {"title": {"S": ""}, "blob": {"B": b""}, "profile": {"M": {}}, "list": {"L": []}}
     names = key(10**9 + 5) | {name: {"S": text(rng)} for name in NAMES}

@@ -35,7 +35,7 @@ def put_all(db, table, batch):
 
 def fill(db, args):
     rng = random.Random(args.seed)
-    for item in items.special(args.seed) if args.special else []:
+    for item in items.special(args.seed, args.special) if args.special else []:
         db.put_item(TableName=args.table, Item=item)
     batches = [[items.item(rng, n, 0) for n in range(i, min(i + 25, args.items))] for i in range(0, args.items, 25)]
     with ThreadPoolExecutor(4) as pool:
@@ -76,6 +76,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--until")
-    parser.add_argument("--special", action="store_true")
+    parser.add_argument("--special", type=int, metavar="ATTRIBUTES")
     arguments = parser.parse_args()
     globals()[arguments.command](client(arguments.endpoint), arguments)

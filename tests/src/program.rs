@@ -76,9 +76,13 @@ impl Program {
     }
 }
 
-/// Returns the built program, which lies beside the folder of the test binaries.
+/// Returns the program that `COMMUTATOR_TEST_BINARY` names, or else the built one, which lies beside the folder of the test binaries.
 fn binary() -> PathBuf {
     static BUILT: std::sync::Once = std::sync::Once::new();
+    if let Some(path) = std::env::var_os("COMMUTATOR_TEST_BINARY") {
+        return path.into();
+    }
+
     let test = std::env::current_exe().expect("a running program has a path");
     let path = test.parent().and_then(Path::parent).expect("test binaries lie two folders deep").join("commutator");
     BUILT.call_once(|| {
