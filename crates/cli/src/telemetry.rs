@@ -10,10 +10,11 @@ use crate::args::{Global, LogFormat};
 
 /// Starts logging and returns where progress bars can be drawn.
 ///
-/// `RUST_LOG` replaces what `-v` says.
-pub(crate) fn start(global: Global) -> MultiProgress {
+/// `quiet` leaves out what is not a warning, unless `-v` asks for it; `RUST_LOG` replaces both.
+pub(crate) fn start(global: Global, quiet: bool) -> MultiProgress {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
     let filter = match global.verbose {
+        0 if quiet => "warn",
         0 => "warn,commutator=info,commutator_cli=info,commutator_pipeline=info,commutator_source_dynamodb=info",
         1 => "info,commutator=debug,commutator_cli=debug,commutator_pipeline=debug,commutator_source_dynamodb=debug",
         _ => "debug",

@@ -133,6 +133,9 @@ impl Reader<'_> {
                 }
                 parsed
             }
+            (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => {
+                number.as_str().replace('_', "").parse().ok().map(Value::Float)
+            }
             (Kind::Integer | Kind::Number, DeValue::Integer(number)) => {
                 let parsed = i64::from_str_radix(number.as_str(), number.radix()).ok();
                 let parsed = parsed.filter(|&number| number >= 0 || matches!(kind, Kind::Number));

@@ -108,10 +108,11 @@ fn each_mistake_has_its_message() {
             ],
         ),
         (
-            &with("[pipeline]\nid = \"a b\"\nmemory_mb = 0\n"),
+            &with("[pipeline]\nid = \"a b\"\nmemory_mb = 0\ncommit_seconds = -1\n"),
             vec![
                 "c.toml:8: `pipeline.id`: A pipeline id takes 1 to 64 ASCII letters, digits, hyphens and underscores",
                 "c.toml:9: `pipeline.memory_mb` is at least 1",
+                "c.toml:10: `pipeline.commit_seconds` is a number of seconds, 0 or more",
             ],
         ),
         (

@@ -128,7 +128,8 @@ fn unreadable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + S
 impl fmt::Display for Arrived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, rows, files, columns, sample } = self;
-        writeln!(f, "{table}: {} rows in {files} files", count(*rows))?;
+        let plural = if *files == 1 { "" } else { "s" };
+        writeln!(f, "{table}: {} rows in {files} file{plural}", count(*rows))?;
         let columns: Vec<_> = columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
         writeln!(f, "  columns: {}", columns.join(", "))?;
         for line in sample.to_string().lines().filter(|line| !line.is_empty()) {

@@ -117,7 +117,9 @@ impl Shop {
         if orders.is_empty() {
             return Ok(());
         }
-        let index = random.index(orders.len());
+        // Only the newest ones move, so that some come all the way while one watches.
+        let newest = orders.len().saturating_sub(60);
+        let index = newest + random.index(orders.len() - newest);
         let item = &mut orders[index];
         let next = match item["status"]["S"].as_str() {
             Some("placed") => "paid",

@@ -1,0 +1,149 @@
+use std::process::Stdio;
+
+use commutator_cli::demo::{Shop, lake};
+use serde_json::Value;
+
+use crate::program::Folder;
+
+/// A shop, and a folder with the configuration that reads it.
+async fn shop(until: &str) -> (Shop, Folder) {
+    let shop = Shop::open(20, 60).await.unwrap();
+    let folder = Folder::new();
+    folder.write(
+        "commutator.toml",
+        &format!(
+            "[pipeline]\nid = \"shop\"\n[source]\ntype = \"dynamodb\"\nregion = \"eu-west-1\"\nendpoint_url = \"{}\"\n\
+             access_key_id = \"a\"\nsecret_access_key = \"b\"\ntables = [\"orders\", \"cust*\"]\n\
+             [destination]\ntype = \"parquet\"\nurl = \"lake\"\ncommit_seconds = 1\n{until}",
+            shop.dynamodb().endpoint()
+        ),
+    );
+    (shop, folder)
+}
+
+fn table<'a>(said: &'a Value, name: &str) -> &'a Value {
+    let is_it = |table: &&Value| table["table"] == name || table["table"]["name"] == name || table["name"] == name;
+    said["tables"].as_array().and_then(|tables| tables.iter().find(is_it)).unwrap_or_else(|| panic!("{name}: {said}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_lives_through_every_command() {
+    let (mut shop, folder) = shop("").await;
+
+    let check = folder.run(&["check", "--json"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    assert_eq!(check.json()["passed"], true);
+
+    let found = folder.run(&["discover", "--sample", "--json"]).json();
+    assert_eq!(table(&found, "orders")["keys"][1]["name"], "order_id");
+    assert_eq!(table(&found, "orders")["stream"]["view"], "NEW_AND_OLD_IMAGES");
+    assert_eq!(table(&found, "customers")["sample"]["items"], 20);
+
+    let plan = folder.run(&["plan", "--json"]).json();
+    assert_eq!(table(&plan, "orders")["state"], "new");
+    assert!(table(&plan, "orders")["reading"]["read_units"].as_u64().is_some(), "{plan}");
+    assert_eq!(table(&folder.run(&["status", "--json"]).json(), "orders")["phase"], "not started");
+    assert!(!folder.path().join("lake").join("orders").exists(), "looking changes nothing");
+
+    let run = folder.run(&["run", "--until-caught-up", "--json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(table(&run.json(), "orders")["rows"], 60);
+    assert_eq!(table(&run.json(), "orders")["outcome"], "completed");
+
+    let status = folder.run(&["status", "--json"]).json();
+    assert_eq!(
+        (&table(&status, "orders")["phase"], &table(&status, "orders")["epoch"]),
+        (&"streaming".into(), &1.into())
+    );
+    assert!(table(&status, "orders")["left_ms"].as_u64().is_some_and(|left| left > 0), "{status}");
+    let plan = folder.run(&["plan", "--json"]).json();
+    assert_eq!(table(&plan, "orders")["state"], "exists, goes on with its changes");
+
+    (0..40).try_for_each(|_| shop.change()).unwrap();
+    let run = folder.run(&["run", "--until-caught-up"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for table in lake::look(&folder.path().join("lake")).unwrap() {
+        assert_eq!(table.rows, shop.items(&table.table) as u64, "{}", table.table);
+    }
+    for (command, says) in [
+        ("check", "All checks passed."),
+        ("discover", "NEW_AND_OLD_IMAGES"),
+        ("plan", "read units"),
+        ("status", "streaming"),
+    ] {
+        let done = folder.run(&[command]);
+        let says_it = done.out.contains(says) || (command == "plan" && done.out.contains("snapshot: complete"));
+        assert!(done.code == Some(0) && says_it, "{command}: {done:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_commits_what_is_whole_and_exits_with_zero() {
+    let (mut shop, folder) = shop("").await;
+    let mut run = folder.command(&["run"]);
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lake = folder.path().join("lake");
+    // The first commit of both tables.
+    for _ in 0..600 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        if lake::look(&lake).is_ok_and(|tables| tables.len() == 2) {
+            break;
+        }
+    }
+    shop.change().unwrap();
+    let kill = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("stopped"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_fails_does_not_stop_the_others() {
+    let (shop, folder) = shop("").await;
+    shop.dynamodb().create_table("cust_without_stream", &[("id", "S")]).unwrap();
+    let run = folder.run(&["run", "--until-caught-up", "--json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let said = run.json();
+    assert_eq!(table(&said, "orders")["outcome"], "completed");
+    let failed = table(&said, "cust_without_stream");
+    assert_eq!(failed["outcome"], "failed");
+    assert!(failed["error"]["message"].as_str().unwrap().contains("--snapshot-only"), "{failed}");
+    let check = folder.run(&["check"]);
+    assert_eq!(check.code, Some(1), "{check:?}");
+    assert!(
+        check.out.contains("FAIL  table cust_without_stream: stream") && check.out.contains("what to do: "),
+        "{check:?}"
+    );
+    assert_eq!(folder.run(&["run", "--snapshot-only"]).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_short_form_needs_no_file() {
+    let (shop, folder) = shop("").await;
+    let from = format!("dynamodb://eu-west-1/orders?endpoint={}", shop.dynamodb().endpoint());
+    let run = folder.run(&["run", "--from", &from, "--to", "./out", "--mode", "append", "--until-caught-up", "--json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(lake::look(&folder.path().join("out")).unwrap()[0].rows, 60);
+    let status = folder.run(&["status", "--from", &from, "--to", "./out", "--mode", "append", "--json"]).json();
+    assert!(status["pipeline"].as_str().unwrap().starts_with("dynamodb-eu-west-1-"), "{status}");
+    assert_eq!(table(&status, "orders")["phase"], "streaming");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_named() {
+    let (shop, folder) = shop("").await;
+    let from = format!("dynamodb://eu-west-1/no_such_table?endpoint={}", shop.dynamodb().endpoint());
+    let run = folder.run(&["run", "--from", &from, "--to", "./out", "--json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.json()["error"]["kind"], "not_found");
+    assert!(run.err.contains("no_such_table"), "{run:?}");
+
+    let to = "postgres://nobody:a-secret-word@127.0.0.1:1/db";
+    let from = from.replace("no_such_table", "orders");
+    let check = folder.run(&["check", "--from", &from, "--to", to]);
+    assert_eq!(check.code, Some(1), "{check:?}");
+    assert!(check.out.contains("FAIL") && !format!("{check:?}").contains("a-secret-word"), "{check:?}");
+}
