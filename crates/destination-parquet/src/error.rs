@@ -40,6 +40,7 @@ fn describe(error: &object_store::Error) -> Description {
             (ErrorKind::ConfigInvalid, "The destination's address or an option of it is not valid")
         }
         _ => match io_kind(error) {
+            Some(io::ErrorKind::NotFound) => MISSING,
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
                 (ErrorKind::PermissionDenied, "The folder cannot be written or read; grant the rights to it")
             }

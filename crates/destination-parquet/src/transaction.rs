@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, SyncMode, Transaction};
+use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, SyncMode, Target, Transaction};
 
 use crate::append::Append;
 use crate::buckets::Bucket;
 use crate::chain::{self, Appended};
 use crate::files::Files;
+use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
 use crate::mirror::Mirror;
 use crate::session::ParquetSession;
@@ -43,6 +44,25 @@ impl<'a> ParquetTransaction<'a> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let synced_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         Self { session, files, changes, ended: None, synced_at }
+    }
+
+    async fn try_commit(self, checkpoint: &Checkpoint) -> Result<()> {
+        let (session, next) = self.prepare(checkpoint).await?;
+        let appended = chain::append(&session.folder, &next).await;
+        session.failed = match &appended {
+            Ok(Appended::Newest) => None,
+            Ok(Appended::Taken | Appended::Superseded) => Some(ErrorKind::Fenced),
+            Err(error) => Some(error.kind()),
+        };
+        match appended? {
+            Appended::Newest => {
+                session.committed(next).await;
+                return Ok(());
+            }
+            Appended::Taken => session.remove_written().await,
+            Appended::Superseded => {}
+        }
+        Err(chain::fenced(&session.target))
     }
 
     /// Writes what the next manifest needs, and returns it.
@@ -96,9 +116,15 @@ impl Transaction for ParquetTransaction<'_> {
                 .with("table", &session.target.table));
         };
         let rows = rows(batch, &files.schema, self.synced_at).map_err(|e| e.with("table", &session.target.table))?;
-        match &mut self.changes {
+        let written = match &mut self.changes {
             Changes::Append(append) => append.write(rows, files, session.settings.file_bytes).await,
             Changes::Mirror(mirror) => mirror.write(rows, files, &session.manifest).await,
+        };
+        match written {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                Err(fenced_if_missing(&session.folder, &session.target, session.manifest.version, error).await)
+            }
         }
     }
 
@@ -108,25 +134,22 @@ impl Transaction for ParquetTransaction<'_> {
     }
 
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
-        let (session, next) = self.prepare(checkpoint).await?;
-        match chain::append(&session.folder, &next).await {
-            Ok(Appended::Newest) => {
-                session.committed(next).await;
-                Ok(())
-            }
-            Ok(Appended::Taken) => {
-                session.failed = Some(ErrorKind::Fenced);
-                session.remove_written().await;
-                Err(chain::fenced(&session.target))
-            }
-            Ok(Appended::Superseded) => {
-                session.failed = Some(ErrorKind::Fenced);
-                Err(chain::fenced(&session.target))
-            }
-            Err(error) => {
-                session.failed = Some(error.kind());
-                Err(error)
-            }
+        let (folder, target) = (self.session.folder.clone(), self.session.target.clone());
+        let version = self.session.manifest.version;
+        match self.try_commit(checkpoint).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(fenced_if_missing(&folder, &target, version, error).await),
         }
     }
+}
+
+/// Returns the error that explains why a file of ours is missing: another writer took the table over and removed it.
+async fn fenced_if_missing(folder: &Folder, target: &Target, version: u64, error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound
+        && let Ok(Some(newest)) = chain::newest(folder).await
+        && newest.version > version
+    {
+        return chain::fenced(target).with_source(error);
+    }
+    error
 }

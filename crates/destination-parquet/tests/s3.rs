@@ -27,7 +27,7 @@ pub(crate) fn config() -> Option<Config> {
 
 /// The same, or a note why the test is skipped; where the environment variable `CI` is `true` it may not be.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
-fn config_or_skip() -> Option<Config> {
+pub(crate) fn config_or_skip() -> Option<Config> {
     let config = config();
     if config.is_none() {
         assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "COMMUTATOR_TEST_S3_* are not set");

@@ -115,8 +115,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) async fn open(parquet: &Parquet, target: &Target) -> Self {
-        let session = parquet.open(target).await.unwrap();
-        Self { checkpoint: session.checkpoint().clone(), session }
+        Self::try_open(parquet, target).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(parquet: &Parquet, target: &Target) -> Result<Self> {
+        let session = parquet.open(target).await?;
+        Ok(Self { checkpoint: session.checkpoint().clone(), session })
     }
 
     /// Evolves the table for a batch, writes it and commits.
