@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{BillingMode, TableDescription};
+use aws_sdk_dynamodb::types::{BillingMode, OnDemandThroughput, ProvisionedThroughputDescription, TableDescription};
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -31,8 +31,9 @@ fn capacity(table: &TableDescription) -> f64 {
     let positive = |units: Option<i64>| units.and_then(|u| u32::try_from(u).ok()).filter(|&u| u > 0).map(f64::from);
     let on_demand =
         table.billing_mode_summary().and_then(|b| b.billing_mode()).is_some_and(|m| *m == BillingMode::PayPerRequest);
-    let provisioned = positive(table.provisioned_throughput().and_then(|p| p.read_capacity_units()));
-    let maximum = positive(table.on_demand_throughput().and_then(|t| t.max_read_request_units()));
+    let provisioned =
+        positive(table.provisioned_throughput().and_then(ProvisionedThroughputDescription::read_capacity_units));
+    let maximum = positive(table.on_demand_throughput().and_then(OnDemandThroughput::max_read_request_units));
     if on_demand { maximum } else { provisioned }.unwrap_or(ON_DEMAND_READ_UNITS)
 }
 

@@ -17,7 +17,7 @@ pub(crate) async fn check(source: &Connected) -> CheckReport {
         report.skip("tables", "there are no credentials to ask with");
         return report;
     }
-    let names = match discover::tables(&source.client, &source.config.tables).await {
+    let names = match discover::tables(&source.short, &source.config.tables).await {
         Ok(names) => names,
         Err(error) => {
             let remedy = remedy(&error, "dynamodb:ListTables on *, or name the tables without patterns");
@@ -69,7 +69,7 @@ fn hint(access_key_id: &str) -> String {
 }
 
 async fn table(source: &Connected, name: &TableName, report: &mut CheckReport) {
-    let client = &source.client;
+    let client = &source.short;
     let describe = format!("table {name}: describe");
     let described = match discover::describe(client, name).await {
         Ok(described) => {
@@ -98,7 +98,7 @@ async fn scan(source: &Connected, name: &TableName, report: &mut CheckReport) {
         limit: Some(1),
     };
     let check = format!("table {name}: scan");
-    match source.client.scan(&request).await {
+    match source.short.scan(&request).await {
         Ok(_) => report.pass(check, ""),
         Err(failure) => {
             let error = Error::from(failure);

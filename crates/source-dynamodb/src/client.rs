@@ -61,9 +61,9 @@ pub(crate) fn http_client() -> SharedHttpClient {
 
 impl Client {
     /// Makes the clients; `aws` has the credentials, the region and the HTTP client.
-    pub(crate) fn new(aws: &SdkConfig, config: &Config, tuning: &Tuning) -> Self {
+    pub(crate) fn new(aws: &SdkConfig, config: &Config, tuning: &Tuning, attempts: u32) -> Self {
         let retry = RetryConfig::standard()
-            .with_max_attempts(tuning.attempts)
+            .with_max_attempts(attempts)
             .with_initial_backoff(tuning.first_backoff)
             .with_max_backoff(tuning.longest_backoff);
         let timeout = TimeoutConfig::builder()

@@ -84,7 +84,7 @@ pub struct AssumeRole {
     /// Roles that are assumed one after the other, each by the one before; the last one reads. Only the first role may have a
     /// chain. Default: none.
     #[serde(default)]
-    pub chain: Vec<AssumeRole>,
+    pub chain: Vec<Self>,
 }
 
 /// A role that is assumed with an identity token (`AssumeRoleWithWebIdentity`).
@@ -104,7 +104,7 @@ pub struct WebIdentity {
 }
 
 impl Config {
-    /// Returns everything that is wrong with the values, as sentences; nothing is asked of AWS.
+    /// Returns everything that is wrong with the values, as sentences that begin with the key; nothing is asked of AWS.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.table_problems(&mut problems);
@@ -174,7 +174,7 @@ impl Config {
         ];
         let named: Vec<_> = ways.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
         if named.len() > 1 {
-            problems.push(format!("only one of {} can be used", named.join(" and ")));
+            problems.push(format!("{} cannot be used together: choose one", named.join(" and ")));
         }
         if let Some(web) = &self.web_identity {
             role_problems(

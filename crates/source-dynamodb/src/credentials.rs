@@ -20,6 +20,7 @@ use commutator_core::{Error, ErrorKind, Result, Retry};
 use crate::client::{http_client, provider};
 use crate::config::{AssumeRole, Config};
 use crate::error::find;
+use crate::renewal::Renewing;
 use crate::tuning::Tuning;
 use crate::web_identity::WebIdentityProvider;
 
@@ -27,11 +28,12 @@ const DEFAULT_SESSION: &str = "commutator";
 
 /// Loads region and credentials; nothing is asked of STS yet.
 ///
-/// Sessions are fetched when a call needs them and again before they end, once for all clients that share the result.
+/// Sessions are fetched when a call needs them and again before they end, once for everybody who shares the result.
 pub(crate) async fn load(config: &Config, tuning: &Tuning) -> Result<SdkConfig> {
+    // The provider keeps the credentials; what the SDK keeps on top of it must not outlive them.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
-        .identity_cache(IdentityCache::lazy().buffer_time(tuning.credentials_ahead).build());
+        .identity_cache(IdentityCache::no_cache());
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -41,19 +43,21 @@ pub(crate) async fn load(config: &Config, tuning: &Tuning) -> Result<SdkConfig> 
     if let Some(keys) = static_keys(config) {
         loader = loader.credentials_provider(keys);
     }
-    let mut aws = loader.load().await;
+    let mut aws = Box::pin(loader.load()).await;
     if aws.region().is_none() {
         aws = with_region(aws, config)?;
     }
+    let found = provider(&aws)?;
+    aws = with_provider(&aws, found, tuning);
     if let Some(web) = &config.web_identity {
         let provider =
             WebIdentityProvider::new(web, &sts_config(&aws, config), session_name(web.session_name.as_ref()));
-        aws = with_provider(&aws, SharedCredentialsProvider::new(provider));
+        aws = with_provider(&aws, provider, tuning);
     }
     if let Some(first) = &config.assume_role {
         for role in std::iter::once(first).chain(&first.chain) {
             let assumed = Assumed::new(role, &sts_config(&aws, config), provider(&aws)?).await;
-            aws = with_provider(&aws, SharedCredentialsProvider::new(assumed));
+            aws = with_provider(&aws, assumed, tuning);
         }
     }
     Ok(aws)
@@ -106,8 +110,9 @@ fn sts_config(aws: &SdkConfig, config: &Config) -> SdkConfig {
     }
 }
 
-fn with_provider(aws: &SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {
-    aws.to_builder().credentials_provider(provider).build()
+fn with_provider(aws: &SdkConfig, provider: impl ProvideCredentials + 'static, tuning: &Tuning) -> SdkConfig {
+    let renewing = Renewing::new(SharedCredentialsProvider::new(provider), tuning.credentials_ahead);
+    aws.to_builder().credentials_provider(SharedCredentialsProvider::new(renewing)).build()
 }
 
 fn session_name(name: Option<&String>) -> String {

@@ -79,7 +79,10 @@ fn keys(name: &TableName, table: &aws::TableDescription) -> Result<Vec<Column>> 
 
 fn billing(table: &aws::TableDescription) -> String {
     let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    let units = table.provisioned_throughput().and_then(|p| p.read_capacity_units()).unwrap_or(0);
+    let units = table
+        .provisioned_throughput()
+        .and_then(aws::ProvisionedThroughputDescription::read_capacity_units)
+        .unwrap_or(0);
     match mode {
         Some(BillingMode::PayPerRequest) => "on demand".to_owned(),
         _ => format!("provisioned, {units} read units"),

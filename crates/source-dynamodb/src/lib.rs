@@ -25,6 +25,7 @@ mod facts;
 mod outlet;
 mod raw;
 mod read;
+mod renewal;
 mod snapshot;
 mod source;
 mod stream;

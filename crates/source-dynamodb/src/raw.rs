@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, Error as OutputError, Output,
+    BeforeDeserializationInterceptorContextMut, Error as OutputError, FinalizerInterceptorContextRef, Output,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::body::SdkBody;
@@ -23,6 +24,9 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 
 const CRC_HEADER: &str = "x-amz-crc32";
+
+/// Attempts are retried quietly, but people should see that a run stands still.
+const LOUD_ATTEMPTS: u32 = 6;
 
 /// Where the body of one call is put.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +72,24 @@ impl Intercept for TakeBody {
         if context.response().status().is_success() {
             let deserializer = BodyDeserializer { slot: self.slot.clone(), empty: self.empty };
             cfg.interceptor_state().store_put(SharedResponseDeserializer::new(deserializer));
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(Err(error)) = context.output_or_error() {
+            let attempt = cfg.load::<RequestAttempts>().map_or(0, RequestAttempts::attempts);
+            let status = context.response().map(|response| response.status().as_u16());
+            if attempt.is_multiple_of(LOUD_ATTEMPTS) {
+                tracing::warn!(attempt, status, %error, "a page still cannot be read");
+            } else {
+                tracing::debug!(attempt, status, %error, "a page could not be read");
+            }
         }
         Ok(())
     }
@@ -144,5 +166,5 @@ impl StdError for BodyNotLoaded {}
 
 /// Returns whether a call must be made anew.
 pub(crate) fn must_start_over(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |&e| e.source()).any(|e| e.is::<StartOver>())
+    std::iter::successors(Some(error), |&e| e.source()).any(<dyn StdError>::is::<StartOver>)
 }

@@ -60,7 +60,7 @@ struct Work {
 /// Starts reading a table; see [`Source::read`](commutator_core::Source::read).
 pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<SourceStream> {
     let ReadRequest { table: name, from: checkpoint, until } = request;
-    let raw = source.client.describe_table(&name).await?;
+    let raw = source.short.describe_table(&name).await?;
     let description = discover::describe_from(&name, &raw)?;
     let now_ms = source.clock.now_ms();
     let concurrency = source.config.scan_concurrency.unwrap_or(8);
@@ -98,7 +98,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         }
     } else {
         let arn = discover::followable(&description)?;
-        let stream = table.client.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &table.name)))?;
+        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &table.name)))?;
         let listed = listed_shards(stream.shards());
         match begin(&checkpoint, begins, arn, &listed, now_ms)? {
             Beginning::Lost(gap) => return Ok(lost(gap)),
@@ -110,6 +110,10 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         }
     }
     if let (true, Some(plan)) = (begins, &plan) {
+        let clear = Plan::clear(&checkpoint);
+        if !clear.is_empty() {
+            first.insert(0, clear);
+        }
         let number = |name: &str, value: String| (name.to_owned(), value);
         let facts = [
             number(facts::SNAPSHOT_STARTED_AT, now_ms.to_string()),
@@ -117,9 +121,11 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
             number(facts::SEGMENTS, plan.segments().to_string()),
             number(facts::SEGMENTS_DONE, "0".to_owned()),
         ];
-        match first.last_mut() {
-            Some(last) => last.facts.extend(facts),
-            None => first.push(Progress { facts: facts.into_iter().collect(), ..Progress::default() }),
+        if first.is_empty() {
+            first.push(Progress::default());
+        }
+        if let Some(last) = first.last_mut() {
+            last.facts.extend(facts);
         }
     }
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));

@@ -22,7 +22,10 @@ pub struct DynamoDb(Arc<Connected>);
 pub(crate) struct Connected {
     pub(crate) config: Config,
     pub(crate) aws: SdkConfig,
+    /// For reading: it tries for minutes.
     pub(crate) client: Client,
+    /// For calls that somebody waits for: it gives up soon.
+    pub(crate) short: Client,
     pub(crate) budget: Budget,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
@@ -39,19 +42,27 @@ impl DynamoDb {
         clock: Arc<dyn Clock>,
         tuning: Tuning,
     ) -> Result<Self> {
-        let aws = credentials::load(&config, &tuning).await?;
-        let client = Client::new(&aws, &config, &tuning);
-        Ok(Self(Arc::new(Connected { config, aws, client, budget, clock, tuning })))
+        let aws = Box::pin(credentials::load(&config, &tuning)).await?;
+        let client = Client::new(&aws, &config, &tuning, tuning.attempts);
+        let short = Client::new(&aws, &config, &tuning, tuning.short_attempts);
+        Ok(Self(Arc::new(Connected { config, aws, client, short, budget, clock, tuning })))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn connected(&self) -> &Connected {
+        &self.0
     }
 
     /// Returns the AWS configuration with which the tables are read: region, HTTP client and credentials.
     ///
-    /// Its credentials are those of the last role if roles are assumed, and are refreshed whenever they are asked for.
+    /// Its credentials are those of the last role if roles are assumed.
     pub fn aws_config(&self) -> &SdkConfig {
         &self.0.aws
     }
 
     /// Returns the credentials with which the tables are read, for a destination on S3 that shall use the same.
+    ///
+    /// The provider keeps them and fetches new ones before they end, so it may be asked for every request.
     pub fn credentials(&self) -> Result<SharedCredentialsProvider> {
         client::provider(&self.0.aws)
     }
@@ -64,7 +75,7 @@ impl Source for DynamoDb {
     }
 
     async fn discover(&self) -> Result<Vec<TableDescription>> {
-        discover::discover(&self.0.client, &self.0.config.tables).await
+        discover::discover(&self.0.short, &self.0.config.tables).await
     }
 
     async fn read(&self, request: ReadRequest) -> Result<SourceStream> {

@@ -9,9 +9,11 @@ pub(crate) struct Tuning {
     pub(crate) first_backoff: Duration,
     /// The longest pause between two attempts.
     pub(crate) longest_backoff: Duration,
-    /// After so many attempts of one call its table fails, and is read again from its checkpoint by whoever runs it.
+    /// After so many attempts to read a page its table fails, and is read again from its checkpoint by whoever runs it.
     pub(crate) attempts: u32,
-    /// How long before their end credentials are fetched anew; the SDK shortens it by a random share of up to a half.
+    /// The same for calls that somebody waits for: descriptions and checks.
+    pub(crate) short_attempts: u32,
+    /// How long before their end credentials are fetched anew.
     pub(crate) credentials_ahead: Duration,
     /// The shortest time between two `GetRecords` of one shard: the service allows five per second.
     pub(crate) poll_apart: Duration,
@@ -34,15 +36,16 @@ impl Default for Tuning {
         Self {
             first_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(20),
-            attempts: 40,
-            credentials_ahead: Duration::from_secs(120),
+            attempts: 24,
+            short_attempts: 5,
+            credentials_ahead: Duration::from_mins(2),
             poll_apart: Duration::from_millis(200),
             idle_poll: Duration::from_secs(5),
             relist: Duration::from_secs(30),
             confirm: Duration::from_millis(500),
             lag: Duration::from_secs(5),
-            caught_up: Duration::from_secs(60),
-            iterator_age: Duration::from_secs(600),
+            caught_up: Duration::from_mins(1),
+            iterator_age: Duration::from_mins(10),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use commutator_core::{Checkpoint, Error, ErrorKind, PartitionId, Position, Progress, Result};
+use commutator_core::{Checkpoint, Error, ErrorKind, PartitionId, Position, Progress, Result, Span};
 
 use crate::facts;
 
@@ -85,6 +85,18 @@ impl Plan {
         Ok(Some(plan))
     }
 
+    /// Returns what takes the segments of an earlier snapshot out of a checkpoint, so that another one can begin.
+    pub(crate) fn clear(checkpoint: &Checkpoint) -> Progress {
+        let mut progress = Progress::default();
+        for (id, position) in checkpoint.partitions().iter().filter(|(id, _)| is_segment(id)) {
+            if *position != Position::End {
+                progress.spans.insert(id.clone(), Span { from: Some(position.clone()), to: Position::End });
+            }
+            progress.forget.insert(id.clone());
+        }
+        progress
+    }
+
     /// Returns into how many segments the table is cut.
     pub(crate) fn segments(&self) -> u32 {
         self.segments
@@ -98,7 +110,7 @@ impl Plan {
     /// Notes that a segment's last page was sent; returns the segments to forget, if there are enough.
     pub(crate) fn ended(&mut self, segment: u32) -> Option<Progress> {
         self.ended.insert(segment);
-        let row = (self.done_below..).take_while(|i| self.ended.contains(i)).count();
+        let row = (self.done_below..self.segments).take_while(|i| self.ended.contains(i)).count();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         if row < FORGET_STEP {
             return None;

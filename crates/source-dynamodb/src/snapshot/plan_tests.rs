@@ -1,6 +1,6 @@
 use super::*;
 
-use commutator_core::{Offset, Span};
+use commutator_core::Offset;
 
 const GB: u64 = 1 << 30;
 
@@ -56,7 +56,11 @@ fn a_snapshot_goes_on_with_the_segments_that_are_left() {
 fn the_next_epoch_takes_its_own_snapshot() {
     let mut checkpoint = begun(3);
     read(&mut checkpoint, 0, 3, Position::End);
-    assert_eq!(Plan::resume(&checkpoint.next_epoch(|_| true)).unwrap(), None);
+    read(&mut checkpoint, 1, 3, at("1"));
+    let mut next = checkpoint.next_epoch(|_| true);
+    assert_eq!(Plan::resume(&next).unwrap(), None);
+    next.advance(&Plan::clear(&next)).unwrap();
+    assert!(next.partitions().is_empty());
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub(crate) async fn scan(
         scanner.capacity.settle(taken, page.read_units);
         last_cost = page.read_units.or(last_cost);
         page_number += 1;
+        tracing::trace!(table = %table.name, %partition, page_number, items = page.items, "page read");
         let to = match &page.last_key {
             None => Position::End,
             Some(key) => {

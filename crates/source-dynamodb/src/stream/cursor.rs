@@ -156,9 +156,9 @@ mod tests {
     fn an_old_iterator_is_thrown_away() {
         let (mut cursor, now) = (Cursor::new("s", Position::Start, None), Instant::now());
         cursor.set_iterator(Some("i".to_owned()), now);
-        let longest = Duration::from_secs(600);
+        let longest = Duration::from_mins(10);
         assert_eq!(cursor.iterator(now + Duration::from_secs(599), longest).as_deref(), Some("i"));
-        assert_eq!(cursor.iterator(now + Duration::from_secs(600), longest), None);
+        assert_eq!(cursor.iterator(now + Duration::from_mins(10), longest), None);
         assert_eq!(cursor.iterator(now, longest), None);
     }
 }

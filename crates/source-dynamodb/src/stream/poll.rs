@@ -87,6 +87,9 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
         let ended = page.next_iterator.is_none();
         cursor.set_iterator(page.next_iterator, Instant::now());
         let to = cursor.after_page(page.last_sequence, ended);
+        if page.dropped > 0 {
+            tracing::debug!(partition = %cursor.partition, dropped = page.dropped, "records that are known were left out");
+        }
         if page.records == 0 {
             cursor.tip.empty_page(begun, begun_ms);
         } else {

@@ -152,11 +152,6 @@ impl Shards {
         self.positions.iter().filter(|(_, position)| **position != Position::End).map(|(id, _)| id)
     }
 
-    /// Returns where a shard stands.
-    pub(crate) fn position(&self, id: &str) -> Option<&Position> {
-        self.positions.get(id)
-    }
-
     fn lineage(&self) -> Lineage {
         let known = |position: &Position| if *position == Position::End { Known::Ended } else { Known::Unfinished };
         let known = self.positions.iter().map(|(id, position)| (id.clone(), known(position))).collect();

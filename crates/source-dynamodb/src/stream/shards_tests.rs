@@ -88,7 +88,6 @@ fn an_end_is_forgotten_after_several_listings_without_it() {
         assert_eq!(shards.list(listing.clone(), false).forget, Vec::<String>::new());
     }
     assert_eq!(shards.list(without.clone(), false).forget, ["a"]);
-    assert_eq!(shards.position("a"), None);
     assert_eq!(shards.list(without, false), Listed::default(), "b stays readable without a");
     assert_eq!(started(&mut shards), ["b"]);
 }

@@ -1,6 +1,12 @@
 //! Tests of the whole source against servers of the test's own.
 
+mod check;
+mod dynamodb_local;
 mod fake;
+mod faults;
 mod read;
+mod roles;
 mod server;
 mod snapshot;
+mod stream;
+mod sts;

@@ -80,9 +80,17 @@ impl Running {
         };
         change(&mut config);
         config.validate().unwrap();
-        let source =
-            DynamoDb::connect_with(config, Budget::new(1 << 24), Arc::new(FixedClock(now_ms)), tuning).await.unwrap();
+        let connecting = DynamoDb::connect_with(config, Budget::new(1 << 24), Arc::new(FixedClock(now_ms)), tuning);
+        let source = Box::pin(connecting).await.unwrap();
         Self { source, fake, _server: server }
+    }
+
+    pub(super) fn client(&self) -> &crate::client::Client {
+        &self.source.connected().client
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.source.connected().budget
     }
 
     pub(super) async fn stream(&self, from: &Checkpoint, until: Until) -> Result<SourceStream, Error> {

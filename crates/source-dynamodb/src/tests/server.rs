@@ -33,8 +33,18 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: String,
     pub(super) crc: Crc,
-    /// Closes the connection half-way through the body.
-    pub(super) cut: bool,
+    pub(super) sent: Sent,
+}
+
+/// How much of a reply is sent before the connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// All of it, and it stays open.
+    Whole,
+    /// The head and half of the body.
+    Half,
+    /// Nothing.
+    Nothing,
 }
 
 /// Which CRC header goes with a reply.
@@ -47,7 +57,7 @@ pub(super) enum Crc {
 
 impl Reply {
     pub(super) fn ok(body: impl Into<String>) -> Self {
-        Self { status: 200, body: body.into(), crc: Crc::Right, cut: false }
+        Self { status: 200, body: body.into(), crc: Crc::Right, sent: Sent::Whole }
     }
 
     pub(super) fn json(value: &serde_json::Value) -> Self {
@@ -126,11 +136,15 @@ async fn serve(mut socket: TcpStream, answer: &(dyn Fn(Request) -> Reply + Send 
             reply.status,
             reply.body.len()
         );
-        socket.write_all(head.as_bytes()).await?;
-        if reply.cut {
-            socket.write_all(&reply.body.as_bytes()[..reply.body.len() / 2]).await?;
-            return socket.shutdown().await;
+        // In one piece: two small writes would wait for each other's acknowledgement.
+        match reply.sent {
+            Sent::Whole => socket.write_all(format!("{head}{}", reply.body).as_bytes()).await?,
+            Sent::Half => {
+                let half = &reply.body[..reply.body.len() / 2];
+                socket.write_all(format!("{head}{half}").as_bytes()).await?;
+                return socket.shutdown().await;
+            }
+            Sent::Nothing => return socket.shutdown().await,
         }
-        socket.write_all(reply.body.as_bytes()).await?;
     }
 }

@@ -42,3 +42,106 @@ async fn a_stream_is_read_together_with_the_snapshot() {
     assert_eq!(outcome.sorted_ids(), ["a", "r1", "r2", "r3"]);
     assert_eq!(outcome.lags.last(), Some(&0));
 }
+
+#[tokio::test]
+async fn the_shards_positions_and_facts_come_before_the_first_scan() {
+    let run = Running::new(Fake::new(|state| {
+        state.segments = vec![pages(&[&["a"]])];
+        state.shards = vec![Shard::new("s0", None, &[&[1]]), Shard::new("s1", Some("s0"), &[])];
+    }))
+    .await;
+    let outcome = run.read_rows(&Checkpoint::default(), 1).await;
+    let first = &outcome.batches[0];
+    assert_eq!(first.rows, 0);
+    let spans: Vec<_> = first.progress.spans.keys().map(commutator_core::PartitionId::as_str).collect();
+    assert_eq!(spans, ["shard/s0", "shard/s1"]);
+    let facts: Vec<_> = first.progress.facts.keys().map(String::as_str).collect();
+    assert_eq!(facts, ["segments", "segments_done", "snapshot_epoch", "snapshot_started_at", "stream_arn"]);
+    let requests = run.fake.with(|state| state.log.clone());
+    let first_scan = requests.iter().position(|line| line.starts_with("Scan")).unwrap();
+    let listing = requests.iter().position(|line| line == "DescribeStream").unwrap();
+    assert!(listing < first_scan);
+}
+
+#[tokio::test]
+async fn a_snapshot_alone_makes_no_call_to_the_stream() {
+    let run = Running::new(Fake::new(|state| {
+        two_segments(state);
+        state.view = None;
+    }))
+    .await;
+    let outcome = run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
+    assert_eq!(outcome.sorted_ids(), ["a", "b", "c", "d"]);
+    assert!(outcome.checkpoint.snapshot_ended());
+    assert!(run.fake.with(|state| state.log.iter().all(|l| l.starts_with("Scan") || l.starts_with("DescribeTable"))));
+    let error = run.read(&outcome.checkpoint, Until::CaughtUp).await.error.unwrap();
+    assert!(error.message().contains("--snapshot-only"), "{error}");
+}
+
+#[tokio::test]
+async fn after_a_snapshot_alone_the_stream_is_read_from_its_beginning() {
+    let run = Running::new(Fake::new(|state| {
+        state.segments = vec![pages(&[&["a"]])];
+        state.shards = vec![Shard::new("s0", None, &[&[1]])];
+    }))
+    .await;
+    let alone = run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
+    assert_eq!(alone.ids(), ["a"]);
+    let both = run.read(&alone.checkpoint, Until::CaughtUp).await.expect_end();
+    assert_eq!(both.ids(), ["r1"]);
+}
+
+#[tokio::test]
+async fn a_cut_snapshot_goes_on_at_the_page_with_the_number_of_segments_it_began_with() {
+    let fake = Fake::new(|state| {
+        state.segments = vec![pages(&[&["a"], &["b"], &["c"]]), pages(&[&["d"], &["e"]])];
+    });
+    let run = Running::configured(fake, super::read::NOW_MS, super::read::fast(), |config| {
+        config.segments = Some(2);
+        config.scan_concurrency = Some(1);
+    })
+    .await;
+    let mut checkpoint = Checkpoint::default();
+    let mut ids = Vec::new();
+    // Each run is cut after one row, wherever that is; the next one is configured for another number of segments.
+    for _ in 0..5 {
+        let cut = run.read_rows(&checkpoint, 1).await;
+        ids.extend(cut.ids().into_iter().map(str::to_owned));
+        checkpoint = cut.checkpoint;
+    }
+    assert_eq!(ids, ["a", "b", "c", "d", "e"]);
+    run.fake.with(|state| state.log.clear());
+    let other = Running::configured(run.fake.clone(), super::read::NOW_MS, super::read::fast(), |config| {
+        config.segments = Some(5);
+    })
+    .await;
+    let rest = other.read(&checkpoint, Until::CaughtUp).await.expect_end();
+    assert_eq!(rest.ids(), Vec::<&str>::new());
+    assert!(rest.checkpoint.snapshot_ended());
+    assert_eq!(run.fake.requests("Scan"), Vec::<String>::new(), "both segments had ended");
+}
+
+#[tokio::test]
+async fn an_epoch_that_begins_clears_what_is_left_of_the_one_before() {
+    let run = Running::configured(Fake::new(two_segments), super::read::NOW_MS, super::read::fast(), |config| {
+        config.segments = Some(2);
+    })
+    .await;
+    let cut = run.read_rows(&Checkpoint::default(), 1).await;
+    let next = cut.checkpoint.next_epoch(|_| true);
+    let outcome = run.read(&next, Until::CaughtUp).await.expect_end();
+    assert_eq!(outcome.sorted_ids(), ["a", "b", "c", "d"]);
+    let snapshot = OrderKey::snapshot(next.epoch()).to_string();
+    assert!(outcome.rows.iter().all(|(_, _, order)| *order == snapshot));
+}
+
+#[tokio::test]
+async fn a_consistent_snapshot_asks_for_consistent_reads() {
+    let run = Running::configured(Fake::new(two_segments), super::read::NOW_MS, super::read::fast(), |config| {
+        config.consistent_read = true;
+    })
+    .await;
+    run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
+    let scans = run.fake.requests("Scan");
+    assert!(!scans.is_empty() && scans.iter().all(|line| line.ends_with("consistent")), "{scans:?}");
+}
