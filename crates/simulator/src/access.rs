@@ -153,8 +153,14 @@ impl Access {
         let refuse = |status: u16, dynamodb: &'static str, query: &'static str, text: &str| {
             Err(if sts { Error::new(403, query, text) } else { Error::new(status, dynamodb, text) })
         };
-        let invalid =
-            || refuse(400, "UnrecognizedClientException", "InvalidClientTokenId", "The security token included in the request is invalid.");
+        let invalid = || {
+            refuse(
+                400,
+                "UnrecognizedClientException",
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid.",
+            )
+        };
         if !self.enforced {
             return Ok(signed.access_key_id().unwrap_or("anonymous").to_owned());
         }
@@ -164,7 +170,9 @@ impl Access {
         };
         let session = self.sessions.get(id);
         let (secret, who) = match (session, self.users.get(id)) {
-            (Some(session), _) if signed.token() == Some(session.token.as_str()) => (&session.secret, session.role.clone()),
+            (Some(session), _) if signed.token() == Some(session.token.as_str()) => {
+                (&session.secret, session.role.clone())
+            }
             (None, Some(secret)) if signed.token().is_none() => (secret, id.to_owned()),
             _ => return invalid(),
         };
@@ -197,7 +205,8 @@ impl Access {
     pub(crate) fn assume(&mut self, request: &RoleRequest<'_>, caller: &str, now: u64) -> Result<Issued> {
         let action = if request.token.is_some() { "AssumeRoleWithWebIdentity" } else { "AssumeRole" };
         let denied = || {
-            let text = format!("User: {caller} is not authorized to perform: sts:{action} on resource: {}", request.role);
+            let text =
+                format!("User: {caller} is not authorized to perform: sts:{action} on resource: {}", request.role);
             Error::new(403, "AccessDenied", text)
         };
         let role = self.roles.get(request.role).ok_or_else(denied)?;

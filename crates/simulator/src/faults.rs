@@ -66,11 +66,15 @@ impl Fault {
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level.",
             ),
-            Self::ThrottleAccount => Error::new(400, "ThrottlingException", "Rate of requests exceeds the allowed throughput."),
+            Self::ThrottleAccount => {
+                Error::new(400, "ThrottlingException", "Rate of requests exceeds the allowed throughput.")
+            }
             Self::InternalError if sts => Error::new(500, "InternalFailure", "An internal error occurred."),
             Self::InternalError => Error::new(500, "InternalServerError", "Internal server error"),
             Self::Unavailable => Error::new(503, "ServiceUnavailable", "The service is temporarily unavailable."),
-            Self::ExpiredToken if sts => Error::new(403, "ExpiredToken", "The security token included in the request is expired"),
+            Self::ExpiredToken if sts => {
+                Error::new(403, "ExpiredToken", "The security token included in the request is expired")
+            }
             Self::ExpiredToken => {
                 Error::new(400, "ExpiredTokenException", "The security token included in the request is expired")
             }
@@ -202,7 +206,13 @@ impl Injector {
     }
 
     /// Decides about a request, the n-th of its lane.
-    pub(crate) fn decide(&mut self, operation: Operation, (lane, number): (&str, u64), now: u64, dice: Dice) -> Option<Fault> {
+    pub(crate) fn decide(
+        &mut self,
+        operation: Operation,
+        (lane, number): (&str, u64),
+        now: u64,
+        dice: Dice,
+    ) -> Option<Fault> {
         let call = self.calls.entry(operation).or_default();
         *call += 1;
         let row = self.rows.get(lane).copied().unwrap_or_default();

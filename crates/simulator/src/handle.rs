@@ -47,9 +47,8 @@ impl TableHandle {
     pub fn set(&self, item: &Item) -> Result<Written> {
         let key = self.key_of(item)?;
         let attributes = item.iter().filter(|(name, _)| key.get(name).is_none());
-        let changed = attributes.fold(self.get(&key)?.unwrap_or(key.clone()), |item, (name, value)| {
-            item.with(name, value.clone())
-        });
+        let changed = attributes
+            .fold(self.get(&key)?.unwrap_or(key.clone()), |item, (name, value)| item.with(name, value.clone()));
         self.put(changed)
     }
 
@@ -100,9 +99,7 @@ impl TableHandle {
         let now = self.simulator.clock().now_ms();
         let time = format!("{}.{:03}001", now / 1000, now % 1000);
         let time = time.parse().map_or(Value::Null, Value::N);
-        item.with("aws:rep:deleting", deleting)
-            .with("aws:rep:updatetime", time)
-            .with("aws:rep:updateregion", region)
+        item.with("aws:rep:deleting", deleting).with("aws:rep:updatetime", time).with("aws:rep:updateregion", region)
     }
 
     /// Returns an item by its key.
@@ -208,7 +205,10 @@ impl TableHandle {
     pub fn forget(&self, shard: &str) -> Result<()> {
         let (mut state, _) = self.simulator.state();
         state.with_stream(&self.name, |stream, _, _| match stream.shards.get(shard) {
-            Some(found) if !found.is_open() => Ok(drop(stream.shards.remove(shard))),
+            Some(found) if !found.is_open() => {
+                stream.shards.remove(shard);
+                Ok(())
+            }
             Some(_) => Err(Error::validation(format!("Shard {shard} is open"))),
             None => Err(Error::not_found("Shard does not exist")),
         })

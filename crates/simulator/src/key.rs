@@ -95,7 +95,8 @@ impl KeySchema {
     pub(crate) fn to_json(&self) -> (Json, Json) {
         let names = ["HASH", "RANGE"].iter().zip(self.attributes());
         let schema = names.map(|(kind, (name, _))| json!({"AttributeName": name, "KeyType": kind})).collect();
-        let types = self.attributes().map(|(name, t)| json!({"AttributeName": name, "AttributeType": t.name()})).collect();
+        let types =
+            self.attributes().map(|(name, t)| json!({"AttributeName": name, "AttributeType": t.name()})).collect();
         (Json::Array(schema), Json::Array(types))
     }
 
@@ -156,9 +157,7 @@ fn part(item: &Item, (name, kind): &(String, KeyType)) -> Result<Part> {
         (Some(Value::S(text)), KeyType::S) => Ok(Part::S(text.clone())),
         (Some(Value::N(number)), KeyType::N) => Ok(Part::N(number.clone())),
         (Some(Value::B(bytes)), KeyType::B) => Ok(Part::B(bytes.clone())),
-        _ => Err(Error::validation(
-            "One or more parameter values were invalid: Type mismatch for key".to_owned(),
-        )),
+        _ => Err(Error::validation("One or more parameter values were invalid: Type mismatch for key".to_owned())),
     }
 }
 

@@ -30,7 +30,7 @@
 //! | `faults`, `settings` | what goes wrong, and what is merely unusual |
 //! | `replay` | pages from memory, for benchmarks |
 //!
-//! What is not simulated: secondary indexes, transactions, conditions, filters and projections, Query, PartiQL, backups and exports, Kinesis
+//! What is not simulated: secondary indexes, transactions, conditions, filters and projections, Query, `PartiQL`, backups and exports, Kinesis
 //! streams, capacity limits (inject throttling instead), and tables or streams that are on their way from one status to another. Requests for
 //! them are refused by name. It was compared with `DynamoDB` Local where that has the feature (`tests/main/parity.rs`), never with AWS.
 

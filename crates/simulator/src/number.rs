@@ -19,10 +19,11 @@ pub struct Number {
 }
 
 impl Number {
-    /// Returns how many bytes it has in an item: one per two digits, paired from the decimal point, and one more.
+    /// Returns how many bytes it has in an item: one per two digits, paired from the decimal point, one for a minus, and one more.
     pub(crate) fn size(&self) -> usize {
         let odd = usize::from(self.point.rem_euclid(2) == 1);
-        if self.digits.is_empty() { 1 } else { (self.digits.len() + odd).div_ceil(2) + 1 }
+        let digits = (self.digits.len() + odd).div_ceil(2);
+        if self.digits.is_empty() { 1 } else { digits + usize::from(self.negative) + 1 }
     }
 }
 
@@ -149,7 +150,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_out_of_range_is_refused() {
-        for bad in ["", "abc", " 1", "1e", "NaN", "1_0", "0x1", "1.2.3", "-", ".", "1E126", "1E-131", "--1", "1e99999999999"] {
+        for bad in
+            ["", "abc", " 1", "1e", "NaN", "1_0", "0x1", "1.2.3", "-", ".", "1E126", "1E-131", "--1", "1e99999999999"]
+        {
             assert_eq!(bad.parse::<Number>().unwrap_err().code(), "ValidationException", "{bad}");
         }
         assert!("123456789012345678901234567890123456789".parse::<Number>().is_err());
@@ -157,7 +160,8 @@ mod tests {
 
     #[test]
     fn order_is_numeric() {
-        let sorted = ["-1E125", "-2", "-1.5", "-1", "-0.3", "0", "1E-130", "0.3", "1", "1.5", "2", "10", "12", "12.3", "1E125"];
+        let sorted =
+            ["-1E125", "-2", "-1.5", "-1", "-0.3", "0", "1E-130", "0.3", "1", "1.5", "2", "10", "12", "12.3", "1E125"];
         for pair in sorted.windows(2) {
             assert!(number(pair[0]) < number(pair[1]), "{pair:?}");
         }
@@ -165,7 +169,9 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_documented_rule() {
-        for (text, bytes) in [("0", 1), ("1", 2), ("12", 2), ("1.1", 3), ("1000", 2), ("123", 3), ("-0.01", 2)] {
+        for (text, bytes) in
+            [("0", 1), ("1", 2), ("12", 2), ("1.1", 3), ("1000", 2), ("123", 3), ("-0.01", 3), ("-123.45", 5)]
+        {
             assert_eq!(number(text).size(), bytes, "{text}");
         }
     }

@@ -59,31 +59,31 @@ impl Operation {
     /// Returns AWS' name, such as `GetRecords`.
     pub fn name(self) -> &'static str {
         match self {
-            O::BatchWriteItem => "BatchWriteItem",
-            O::CreateTable => "CreateTable",
-            O::DeleteItem => "DeleteItem",
-            O::DeleteTable => "DeleteTable",
-            O::DescribeTable => "DescribeTable",
-            O::GetItem => "GetItem",
-            O::ListTables => "ListTables",
-            O::PutItem => "PutItem",
-            O::Scan => "Scan",
-            O::UpdateItem => "UpdateItem",
-            O::UpdateTable => "UpdateTable",
-            O::DescribeStream => "DescribeStream",
-            O::GetRecords => "GetRecords",
-            O::GetShardIterator => "GetShardIterator",
-            O::ListStreams => "ListStreams",
-            O::AssumeRole => "AssumeRole",
-            O::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
-            O::GetCallerIdentity => "GetCallerIdentity",
+            Self::BatchWriteItem => "BatchWriteItem",
+            Self::CreateTable => "CreateTable",
+            Self::DeleteItem => "DeleteItem",
+            Self::DeleteTable => "DeleteTable",
+            Self::DescribeTable => "DescribeTable",
+            Self::GetItem => "GetItem",
+            Self::ListTables => "ListTables",
+            Self::PutItem => "PutItem",
+            Self::Scan => "Scan",
+            Self::UpdateItem => "UpdateItem",
+            Self::UpdateTable => "UpdateTable",
+            Self::DescribeStream => "DescribeStream",
+            Self::GetRecords => "GetRecords",
+            Self::GetShardIterator => "GetShardIterator",
+            Self::ListStreams => "ListStreams",
+            Self::AssumeRole => "AssumeRole",
+            Self::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
+            Self::GetCallerIdentity => "GetCallerIdentity",
         }
     }
 
     pub(crate) fn service(self) -> Service {
         match self {
-            O::DescribeStream | O::GetRecords | O::GetShardIterator | O::ListStreams => Service::Streams,
-            O::AssumeRole | O::AssumeRoleWithWebIdentity | O::GetCallerIdentity => Service::Sts,
+            Self::DescribeStream | Self::GetRecords | Self::GetShardIterator | Self::ListStreams => Service::Streams,
+            Self::AssumeRole | Self::AssumeRoleWithWebIdentity | Self::GetCallerIdentity => Service::Sts,
             _ => Service::DynamoDb,
         }
     }
@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn every_operation_is_found_under_its_service_only() {
         for operation in ALL {
-            let targets = ["DynamoDB_20120810", "DynamoDBStreams_20120810"].map(|p| format!("{p}.{}", operation.name()));
+            let targets =
+                ["DynamoDB_20120810", "DynamoDBStreams_20120810"].map(|p| format!("{p}.{}", operation.name()));
             let found = targets.map(|target| Operation::from_target(&target) == Some(operation));
             let action = Operation::from_action(operation.name()) == Some(operation);
             assert_eq!([found[0], found[1], action].iter().filter(|&&found| found).count(), 1, "{operation:?}");

@@ -38,10 +38,10 @@ struct Pages {
     table: String,
     key: String,
     scan: Vec<Page>,
-    scan_pages: u64,
+    scans_served: u64,
     records: Vec<Page>,
     shards: u64,
-    record_pages: u64,
+    served_per_shard: u64,
 }
 
 /// The beginning of a body, to which an end is added.
@@ -90,7 +90,7 @@ impl Replay {
             let body = format!("{{\"Count\":{count},\"Items\":[{}],\"ScannedCount\":{count}", rows.join(","));
             Page::new(body, count)
         });
-        Self(Arc::new(Pages { scan: scan.collect(), scan_pages: pages, ..Pages::new(table, key) }))
+        Self(Arc::new(Pages { scan: scan.collect(), scans_served: pages, ..Pages::new(table, key) }))
     }
 
     /// Renders `items` as pages of inserts of a stream, and serves `pages` of them from each of `shards` shards.
@@ -107,7 +107,7 @@ impl Replay {
             Page::new(format!("{{\"Records\":[{}]", rows.join(",")), rows.len())
         });
         let records = records.collect();
-        Self(Arc::new(Pages { records, shards, record_pages: pages, ..empty }))
+        Self(Arc::new(Pages { records, shards, served_per_shard: pages, ..empty }))
     }
 
     /// Returns how many rows all pages together have.
@@ -121,11 +121,9 @@ impl Replay {
     }
 
     fn total(&self, of: impl Fn(&Page) -> usize) -> u64 {
-        let sum = |pages: &[Page], served: u64| -> u64 {
-            let one = |n: u64| u64::try_from(at(pages, n).map_or(0, &of)).unwrap_or(0);
-            (0..served).map(one).sum()
-        };
-        sum(&self.0.scan, self.0.scan_pages) + self.0.shards * sum(&self.0.records, self.0.record_pages)
+        let pages = &self.0;
+        total(&pages.scan, pages.scans_served, &of)
+            + pages.shards.saturating_mul(total(&pages.records, pages.served_per_shard, &of))
     }
 
     /// Serves HTTP on a free port of the loopback interface, on the current tokio runtime.
@@ -143,7 +141,7 @@ impl Pages {
             quirks: Quirks::default(),
         };
         let (table, key) = (table.to_owned(), key.to_owned());
-        Self { settings, table, key, scan: vec![], scan_pages: 0, records: vec![], shards: 0, record_pages: 0 }
+        Self { settings, table, key, scan: vec![], scans_served: 0, records: vec![], shards: 0, served_per_shard: 0 }
     }
 
     fn keys(&self) -> KeySchema {
@@ -156,13 +154,14 @@ impl Pages {
                 let segments = number_after(body, b"\"TotalSegments\":").unwrap_or(1).max(1);
                 let segment = number_after(body, b"\"Segment\":").unwrap_or(0);
                 let page = number_after(body, b"page#").unwrap_or(segment);
-                let Some(found) = at(&self.scan, page).filter(|_| page < self.scan_pages) else {
+                let Some(found) = at(&self.scan, page).filter(|_| page < self.scans_served) else {
                     return Some(Answer::whole(200, r#"{"Count":0,"Items":[],"ScannedCount":0}"#.to_owned()));
                 };
                 let units = found.body.len() / 8192;
-                let capacity = format!(",\"ConsumedCapacity\":{{\"TableName\":\"{}\",\"CapacityUnits\":{units}.0}}", self.table);
+                let capacity =
+                    format!(",\"ConsumedCapacity\":{{\"TableName\":\"{}\",\"CapacityUnits\":{units}.0}}", self.table);
                 let next = page + segments;
-                let last = if next < self.scan_pages {
+                let last = if next < self.scans_served {
                     format!(",\"LastEvaluatedKey\":{{\"{}\":{{\"S\":\"page#{next:05}\"}}}}", self.key)
                 } else {
                     String::new()
@@ -171,11 +170,11 @@ impl Pages {
             }
             Operation::GetRecords => {
                 let (shard, page) = (number_after(body, b"shard#")?, number_after(body, b"page#")?);
-                let Some(found) = at(&self.records, page).filter(|_| page < self.record_pages) else {
+                let Some(found) = at(&self.records, page).filter(|_| page < self.served_per_shard) else {
                     return Some(Answer::whole(200, r#"{"Records":[]}"#.to_owned()));
                 };
                 let next = page + 1;
-                found.with_end(if next < self.record_pages {
+                found.with_end(if next < self.served_per_shard {
                     format!(",\"NextShardIterator\":\"shard#{shard}/page#{next:05}\"}}")
                 } else {
                     "}".to_owned()
@@ -185,7 +184,8 @@ impl Pages {
                 let shard = number_after(body, b"shardId-")?;
                 let read = find(body, b"\"AFTER_SEQUENCE_NUMBER\"").is_some();
                 // The first six digits after the leading one say the page, see `sequence`.
-                let after = || number_after(body, b"\"SequenceNumber\":\"").map(|number| number / 1_000_000 % 1_000_000);
+                let after =
+                    || number_after(body, b"\"SequenceNumber\":\"").map(|number| number / 1_000_000 % 1_000_000);
                 let page = if read { after()? + 1 } else { 0 };
                 Answer::whole(200, format!("{{\"ShardIterator\":\"shard#{shard}/page#{page:05}\"}}"))
             }
@@ -201,8 +201,8 @@ impl Pages {
 
     fn describe_table(&self) -> serde_json::Value {
         let (schema, types) = self.keys().to_json();
-        let rows: usize = (0..self.scan_pages).filter_map(|n| at(&self.scan, n)).map(|page| page.rows).sum();
-        let bytes: usize = (0..self.scan_pages).filter_map(|n| at(&self.scan, n)).map(|page| page.body.len()).sum();
+        let rows = total(&self.scan, self.scans_served, |page| page.rows);
+        let bytes = total(&self.scan, self.scans_served, |page| page.body.len());
         json!({
             "AttributeDefinitions": types, "TableName": self.table, "KeySchema": schema, "TableStatus": "ACTIVE",
             "CreationDateTime": 1_735_689_600, "TableSizeBytes": bytes, "ItemCount": rows,
@@ -245,9 +245,9 @@ impl Service for Replay {
     async fn respond(&self, head: &Parts, body: &Bytes) -> Result<Response<Payload>, Disconnect> {
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(Operation::from_target);
-        let answer = operation.and_then(|operation| self.0.answer(operation, body)).unwrap_or_else(|| {
-            Answer::whole(400, Error::unsupported("this in a replay").to_json())
-        });
+        let answer = operation
+            .and_then(|operation| self.0.answer(operation, body))
+            .unwrap_or_else(|| Answer::whole(400, Error::unsupported("this in a replay").to_json()));
         let length = answer.chunks.iter().map(Bytes::len).sum();
         let mut response = Response::new(Payload::new(answer.chunks, length));
         *response.status_mut() = hyper::StatusCode::from_u16(answer.status).map_err(|_| Disconnect)?;
@@ -262,6 +262,14 @@ impl Service for Replay {
 fn at(pages: &[Page], n: u64) -> Option<&Page> {
     let count = u64::try_from(pages.len()).ok().filter(|&count| count > 0)?;
     pages.get(usize::try_from(n % count).ok()?)
+}
+
+/// Adds up something of the pages that are served.
+fn total(pages: &[Page], served: u64, of: impl Fn(&Page) -> usize) -> u64 {
+    let sum = |pages: &[Page]| u64::try_from(pages.iter().map(&of).sum::<usize>()).unwrap_or(u64::MAX);
+    let count = u64::try_from(pages.len()).unwrap_or(u64::MAX).max(1);
+    let rest = usize::try_from(served % count).unwrap_or(0).min(pages.len());
+    (served / count).saturating_mul(sum(pages)).saturating_add(sum(&pages[..rest]))
 }
 
 /// The sequence number of a row: 21 digits, of which the last twelve say page and row.

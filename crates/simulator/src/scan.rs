@@ -78,7 +78,8 @@ impl Table {
         if before.is_empty() {
             return Box::new(self.items.range(range).map(|(_, item)| Arc::clone(item)));
         }
-        let mut then: BTreeMap<_, _> = self.items.range(range.clone()).map(|(at, item)| (at, Arc::clone(item))).collect();
+        let mut then: BTreeMap<_, _> =
+            self.items.range(range.clone()).map(|(at, item)| (at, Arc::clone(item))).collect();
         for (position, item) in before {
             if !std::ops::RangeBounds::contains(&range, position) {
                 continue;

@@ -38,16 +38,19 @@ impl Signed<'_> {
     fn expected(&self, secret: &str) -> Option<String> {
         let scope = self.part("Credential")?.split_once('/')?.1;
         let names = self.part("SignedHeaders")?;
-        let mut canonical = format!("POST\n{}\n\n", self.path);
-        for name in names.split(';') {
-            let value = self.header(name)?.split_whitespace().collect::<Vec<_>>().join(" ");
-            canonical.push_str(&format!("{name}:{value}\n"));
-        }
-        canonical.push_str(&format!("\n{names}\n{}", hex(&Sha256::digest(self.body))));
+        let header = |name| {
+            let words: Vec<_> = self.header(name)?.split_whitespace().collect();
+            Some(format!("{name}:{}\n", words.join(" ")))
+        };
+        let headers = names.split(';').map(header).collect::<Option<String>>()?;
+        let body = hex(&Sha256::digest(self.body));
+        let canonical = format!("POST\n{}\n\n{headers}\n{names}\n{body}", self.path);
         let date = self.header("x-amz-date")?;
         let digest = hex(&Sha256::digest(canonical.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
-        let key = scope.split('/').fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part.as_bytes()).to_vec());
+        let key = scope
+            .split('/')
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part.as_bytes()).to_vec());
         Some(hex(&hmac(&key, text.as_bytes())))
     }
 }
@@ -66,7 +69,11 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]

@@ -49,7 +49,9 @@ struct Traffic {
 
 /// Called before a request is looked at.
 #[derive(Clone)]
-struct Hook(Arc<dyn Fn(&Simulator, Operation) + Send + Sync>);
+struct Hook(Arc<Callback>);
+
+type Callback = dyn Fn(&Simulator, Operation) + Send + Sync;
 
 impl std::fmt::Debug for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -286,7 +288,7 @@ impl Simulator {
         drop(access);
         let request = request.as_ref().map_err(|error| Error::new(400, "SerializationException", error.to_string()))?;
         let (mut state, now) = self.state();
-        api::answer(operation, Call { state: &mut state, now, request, lane, number })
+        api::answer(operation, &mut Call { state: &mut state, now, request, lane, number })
     }
 }
 

@@ -26,8 +26,8 @@ impl Update {
         let mut reader = Reader { expression, request, used: BTreeSet::new() };
         let update = reader.read()?;
         for (group, kind) in [("ExpressionAttributeNames", "names"), ("ExpressionAttributeValues", "values")] {
-            let given = request[group].as_object().into_iter().flatten().map(|(name, _)| name);
-            if let Some(unused) = given.filter(|name| !reader.used.contains(*name)).next() {
+            let mut given = request[group].as_object().into_iter().flatten().map(|(name, _)| name);
+            if let Some(unused) = given.find(|name| !reader.used.contains(*name)) {
                 return Err(Error::validation(format!(
                     "Value provided in {group} unused in expressions: keys: {{{unused}}} ({kind})"
                 )));

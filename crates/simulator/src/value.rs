@@ -26,9 +26,9 @@ pub enum Value {
     /// Null.
     Null,
     /// A map.
-    M(BTreeMap<String, Value>),
+    M(BTreeMap<String, Self>),
     /// A list.
-    L(Vec<Value>),
+    L(Vec<Self>),
     /// A set of strings.
     Ss(BTreeSet<String>),
     /// A set of numbers.
@@ -96,7 +96,7 @@ impl Value {
                 out.push_str("\"M\":");
                 write_map(map, out);
             }
-            Self::L(list) => write_list("\"L\":[", list, out, |value, out| value.write_json(out)),
+            Self::L(list) => write_list("\"L\":[", list, out, Self::write_json),
             Self::Ss(set) => write_list("\"SS\":[", set, out, |text, out| write_string(text, out)),
             Self::Ns(set) => write_list("\"NS\":[", set, out, |number, out| write_string(&number.to_string(), out)),
             Self::Bs(set) => write_list("\"BS\":[", set, out, |bytes, out| write_string(&STANDARD.encode(bytes), out)),
@@ -258,7 +258,10 @@ mod tests {
             (r#"{"SS":["b","a"]}"#, r#"{"SS":["a","b"]}"#),
             (r#"{"NS":["10","2.0"]}"#, r#"{"NS":["2","10"]}"#),
             (r#"{"BS":["AQ==","AA=="]}"#, r#"{"BS":["AA==","AQ=="]}"#),
-            (r#"{"M":{"z":{"L":[{"BOOL":true},{"NULL":true}]},"e":{"M":{}}}}"#, r#"{"M":{"e":{"M":{}},"z":{"L":[{"BOOL":true},{"NULL":true}]}}}"#),
+            (
+                r#"{"M":{"z":{"L":[{"BOOL":true},{"NULL":true}]},"e":{"M":{}}}}"#,
+                r#"{"M":{"e":{"M":{}},"z":{"L":[{"BOOL":true},{"NULL":true}]}}}"#,
+            ),
             (r#"{"S":""}"#, r#"{"S":""}"#),
         ] {
             assert_eq!(round(sent).unwrap(), kept);

@@ -16,7 +16,7 @@ use crate::value::write_string;
 /// Old forms of conditions and updates, and what nobody needs here.
 const CONDITIONS: [&str; 4] = ["ConditionExpression", "Expected", "ConditionalOperator", "AttributeUpdates"];
 
-pub(super) fn put(call: Call<'_>) -> Result<String> {
+pub(super) fn put(call: &mut Call<'_>) -> Result<String> {
     call.supports_all_but(&CONDITIONS)?;
     let table = call.table_name()?.to_owned();
     let item = call.item("Item")?;
@@ -27,10 +27,10 @@ pub(super) fn put(call: Call<'_>) -> Result<String> {
         Some("ALL_OLD") => returned = old,
         Some(_) => return Err(Error::validation("Return values set to invalid value")),
     }
-    Ok(object(&[attributes(returned.as_deref()), capacity(&call, &table, units)]))
+    Ok(object(&[attributes(returned.as_deref()), capacity(call, &table, units)]))
 }
 
-pub(super) fn delete(call: Call<'_>) -> Result<String> {
+pub(super) fn delete(call: &mut Call<'_>) -> Result<String> {
     call.supports_all_but(&CONDITIONS)?;
     let table = call.table_name()?.to_owned();
     let key = call.item("Key")?;
@@ -38,10 +38,10 @@ pub(super) fn delete(call: Call<'_>) -> Result<String> {
     let (_, old) = call.state.write(&table, Err(key), Origin::User, call.now)?;
     let units = old.as_ref().map_or(1.0, |old| write_units(&old.item));
     let returned = old.filter(|_| call.text("ReturnValues") == Some("ALL_OLD"));
-    Ok(object(&[attributes(returned.as_deref()), capacity(&call, &table, units)]))
+    Ok(object(&[attributes(returned.as_deref()), capacity(call, &table, units)]))
 }
 
-pub(super) fn update(call: Call<'_>) -> Result<String> {
+pub(super) fn update(call: &mut Call<'_>) -> Result<String> {
     call.supports_all_but(&CONDITIONS)?;
     let table = call.table_name()?.to_owned();
     let key = call.item("Key")?;
@@ -60,7 +60,7 @@ pub(super) fn update(call: Call<'_>) -> Result<String> {
         None | Some("NONE") => None,
         Some(other) => return Err(Error::unsupported(&format!("ReturnValues {other}"))),
     };
-    Ok(object(&[attributes(returned), capacity(&call, &table, write_units(&new.item))]))
+    Ok(object(&[attributes(returned), capacity(call, &table, write_units(&new.item))]))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<String> {
@@ -72,10 +72,10 @@ pub(super) fn get(call: &Call<'_>) -> Result<String> {
     Ok(object(&[found.map(|stored| format!("\"Item\":{}", stored.json))]))
 }
 
-pub(super) fn batch_write(call: Call<'_>) -> Result<String> {
+pub(super) fn batch_write(call: &mut Call<'_>) -> Result<String> {
     let requests = call.request["RequestItems"].as_object();
     let requests = requests
-        .filter(|requests| !requests.is_empty())
+        .filter(|requests| !requests.is_empty() && requests.values().all(|list| list.get(0).is_some()))
         .ok_or_else(|| Error::validation("BatchWriteItem cannot have a null or no requests set"))?;
     let mut writes = Vec::new();
     for (name, list) in requests {
@@ -108,13 +108,7 @@ pub(super) fn batch_write(call: Call<'_>) -> Result<String> {
 }
 
 pub(super) fn scan(call: &Call<'_>) -> Result<String> {
-    call.supports_all_but(&[
-        "AttributesToGet",
-        "FilterExpression",
-        "IndexName",
-        "ProjectionExpression",
-        "ScanFilter",
-    ])?;
+    call.supports_all_but(&["AttributesToGet", "FilterExpression", "IndexName", "ProjectionExpression", "ScanFilter"])?;
     let name = call.table_name()?;
     let request = page_request(call)?;
     let page = call.state.table(name)?.scan(&request, call.state.settings.dice)?;

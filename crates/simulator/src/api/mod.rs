@@ -24,23 +24,23 @@ pub(crate) struct Call<'a> {
 }
 
 /// Does what is asked; returns the body of the answer.
-pub(crate) fn answer(operation: Operation, call: Call<'_>) -> Result<String> {
+pub(crate) fn answer(operation: Operation, call: &mut Call<'_>) -> Result<String> {
     match operation {
         Operation::BatchWriteItem => items::batch_write(call),
         Operation::DeleteItem => items::delete(call),
-        Operation::GetItem => items::get(&call),
+        Operation::GetItem => items::get(call),
         Operation::PutItem => items::put(call),
-        Operation::Scan => items::scan(&call),
+        Operation::Scan => items::scan(call),
         Operation::UpdateItem => items::update(call),
         Operation::CreateTable => tables::create(call),
         Operation::DeleteTable => tables::delete(call),
-        Operation::DescribeTable => tables::describe(&call),
-        Operation::ListTables => tables::list(&call),
+        Operation::DescribeTable => tables::describe(call),
+        Operation::ListTables => tables::list(call),
         Operation::UpdateTable => tables::update(call),
         Operation::DescribeStream => streams::describe(call),
-        Operation::GetRecords => streams::records(&call),
-        Operation::GetShardIterator => streams::shard_iterator(&call),
-        Operation::ListStreams => streams::list(&call),
+        Operation::GetRecords => streams::records(call),
+        Operation::GetShardIterator => streams::shard_iterator(call),
+        Operation::ListStreams => streams::list(call),
         Operation::AssumeRole | Operation::AssumeRoleWithWebIdentity | Operation::GetCallerIdentity => {
             Err(Error::new(400, "UnknownOperationException", "An unknown operation was requested."))
         }

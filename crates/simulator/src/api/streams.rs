@@ -29,7 +29,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<String> {
     Ok(answer.to_string())
 }
 
-pub(super) fn describe(call: Call<'_>) -> Result<String> {
+pub(super) fn describe(call: &mut Call<'_>) -> Result<String> {
     let most = u64::try_from(call.state.settings.quirks.shards_page).unwrap_or(100);
     let limit = usize::try_from(call.count("Limit", 1, 100)?.unwrap_or(100).min(most)).unwrap_or(100);
     let arn = call.required("StreamArn")?;
@@ -111,7 +111,8 @@ pub(super) fn records(call: &Call<'_>) -> Result<String> {
         limit = 1 + usize::try_from(call.below(u64::try_from(limit).unwrap_or(1), "records on a page")).unwrap_or(0);
     }
     let (mut page, mut bytes) = (Vec::new(), 0);
-    while let Some(record) = records.next_if(|record| page.len() < limit && (page.is_empty() || bytes + record.size <= quirks.records_page_bytes))
+    while let Some(record) = records
+        .next_if(|record| page.len() < limit && (page.is_empty() || bytes + record.size <= quirks.records_page_bytes))
     {
         bytes += record.size;
         page.push(record.json.as_str());

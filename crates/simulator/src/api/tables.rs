@@ -10,7 +10,7 @@ use crate::key::KeySchema;
 use crate::stream::record::View;
 use crate::table::TableSpec;
 
-pub(super) fn create(call: Call<'_>) -> Result<String> {
+pub(super) fn create(call: &mut Call<'_>) -> Result<String> {
     call.supports_all_but(&["GlobalSecondaryIndexes", "LocalSecondaryIndexes"])?;
     let name = call.table_name()?.to_owned();
     let mut spec = TableSpec::new(&name, KeySchema::read(call.request)?);
@@ -21,14 +21,14 @@ pub(super) fn create(call: Call<'_>) -> Result<String> {
             return Err(Error::validation("No provisioned throughput specified for the table"));
         }
     }
-    if let Some(Some(view)) = stream_specification(call.request)? {
+    if let StreamChange::On(view) = stream_change(call.request)? {
         spec = spec.stream(view);
     }
     call.state.create_table(spec, call.now)?;
-    description(&call, "TableDescription", &name)
+    description(call, "TableDescription", &name)
 }
 
-pub(super) fn delete(call: Call<'_>) -> Result<String> {
+pub(super) fn delete(call: &mut Call<'_>) -> Result<String> {
     let name = call.table_name()?.to_owned();
     let mut table = call.state.table(&name)?.to_json(&call.state.settings);
     table["TableStatus"] = "DELETING".into();
@@ -40,15 +40,15 @@ pub(super) fn describe(call: &Call<'_>) -> Result<String> {
     description(call, "Table", call.table_name()?)
 }
 
-pub(super) fn update(call: Call<'_>) -> Result<String> {
+pub(super) fn update(call: &mut Call<'_>) -> Result<String> {
     call.supports_all_but(&["GlobalSecondaryIndexUpdates", "ReplicaUpdates", "SSESpecification"])?;
     let name = call.table_name()?.to_owned();
-    match stream_specification(call.request)? {
-        Some(Some(view)) => drop(call.state.stream_on(&name, view, call.now)?),
-        Some(None) => call.state.stream_off(&name, call.now)?,
-        None => return Err(Error::unsupported("an UpdateTable without a StreamSpecification")),
+    match stream_change(call.request)? {
+        StreamChange::On(view) => drop(call.state.stream_on(&name, view, call.now)?),
+        StreamChange::Off => call.state.stream_off(&name, call.now)?,
+        StreamChange::None => return Err(Error::unsupported("an UpdateTable without a StreamSpecification")),
     }
-    description(&call, "TableDescription", &name)
+    description(call, "TableDescription", &name)
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<String> {
@@ -69,19 +69,25 @@ fn description(call: &Call<'_>, label: &str, name: &str) -> Result<String> {
     Ok(json!({ label: table }).to_string())
 }
 
-/// Returns whether the stream is to be switched on, and how, or off; `None` if nothing is said of it.
-fn stream_specification(request: &Json) -> Result<Option<Option<View>>> {
+/// What a request says of the stream.
+enum StreamChange {
+    None,
+    Off,
+    On(View),
+}
+
+fn stream_change(request: &Json) -> Result<StreamChange> {
     let specification = &request["StreamSpecification"];
     match specification["StreamEnabled"].as_bool() {
-        None => Ok(None),
-        Some(false) => Ok(Some(None)),
+        None => Ok(StreamChange::None),
+        Some(false) => Ok(StreamChange::Off),
         Some(true) => {
             let view = specification["StreamViewType"].as_str().ok_or_else(|| {
                 Error::validation(
                     "Invalid StreamViewType: Stream ViewType must not be null or empty when enabling streams.",
                 )
             })?;
-            Ok(Some(Some(View::from_name(view)?)))
+            Ok(StreamChange::On(View::from_name(view)?))
         }
     }
 }

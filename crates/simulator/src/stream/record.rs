@@ -67,7 +67,13 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(change: &Change<'_>, view: View, sequence: SequenceNumber, now: u64, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        change: &Change<'_>,
+        view: View,
+        sequence: SequenceNumber,
+        now: u64,
+        settings: &Settings,
+    ) -> Self {
         let new = change.new.filter(|_| matches!(view, View::NewImage | View::NewAndOldImages));
         let old = change.old.filter(|_| matches!(view, View::OldImage | View::NewAndOldImages));
         let name = match (change.old, change.new) {
@@ -77,30 +83,25 @@ impl Record {
         };
         let text = sequence.to_string();
         let id = [0, 1].map(|n| settings.dice.hex(16, &text, n)).concat();
-        let mut json = format!(
+        let head = format!(
             "{{\"eventID\":\"{id}\",\"eventName\":\"{name}\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\",\
              \"awsRegion\":\"{}\",\"dynamodb\":{{\"ApproximateCreationDateTime\":{},\"Keys\":{}",
             settings.region,
             whole_second(now, settings.dice.draw(&text, 2)),
             change.key.to_json()
         );
-        for (label, image) in [("NewImage", new), ("OldImage", old)] {
-            if let Some(image) = image {
-                json.push_str(",\"");
-                json.push_str(label);
-                json.push_str("\":");
-                json.push_str(&image.json);
-            }
-        }
+        let image = |label, image: Option<&Stored>| {
+            image.map_or_else(String::new, |image| format!(",\"{label}\":{}", image.json))
+        };
+        let images = image("NewImage", new) + &image("OldImage", old);
         let size = change.key.size() + new.map_or(0, |image| image.size) + old.map_or(0, |image| image.size);
-        json.push_str(&format!(
-            ",\"SequenceNumber\":\"{text}\",\"SizeBytes\":{size},\"StreamViewType\":\"{}\"}}",
-            view.name()
-        ));
-        if change.origin == Origin::TimeToLive {
-            json.push_str(",\"userIdentity\":{\"PrincipalId\":\"dynamodb.amazonaws.com\",\"Type\":\"Service\"}");
-        }
-        json.push('}');
+        let tail =
+            format!(",\"SequenceNumber\":\"{text}\",\"SizeBytes\":{size},\"StreamViewType\":\"{}\"}}", view.name());
+        let identity = match change.origin {
+            Origin::User => "",
+            Origin::TimeToLive => ",\"userIdentity\":{\"PrincipalId\":\"dynamodb.amazonaws.com\",\"Type\":\"Service\"}",
+        };
+        let json = [&head, &images, &tail, identity, "}"].concat();
         Self { sequence, created: now, size, json }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Shard {
 }
 
 /// Why a position cannot be read from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadPosition {
     Trimmed,
     /// The number never belonged to the shard.

@@ -93,8 +93,8 @@ pub(crate) fn orders() -> TableSpec {
     TableSpec::new("orders", KeySchema::partition("id", KeyType::S)).stream(View::NewAndOldImages)
 }
 
-pub(crate) fn item(id: impl ToString) -> Item {
-    Item::new().with("id", id.to_string())
+pub(crate) fn item(id: impl std::fmt::Display) -> Item {
+    Item::new().with("id", format!("{id}"))
 }
 
 /// Writes a value so that equal values are equal texts.
@@ -142,9 +142,10 @@ pub(crate) fn show_image(image: Option<&HashMap<String, StreamValue>>) -> String
             other => panic!("{other:?}"),
         }
     }
-    image.map_or_else(|| "none".to_owned(), |image| {
-        show_item(&image.iter().map(|(name, value)| (name.clone(), convert(value))).collect())
-    })
+    image.map_or_else(
+        || "none".to_owned(),
+        |image| show_item(&image.iter().map(|(name, value)| (name.clone(), convert(value))).collect()),
+    )
 }
 
 /// Writes what a record says, without what differs from server to server.

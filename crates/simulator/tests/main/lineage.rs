@@ -83,7 +83,10 @@ async fn time_alone_rolls_trims_and_forgets_shards() {
     simulator.clock().advance(Duration::from_hours(12));
     let half_a_day = clients.shards(&arn).await.unwrap();
     assert!(half_a_day.len() >= 3 && half_a_day.iter().any(|(_, parent, _)| parent.as_ref() == Some(&first)));
-    assert_eq!(half_a_day.iter().filter(|(.., ended)| !ended).count(), table.shards().unwrap().iter().filter(|s| s.open).count());
+    assert_eq!(
+        half_a_day.iter().filter(|(.., ended)| !ended).count(),
+        table.shards().unwrap().iter().filter(|s| s.open).count()
+    );
 
     simulator.clock().advance(Duration::from_hours(17));
     let later = clients.shards(&arn).await.unwrap();
@@ -115,8 +118,14 @@ async fn new_shards_are_listed_late() {
         waited.insert(calls);
         let filter = ShardFilter::builder().r#type(ShardFilterType::ChildShards).shard_id(&parent).build();
         let answer = clients.streams.describe_stream().stream_arn(&arn).shard_filter(filter).send().await.unwrap();
-        let listed: BTreeSet<_> =
-            answer.stream_description.unwrap().shards.unwrap().into_iter().map(|shard| shard.shard_id.unwrap()).collect();
+        let listed: BTreeSet<_> = answer
+            .stream_description
+            .unwrap()
+            .shards
+            .unwrap()
+            .into_iter()
+            .map(|shard| shard.shard_id.unwrap())
+            .collect();
         assert_eq!(listed, children.into_iter().collect());
     }
     assert!(waited.len() > 2 && waited.iter().all(|&calls| calls <= 5), "{waited:?}");

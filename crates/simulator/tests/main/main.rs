@@ -5,4 +5,5 @@ mod client;
 mod faults;
 mod lineage;
 mod parity;
+mod scans;
 mod streams;

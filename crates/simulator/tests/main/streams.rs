@@ -175,6 +175,9 @@ async fn unusual_pages_lose_nothing() {
         }
         assert_eq!(read, written, "seed {seed}");
         assert_eq!(simulator.requests(Operation::GetRecords), pages);
-        assert!(usize::try_from(pages).unwrap() > written.len() / 10 + empty, "seed {seed}: {pages} pages, {empty} empty");
+        assert!(
+            usize::try_from(pages).unwrap() > written.len() / 10 + empty,
+            "seed {seed}: {pages} pages, {empty} empty"
+        );
     }
 }
