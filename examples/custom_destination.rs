@@ -58,7 +58,7 @@ impl Destination for Printer {
         let (opened, checkpoint) = state.entry(target.table.clone()).or_default();
         *opened += 1;
         let (owner, checkpoint) = (*opened, checkpoint.clone());
-        Ok(Box::new(Open { state: self.0.clone(), table: target.table.clone(), owner, checkpoint, schema: None }))
+        Ok(Box::new(Open { state: Arc::clone(&self.0), table: target.table.clone(), owner, checkpoint, schema: None }))
     }
 }
 

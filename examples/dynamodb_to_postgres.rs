@@ -5,7 +5,7 @@
 //!   cargo run --release --example dynamodb_to_postgres -- --region eu-west-1 --schema shop orders 'users_*'
 //! ```
 
-#![expect(clippy::print_stdout, clippy::doc_markdown, reason = "a program; clap shows these comments as they stand")]
+#![expect(clippy::print_stdout, reason = "a program")]
 
 use std::sync::Arc;
 

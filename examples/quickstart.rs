@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use commutator::{
-    Budget, CancellationToken, CommitOptions, Options, Pipeline, PipelineId, Secret, Until, dynamodb, parquet,
+    Budget, CancellationToken, CommitOptions, Destination, Options, Pipeline, PipelineId, Secret, Source, Until,
+    dynamodb, parquet,
 };
 use commutator_cli::demo::{Shop, free_folder, lake, look_further};
 
@@ -35,24 +36,25 @@ async fn main() -> anyhow::Result<()> {
         tables: vec!["customers".into(), "orders".into()],
         ..Default::default()
     };
-    let source = Arc::new(source.connect(Budget::new(64 << 20)).await?);
+    let source: Arc<dyn Source> = Arc::new(source.connect(Budget::new(64 << 20)).await?);
 
     // Where they go.
-    let destination = Arc::new(parquet::Config::new(folder.display().to_string()).connect().await?);
+    let destination = parquet::Config::new(folder.display().to_string());
+    let destination: Arc<dyn Destination> = Arc::new(destination.connect().await?);
 
     // Follow the tables while they change, with a commit every second, then stop: what is whole is committed.
     let every_second = CommitOptions { max_delay: Some(Duration::from_secs(1)), ..CommitOptions::default() };
     let options = Options { commit: every_second, ..Options::default() };
     let id = PipelineId::new("quickstart")?;
-    let pipeline = Pipeline::new(id.clone(), source.clone(), destination.clone(), options.clone());
+    let pipeline = Pipeline::new(id.clone(), Arc::clone(&source), Arc::clone(&destination), options.clone());
     println!("Its tables are copied to {} and followed while they change, for 6 seconds …", folder.display());
-    let stop = CancellationToken::new();
+    let stopped = CancellationToken::new();
     let changing = async {
         let changes = shop.keep_changing(Duration::from_secs(6)).await;
-        stop.cancel();
+        stopped.cancel();
         changes
     };
-    let (report, changes) = tokio::join!(pipeline.run(&stop), changing);
+    let (report, changes) = tokio::join!(pipeline.run(&stopped), changing);
     ensure!(report?.succeeded(), "a table failed");
 
     // Go on from the checkpoint that lies beside the files, until nothing is left to read.

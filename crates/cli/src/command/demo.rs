@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use commutator::pipeline::TableOutcome;
 use commutator::{
-    Budget, CancellationToken, CommitOptions, Error, ErrorKind, Options, Pipeline, PipelineId, Result, RunReport,
-    TableName, Until, dynamodb, parquet,
+    Budget, CancellationToken, CommitOptions, Destination, Error, ErrorKind, Options, Pipeline, PipelineId, Result,
+    RunReport, Source, TableName, Until, parquet,
 };
 use indicatif::MultiProgress;
 use serde_json::json;
@@ -74,16 +74,12 @@ async fn sync(
     bars: MultiProgress,
     shutdown: &CancellationToken,
 ) -> Result<u64> {
-    let source = Arc::new(shop.dynamodb().source(&Shop::TABLES).connect(Budget::new(MEMORY)).await?);
-    let destination = Arc::new(parquet::Config::new(folder.display().to_string()).connect().await?);
+    let source: Arc<dyn Source> = Arc::new(shop.dynamodb().source(&Shop::TABLES).connect(Budget::new(MEMORY)).await?);
+    let destination = parquet::Config::new(folder.display().to_string());
+    let destination: Arc<dyn Destination> = Arc::new(destination.connect().await?);
     let id = PipelineId::new("demo")?;
     let options = Options { commit: COMMITS, ..Options::default() };
-    let pipeline = Pipeline::new(
-        id.clone(),
-        Arc::<dynamodb::DynamoDb>::clone(&source),
-        Arc::<parquet::Parquet>::clone(&destination),
-        options.clone(),
-    );
+    let pipeline = Pipeline::new(id.clone(), Arc::clone(&source), Arc::clone(&destination), options.clone());
     let live = shutdown.child_token();
     let changing = async {
         let changes = tokio::select! {
