@@ -27,7 +27,7 @@ fn one_is_fenced(test: &str, place: &Place) {
     let winner = second.start(&["run"]);
     let status = loser.wait(LIMIT);
     assert_eq!(status.code(), Some(1), "{}", first.log());
-    assert!(first.log().contains("fenced"), "{}", first.log());
+    assert!(first.log().contains("kind=\"fenced\""), "{}", first.log());
     std::thread::sleep(Duration::from_secs(2));
     churn.kill();
     assert!(winner.terminate(LIMIT).success(), "{}", second.log());
