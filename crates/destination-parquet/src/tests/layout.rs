@@ -158,3 +158,19 @@ async fn a_resync_leaves_the_table_alone_until_it_ends() {
     assert_covers(&place.manifest().await);
     assert_eq!(place.rows().await, 300);
 }
+
+#[tokio::test]
+async fn a_removal_in_the_transaction_that_begins_a_resync_stops_its_snapshot() {
+    let mut place = Place::open(0).await;
+    place.load(0..10, 1).await;
+    let second = Epoch(2);
+    let removal = batch(&schema(LogicalType::Int64), &[(Op::Remove, OrderKey::new(second, 5.into()), 3)]);
+    let checkpoint = place.session.checkpoint().next_epoch(|_| true);
+    let mut transaction = place.session.begin().await.unwrap();
+    transaction.write(&removal).await.unwrap();
+    transaction.commit(&checkpoint).await.unwrap();
+    let ids: Vec<_> = (0..10).collect();
+    transact(&mut place.session, Some(&snapshot_rows(second, &ids)), None).await.unwrap();
+    transact(&mut place.session, None, Some(second)).await.unwrap();
+    assert_eq!(place.rows().await, 9);
+}
