@@ -114,7 +114,7 @@ fn classify(code: &str) -> (ErrorKind, Option<Retry>, &'static str) {
         }
         "54000" | "54011" => (
             SchemaConflict,
-            "a row has more columns than Postgres can hold; exclude columns, or use nested = \"packed\"",
+            "the row has more columns with values than a page of Postgres can hold (about 1,000 numbers); replicate this table into Parquet",
         ),
         "0A000" | "2BP01" => (
             SchemaConflict,
@@ -144,9 +144,7 @@ fn broken(error: tokio_postgres::Error, doing: &str) -> Error {
     let tls = find::<rustls::Error>(&error).map(|tls| match tls {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => {
-            "the server's certificate is for another host; correct `host`, or use sslmode = \"verify-ca\""
-        }
+        ) => "the server's certificate is for another host; correct `host`, or use sslmode = \"verify-ca\"",
         rustls::Error::InvalidCertificate(_) => {
             "the server's certificate is not trusted; set `sslrootcert` to the certificate of who issued it"
         }

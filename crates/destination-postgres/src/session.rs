@@ -14,7 +14,7 @@ use crate::client::{Lease, Pool};
 use crate::config::NulPolicy;
 use crate::error;
 use crate::statements::{self, Layout, MAX_COLUMNS, SYSTEM_COLUMNS, literal};
-use crate::transaction::{PgTransaction, ddl};
+use crate::transaction::{Line, PgTransaction, ddl};
 
 pub(crate) mod catalog;
 mod open;
@@ -172,7 +172,7 @@ impl PgSession {
         if wanted.columns().len() + SYSTEM_COLUMNS > MAX_COLUMNS {
             return Err(Error::new(
                 ErrorKind::SchemaConflict,
-                "The table has more columns than Postgres allows; exclude columns, or use nested = \"packed\"",
+                "The table has more columns than Postgres allows; replicate it into Parquet",
             )
             .with("columns", wanted.columns().len())
             .with("limit", MAX_COLUMNS - SYSTEM_COLUMNS));
@@ -218,10 +218,15 @@ impl Session for PgSession {
             let lost = "The answer to the last commit was lost; open the table again to see whether it happened";
             return Err(self.place.name(Error::new(ErrorKind::Unavailable, lost)));
         }
-        match self.prepare().await {
-            Ok((lease, state)) => Ok(Box::new(PgTransaction::new(self, lease, state))),
-            Err(error) => Err(self.explain(error).await),
-        }
+        let (line, state) = match self.prepare().await {
+            Ok((lease, state)) => (Line::Open(lease), state),
+            Err(error) => match self.explain(error).await {
+                // The contract has a fence show in the transaction's calls, of which the first one fails.
+                error if error.kind() == ErrorKind::Fenced => (Line::Fenced, self.state.clone()),
+                error => return Err(error),
+            },
+        };
+        Ok(Box::new(PgTransaction::new(self, line, state)))
     }
 }
 

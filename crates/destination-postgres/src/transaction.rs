@@ -30,8 +30,7 @@ const LONGEST_KEY: usize = 2600;
 #[derive(Debug)]
 pub(crate) struct PgTransaction<'a> {
     session: &'a mut PgSession,
-    /// `None` once something failed: the connection is closed then, and everything rolled back.
-    lease: Option<Lease>,
+    line: Line,
     state: State,
     /// Rows on their way into the temporary table or, in `append`, into the table.
     copy: Option<Copy>,
@@ -47,12 +46,22 @@ pub(crate) struct PgTransaction<'a> {
     replaced: u64,
 }
 
+/// The connection that a transaction is on.
+#[derive(Debug)]
+pub(crate) enum Line {
+    Open(Lease),
+    /// Something failed: the connection is closed, and everything rolled back.
+    Closed,
+    /// Another writer had the table before the transaction began.
+    Fenced,
+}
+
 impl<'a> PgTransaction<'a> {
     /// Goes on in a transaction that was begun; `state` is what it has made of the table so far.
-    pub(crate) fn new(session: &'a mut PgSession, lease: Lease, state: State) -> Self {
+    pub(crate) fn new(session: &'a mut PgSession, line: Line, state: State) -> Self {
         Self {
             session,
-            lease: Some(lease),
+            line,
             state,
             copy: None,
             staged: false,
@@ -70,15 +79,19 @@ impl<'a> PgTransaction<'a> {
     }
 
     fn client(&self) -> Result<&Lease> {
-        self.lease.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, "A call on this transaction failed before; begin another one")
-        })
+        match &self.line {
+            Line::Open(lease) => Ok(lease),
+            Line::Fenced => Err(fenced()),
+            Line::Closed => {
+                Err(Error::new(ErrorKind::Unexpected, "A call on this transaction failed before; begin another one"))
+            }
+        }
     }
 
     /// Rolls back and says what went wrong; a lost connection may mean that another writer took the table over.
     async fn fail(&mut self, error: Error) -> Error {
         self.copy = None;
-        self.lease = None;
+        self.line = Line::Closed;
         self.session.explain(error).await
     }
 
@@ -89,6 +102,7 @@ impl<'a> PgTransaction<'a> {
     }
 
     async fn add(&mut self, batch: &ChangeBatch) -> Result<()> {
+        self.client()?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -218,7 +232,7 @@ impl<'a> PgTransaction<'a> {
         self.session.state = self.state.clone();
         self.session.wanted = None;
         self.session.checkpoint = checkpoint.clone();
-        if let Some(lease) = self.lease.take() {
+        if let Line::Open(lease) = std::mem::replace(&mut self.line, Line::Closed) {
             lease.give_back();
         }
         if self.replaced > 0 {

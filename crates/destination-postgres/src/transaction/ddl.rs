@@ -71,8 +71,12 @@ async fn rekey_table(client: &Client, place: &Place, name: &str, table: &str, co
     Ok(())
 }
 
+/// A statement on a table of a thousand columns would flood the log.
+const LOGGED_BYTES: usize = 1000;
+
 async fn run(client: &Client, place: &Place, statement: &str, rewrites: bool) -> Result<()> {
-    tracing::info!(table = %place.target.table, rewrites, statement, "changing the destination's table");
+    let shown = &statement[..statement.floor_char_boundary(LOGGED_BYTES)];
+    tracing::info!(table = %place.target.table, rewrites, statement = shown, "changing the destination's table");
     client.batch_execute(statement).await.map_err(|e| match e.code().map(tokio_postgres::error::SqlState::code) {
         Some("42P07") => Error::new(
             ErrorKind::ConfigInvalid,

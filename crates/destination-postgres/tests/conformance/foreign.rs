@@ -167,7 +167,11 @@ async fn a_takeover_does_not_wait_for_an_open_transaction_and_its_owner_learns_w
     newer.commit(&[seen(2, [("a", Value::int(1))])]).await;
     let error = transaction.commit(&checkpoint).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced, "{error:?}");
-    assert_eq!(older.session.begin().await.map(|_| ()).unwrap_err().kind(), ErrorKind::Fenced);
+    let mut late = older.session.begin().await.unwrap();
+    assert_eq!(late.write(&rows).await.unwrap_err().kind(), ErrorKind::Fenced);
+    drop(late);
+    let late = older.session.begin().await.unwrap();
+    assert_eq!(late.commit(&checkpoint).await.unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(server.query("SELECT id FROM t").await, [[Some("2".to_owned())]]);
 }
 

@@ -12,4 +12,7 @@ mod server;
 mod table;
 mod widening;
 
-commutator_conformance::suite!(server::Server);
+/// What every destination must do.
+mod contract {
+    commutator_conformance::suite!(crate::server::Server);
+}
