@@ -24,6 +24,8 @@ pub(crate) struct Cursor {
     pub(crate) position: Position,
     /// Whether it was read to its tip.
     pub(crate) tip: Tip,
+    /// When the latest page was asked for.
+    pub(crate) begun: Instant,
     iterator: Option<(String, Instant)>,
     from_horizon: bool,
 }
@@ -36,6 +38,7 @@ impl Cursor {
             partition: shard_partition(shard),
             position,
             tip: Tip::new(watermark_ms),
+            begun: Instant::now(),
             iterator: None,
             from_horizon: false,
         }

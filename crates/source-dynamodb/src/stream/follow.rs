@@ -170,7 +170,7 @@ impl Follower {
                 tuning.idle_poll.min(tuning.confirm)
             }
         };
-        self.queue.insert((Instant::now() + pause, cursor.shard.clone()), cursor);
+        self.queue.insert((cursor.begun + pause, cursor.shard.clone()), cursor);
         Ok(None)
     }
 

@@ -69,6 +69,7 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
                 Err(failure) => return Err(in_context(failure, cursor)),
             },
         };
+        cursor.begun = begun;
         let body = match table.client.records(&iterator).await {
             Ok(body) => body,
             Err(failure) if failure.is("ExpiredIteratorException") => {

@@ -17,7 +17,10 @@ pub(crate) struct Shards {
     listed: Vec<Shard>,
     positions: BTreeMap<String, Position>,
     active: BTreeMap<String, Tip>,
+    /// The watermarks of the shards that ended in this run and are still listed.
     ended: BTreeMap<String, Option<i64>>,
+    /// Those of them of which no child is listed yet.
+    childless: BTreeSet<String>,
     absences: BTreeMap<String, u32>,
     covered_until: Option<i64>,
 }
@@ -51,6 +54,7 @@ impl Shards {
             positions,
             active: BTreeMap::new(),
             ended: BTreeMap::new(),
+            childless: BTreeSet::new(),
             absences: BTreeMap::new(),
             covered_until,
         }
@@ -59,6 +63,10 @@ impl Shards {
     /// Takes over a listing. Orphans are registered like any other shard if `accept_orphans`.
     pub(crate) fn list(&mut self, listed: Vec<Shard>, accept_orphans: bool) -> Listed {
         self.listed = listed;
+        let ids: BTreeSet<&str> = self.listed.iter().map(|shard| shard.id.as_str()).collect();
+        let parents: BTreeSet<&str> = self.listed.iter().filter_map(|shard| shard.parent.as_deref()).collect();
+        self.ended.retain(|id, _| ids.contains(id.as_str()));
+        self.childless = self.ended.keys().filter(|id| !parents.contains(id.as_str())).cloned().collect();
         let lineage = self.lineage();
         let orphans = if accept_orphans { BTreeSet::new() } else { lineage.orphans.clone() };
         let new: Vec<String> = self
@@ -107,6 +115,9 @@ impl Shards {
         if *position == Position::End {
             self.active.remove(id);
             self.ended.insert(id.to_owned(), tip.watermark_ms());
+            if !self.listed.iter().any(|shard| shard.parent.as_deref() == Some(id)) {
+                self.childless.insert(id.to_owned());
+            }
         } else {
             self.active.insert(id.to_owned(), tip.clone());
         }
@@ -114,10 +125,13 @@ impl Shards {
 
     /// Returns whether every shard was read to its end, or to its tip at a time after `since`.
     pub(crate) fn all_read(&self, since: Option<Instant>) -> bool {
+        if !self.active.values().all(|tip| tip.reached_after(since)) {
+            return false;
+        }
         let lineage = self.lineage();
         lineage.waiting.is_empty()
             && lineage.orphans.is_empty()
-            && lineage.ready.iter().all(|id| self.active.get(id).is_some_and(|tip| tip.reached_after(since)))
+            && lineage.ready.iter().all(|id| self.active.contains_key(id))
     }
 
     /// Returns whether there is a shard that has not ended.
@@ -127,13 +141,13 @@ impl Shards {
 
     /// Returns whether a shard has ended and no child of it is listed; while the stream is on there is always one.
     pub(crate) fn any_childless_end(&self) -> bool {
-        self.ended.keys().any(|id| self.is_childless(id))
+        !self.childless.is_empty()
     }
 
     /// Returns the time before which every change was read; it never goes back.
     pub(crate) fn covered_until(&mut self) -> Option<i64> {
         let open = self.active.values().map(Tip::watermark_ms);
-        let between = self.ended.iter().filter(|(id, _)| self.is_childless(id)).map(|(_, &watermark)| watermark);
+        let between = self.childless.iter().filter_map(|id| self.ended.get(id).copied());
         if let Some(lowest) = open.chain(between).min() {
             self.covered_until = self.covered_until.max(lowest);
         }
@@ -156,10 +170,6 @@ impl Shards {
         let known = |position: &Position| if *position == Position::End { Known::Ended } else { Known::Unfinished };
         let known = self.positions.iter().map(|(id, position)| (id.clone(), known(position))).collect();
         lineage(&self.listed, &known)
-    }
-
-    fn is_childless(&self, id: &str) -> bool {
-        !self.listed.iter().any(|shard| shard.parent.as_deref() == Some(id))
     }
 
     /// Returns the watermark of a shard's parent, if it ended in this run: the child's changes are newer.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    StreamSpecification, StreamViewType,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PutRequest, ScalarAttributeType,
+    StreamSpecification, StreamViewType, WriteRequest,
 };
 use commutator_core::{Budget, Checkpoint, Op, ReadRequest, Secret, Source as _, TableName, Until};
 use futures_util::StreamExt as _;
@@ -74,12 +74,15 @@ impl Local {
     }
 
     async fn put(&self, id: &str, n: &str) {
-        let item = HashMap::from([
-            ("id".to_owned(), AttributeValue::S(id.to_owned())),
-            ("at".to_owned(), AttributeValue::N("1".to_owned())),
-            ("n".to_owned(), AttributeValue::N(n.to_owned())),
-        ]);
-        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
+        self.client.put_item().table_name(&self.table).set_item(Some(item(id, n))).send().await.unwrap();
+    }
+
+    /// Puts the items `i<number>`, at most 25 of them.
+    async fn put_all(&self, numbers: std::ops::Range<u32>) {
+        let put = |i| PutRequest::builder().set_item(Some(item(&format!("i{i}"), "1"))).build().unwrap();
+        let requests = numbers.map(|i| WriteRequest::builder().put_request(put(i)).build()).collect();
+        let written = self.client.batch_write_item().request_items(&self.table, requests).send().await.unwrap();
+        assert!(written.unprocessed_items().is_none_or(HashMap::is_empty));
     }
 
     async fn delete(&self, id: &str) {
@@ -96,6 +99,14 @@ impl Local {
     }
 }
 
+fn item(id: &str, n: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("id".to_owned(), AttributeValue::S(id.to_owned())),
+        ("at".to_owned(), AttributeValue::N("1".to_owned())),
+        ("n".to_owned(), AttributeValue::N(n.to_owned())),
+    ])
+}
+
 fn attribute(name: &str, ty: ScalarAttributeType) -> AttributeDefinition {
     AttributeDefinition::builder().attribute_name(name).attribute_type(ty).build().unwrap()
 }
@@ -108,8 +119,8 @@ fn key(name: &str, ty: KeyType) -> KeySchemaElement {
 async fn a_table_is_scanned_and_followed() {
     let Some(url) = server() else { return };
     let local = Local::new(&url, "followed").await;
-    for i in 0..500 {
-        local.put(&format!("i{i}"), "1").await;
+    for part in 0..20 {
+        local.put_all(part * 25..(part + 1) * 25).await;
     }
     local.delete("i0").await;
     assert!(local.source.check().await.unwrap().passed());

@@ -47,6 +47,8 @@ pub(super) struct State {
     /// Pages of each segment; a page is a list of item ids.
     pub(super) segments: Vec<Vec<Vec<String>>>,
     pub(super) arn: String,
+    /// What `DescribeTable` says instead of `arn`.
+    pub(super) latest_arn: Option<String>,
     /// `None` is a stream that is off.
     pub(super) view: Option<&'static str>,
     pub(super) stream_status: &'static str,
@@ -68,6 +70,7 @@ impl Default for State {
         Self {
             segments: vec![vec![vec![]]],
             arn: ARN.to_owned(),
+            latest_arn: None,
             view: Some("NEW_AND_OLD_IMAGES"),
             stream_status: "ENABLED",
             shards: vec![Shard::new("s0", None, &[])],
@@ -148,7 +151,7 @@ impl State {
         });
         if let Some(view) = self.view {
             table["StreamSpecification"] = json!({"StreamEnabled": true, "StreamViewType": view});
-            table["LatestStreamArn"] = json!(self.arn);
+            table["LatestStreamArn"] = json!(self.latest_arn.as_ref().unwrap_or(&self.arn));
         }
         Reply::json(&json!({ "Table": table }))
     }
@@ -221,7 +224,12 @@ impl State {
         let page = match kind {
             "TRIM_HORIZON" => shard.trimmed,
             "AFTER_SEQUENCE_NUMBER" => {
-                let page = shard.pages.iter().position(|page| page.contains(&after)).unwrap_or(shard.pages.len());
+                let with = |page: &Vec<u64>| page.contains(&after);
+                let page = match shard.pages.iter().position(with) {
+                    Some(page) if shard.pages[page].last() == Some(&after) => page + 1,
+                    Some(page) => page,
+                    None => shard.pages.len(),
+                };
                 if page < shard.trimmed && self.trimmed_at_iterator {
                     return Reply::error(400, "TrimmedDataAccessException", "trimmed");
                 }

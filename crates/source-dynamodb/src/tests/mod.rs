@@ -2,6 +2,7 @@
 
 mod check;
 mod dynamodb_local;
+mod environment;
 mod fake;
 mod faults;
 mod read;

@@ -167,7 +167,9 @@ impl Outcome {
 
     fn batch(&mut self, batch: SourceBatch) {
         assert!(self.gap.is_none() && self.error.is_none(), "nothing follows a gap or an error");
-        self.checkpoint.advance(&batch.progress).expect("every batch follows the one before");
+        if let Err(error) = self.checkpoint.advance(&batch.progress) {
+            panic!("{error} {:#?} at {:#?} after {:#?}", batch.progress, self.checkpoint, self.batches);
+        }
         let before = self.rows.len();
         if let Some(changes) = &batch.changes {
             let ids = changes.rows().column(0).as_string::<i32>();

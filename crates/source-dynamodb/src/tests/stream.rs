@@ -1,12 +1,14 @@
 //! The stream: lineage, last pages, iterators, trimmed data, gaps.
 
-use commutator_core::{Checkpoint, ErrorKind, Op, OrderKey, PartitionId, Position, Until};
+use std::time::Duration;
 
+use commutator_core::{Checkpoint, ErrorKind, Op, OrderKey, PartitionId, Position, Until};
 use futures_util::StreamExt as _;
 
 use super::fake::{ARN, Fake, Shard};
-use super::read::{HOUR_MS, NOW_MS, Running};
+use super::read::{HOUR_MS, NOW_MS, Running, fast};
 use super::server::Reply;
+use crate::tuning::Tuning;
 
 /// Shards of an empty table.
 fn shards(shards: Vec<Shard>) -> Fake {
@@ -202,8 +204,8 @@ async fn a_replaced_stream_is_a_gap_that_names_it() {
     assert_eq!(repaired.checkpoint.fact("stream_arn"), Some("arn:another"));
 }
 
-#[tokio::test]
-async fn a_stream_that_is_replaced_during_a_run_is_read_to_its_end_and_then_a_gap() {
+/// Follows a stream of which one record was read, and that is then switched off with another one in it.
+async fn switched_off(change: impl FnOnce(&mut super::fake::State)) -> super::read::Outcome {
     let fake = shards(vec![Shard::new("s0", None, &[&[1]])]);
     let run = Running::new(fake.clone()).await;
     let mut outcome = super::read::Outcome::new(&Checkpoint::default());
@@ -215,11 +217,55 @@ async fn a_stream_that_is_replaced_during_a_run_is_read_to_its_end_and_then_a_ga
         state.shards[0].pages.push(vec![2]);
         state.shards[0].closed = true;
         state.stream_status = "DISABLED";
-        state.view = None;
+        change(state);
     });
     while outcome.take(stream.next().await) {}
-    assert_eq!(outcome.ids(), ["r1", "r2"]);
-    assert_eq!(outcome.error.as_ref().unwrap().kind(), ErrorKind::Unsupported, "{:?}", outcome.error);
+    assert_eq!(outcome.ids(), ["r1", "r2"], "it is read to its end first");
+    outcome
+}
+
+#[tokio::test]
+async fn a_stream_that_is_switched_off_during_a_run_is_an_error_that_names_the_way_on() {
+    let error = switched_off(|state| state.view = None).await.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    assert!(error.message().contains("StreamEnabled=true"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_replaced_during_a_run_is_a_gap() {
+    let gap = switched_off(|state| state.latest_arn = Some("arn:another".to_owned())).await.gap.unwrap();
+    assert!(gap.reason.contains("arn:another"), "{}", gap.reason);
+    assert!(gap.facts.contains(&"stream_arn".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_exist_any_more_is_a_gap_if_another_took_its_place() {
+    let fake = shards(vec![Shard::new("s0", None, &[&[1]])]);
+    let run = Running::new(fake.clone()).await;
+    let mut outcome = super::read::Outcome::new(&Checkpoint::default());
+    let mut stream = run.stream(&Checkpoint::default(), Until::Stopped).await.unwrap();
+    while outcome.rows.is_empty() {
+        assert!(outcome.take(stream.next().await));
+    }
+    fake.with(|state| {
+        state.arn = "arn:another".to_owned();
+        state.shards.clear();
+    });
+    while outcome.take(stream.next().await) {}
+    assert!(outcome.gap.unwrap().reason.contains("arn:another"));
+}
+
+#[tokio::test]
+async fn iterators_that_are_too_old_are_replaced_before_they_are_used() {
+    let fake = shards(vec![Shard::new("s0", None, &[&[1], &[2], &[3]])]);
+    let tuning = Tuning { iterator_age: Duration::ZERO, ..fast() };
+    let run = Running::configured(fake, NOW_MS, tuning, |_| {}).await;
+    let outcome = run.read(&Checkpoint::default(), Until::CaughtUp).await.expect_end();
+    assert_eq!(outcome.ids(), ["r1", "r2", "r3"]);
+    let asked = run.fake.requests("GetShardIterator");
+    let expected = ["TRIM_HORIZON 0", "AFTER_SEQUENCE_NUMBER 1", "AFTER_SEQUENCE_NUMBER 2", "AFTER_SEQUENCE_NUMBER 3"];
+    assert_eq!(asked[..4], expected.map(|from| format!("GetShardIterator s0 {from}")));
+    assert_eq!(asked.len(), run.fake.requests("GetRecords").len());
 }
 
 #[tokio::test]
