@@ -136,7 +136,9 @@ fn log_event(table: &TableName, event: &Event<'_>) {
         Event::Retrying { error, delay, attempt } => {
             tracing::warn!(%table, error = error.report(), delay_ms = millis(*delay), attempt, "trying again");
         }
-        Event::Failed(error) => tracing::error!(%table, kind = error.kind().as_str(), error = error.report(), "table failed"),
+        Event::Failed(error) => {
+            tracing::error!(%table, kind = error.kind().as_str(), error = error.report(), "table failed")
+        }
         Event::Finished => tracing::info!(%table, "table finished"),
         _ => {}
     }

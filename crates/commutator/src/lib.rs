@@ -12,8 +12,7 @@
 //!
 //! let source = dynamodb::Config { tables: vec!["orders".into()], ..Default::default() };
 //! let source = Arc::new(source.connect(Budget::new(256 << 20)).await?);
-//! let destination = parquet::Config { url: "./lake".into(), ..Default::default() };
-//! let destination = Arc::new(destination.connect().await?);
+//! let destination = Arc::new(parquet::Config::new("./lake").connect().await?);
 //! let pipeline = Pipeline::new(PipelineId::new("shop")?, source, destination, Options::default());
 //! let report = pipeline.run(&CancellationToken::new()).await?;
 //! assert!(report.succeeded());
