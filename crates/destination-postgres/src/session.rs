@@ -184,7 +184,7 @@ impl PgSession {
             if let Some(column) = result.columns().iter().find(|column| dropped(&column.name)) {
                 return Err(Error::new(
                     ErrorKind::SchemaConflict,
-                    "Someone dropped a column that still has values; exclude it, or add it again and resync the table",
+                    "Someone dropped a column that still has values; drop the table and its row in _ct_checkpoints to load it anew",
                 )
                 .with("column", &column.name));
             }
