@@ -10,7 +10,7 @@ use commutator_core::{LogicalType, Result};
 
 use super::bits::Bits;
 use super::cursor::{Cursor, invalid};
-use super::number::{Numeral, POWERS};
+use super::number::{Numeral, POWERS, write_int};
 
 /// The digits before the point that every whole number of 64 bits fits in.
 const INT64_DIGITS: u8 = 19;
@@ -185,7 +185,11 @@ impl Builder {
         match (self.kind, value) {
             (Kind::Int64, Numeral::Int(value)) => self.ints.push(value),
             (Kind::Decimal, _) => self.decimals.push(unscaled * POWERS[usize::from(self.scale - scale)]),
-            _ => {
+            (_, Numeral::Int(value)) => {
+                write_int(value, &mut self.bytes);
+                return self.end(cursor);
+            }
+            (_, Numeral::Decimal { .. }) => {
                 write_number(unscaled, scale, &mut self.bytes);
                 return self.end(cursor);
             }

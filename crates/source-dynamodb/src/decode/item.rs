@@ -34,8 +34,10 @@ pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, documents: &m
             }
             count += 1;
             place = hint.after();
-            if !another(tag, cursor)? {
-                break;
+            match another(tag, cursor) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return Err(named(error, columns.name(i))),
             }
         }
     }

@@ -19,6 +19,8 @@ mod number;
 mod records;
 mod scan;
 mod sets;
+mod skip;
+mod strings;
 mod tag;
 mod widen;
 

@@ -7,8 +7,8 @@ use commutator_core::schema::{canonical_number, number_type};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// As many digits as always fit 64 bits with a sign.
-const FAST_DIGITS: usize = 18;
+/// As many digits as always fit 64 bits.
+const SHORT_DIGITS: usize = 19;
 
 /// Powers of ten, as many as a decimal of 38 digits can need.
 pub(super) const POWERS: [i128; 39] = {
@@ -46,16 +46,16 @@ pub(super) fn short(text: &[u8]) -> Option<(Numeral, usize)> {
     let negative = *text.first()? == b'-';
     let mut at = usize::from(negative);
     let mut mantissa = 0;
-    let whole = digits(text, &mut at, &mut mantissa, FAST_DIGITS)?;
-    if whole == 0 || whole > FAST_DIGITS {
+    let whole = digits(text, &mut at, &mut mantissa, SHORT_DIGITS)?;
+    if whole == 0 || whole > SHORT_DIGITS {
         return None;
     }
     match *text.get(at)? {
-        b'"' => Some((Numeral::Int(signed(mantissa, negative)), at + 1)),
+        b'"' => Some((Numeral::Int(signed(mantissa, negative)?), at + 1)),
         b'.' => {
             at += 1;
-            let fraction = digits(text, &mut at, &mut mantissa, FAST_DIGITS - whole)?;
-            if fraction == 0 || whole + fraction > FAST_DIGITS || *text.get(at)? != b'"' {
+            let fraction = digits(text, &mut at, &mut mantissa, SHORT_DIGITS - whole)?;
+            if fraction == 0 || whole + fraction > SHORT_DIGITS || *text.get(at)? != b'"' {
                 return None;
             }
             // Zeros at either end are no digits.
@@ -86,17 +86,18 @@ fn fractional(
             scale -= 1;
         }
         if scale == 0 {
-            return Some(Numeral::Int(signed(mantissa, negative)));
+            return signed(mantissa, negative).map(Numeral::Int);
         }
     }
-    Some(Numeral::Decimal { value: i128::from(signed(mantissa, negative)), integer, scale })
+    let value = i128::from(mantissa);
+    Some(Numeral::Decimal { value: if negative { -value } else { value }, integer, scale })
 }
 
+/// The lowest whole number of 64 bits has no counterpart; it is left to [`general`].
 #[inline]
-fn signed(mantissa: u64, negative: bool) -> i64 {
-    // At most 18 digits: no bit is lost.
-    let value = mantissa.cast_signed();
-    if negative { -value } else { value }
+fn signed(mantissa: u64, negative: bool) -> Option<i64> {
+    let value = i64::try_from(mantissa).ok()?;
+    Some(if negative { -value } else { value })
 }
 
 /// Reads the digits at `at` into the mantissa and returns how many there are; more than `most` are not all read.
@@ -153,14 +154,14 @@ pub(super) fn plain_length(text: &[u8]) -> Option<usize> {
     let start = usize::from(*text.first()? == b'-');
     let mut at = start;
     let mut ignored = 0;
-    let whole = digits(text, &mut at, &mut ignored, FAST_DIGITS)?;
-    if whole == 0 || whole > FAST_DIGITS || (whole > 1 && text[start] == b'0') {
+    let whole = digits(text, &mut at, &mut ignored, SHORT_DIGITS)?;
+    if whole == 0 || whole > SHORT_DIGITS || (whole > 1 && text[start] == b'0') {
         return None;
     }
     if *text.get(at)? == b'.' {
         at += 1;
-        let fraction = digits(text, &mut at, &mut ignored, FAST_DIGITS - whole)?;
-        if fraction == 0 || whole + fraction > FAST_DIGITS {
+        let fraction = digits(text, &mut at, &mut ignored, SHORT_DIGITS - whole)?;
+        if fraction == 0 || whole + fraction > SHORT_DIGITS {
             return None;
         }
     }
@@ -213,6 +214,22 @@ pub(super) fn write_json(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let canonical = canonical_number(str::from_utf8(text).ok()?)?;
     out.extend_from_slice(if is_json { text } else { canonical.as_bytes() });
     Some(())
+}
+
+/// Appends a whole number.
+pub(super) fn write_int(value: i64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    let mut rest = value.unsigned_abs();
+    while rest > 0 || start == digits.len() {
+        start -= 1;
+        digits[start] += (rest % 10).to_le_bytes()[0];
+        rest /= 10;
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// Compares two numbers in canonical form.

@@ -3,7 +3,7 @@
 use commutator_core::schema::{MAX_PRECISION, write_json_string, write_number};
 
 use super::builder::{Builder, Kind, bool_text};
-use super::number::POWERS;
+use super::number::{POWERS, write_int};
 
 impl Builder {
     pub(super) fn widen_numbers(&mut self, integer: u8, scale: u8) {
@@ -51,7 +51,7 @@ impl Builder {
         let scale = self.scale;
         let (ints, decimals) = (std::mem::take(&mut self.ints), std::mem::take(&mut self.decimals));
         if self.kind == Kind::Int64 {
-            self.rewrite(kind, |i, _, out| write_number(ints[i].into(), 0, out));
+            self.rewrite(kind, |i, _, out| write_int(ints[i], out));
         } else {
             self.rewrite(kind, |i, _, out| write_number(decimals[i], scale, out));
         }

@@ -51,8 +51,17 @@ proptest! {
             prop_assert_eq!(General::Numeral(short), general);
         } else if let General::Numeral(Numeral::Int(n)) = general {
             // Only numbers that are long, close to the end or not plain take the long way.
-            let plain = text.len() <= 17 && n.to_string() == text;
+            let plain = text.len() <= 19 && n.to_string() == text;
             prop_assert!(!plain || behind.len() < 8, "{}", text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_like_any_other(value in any::<i64>(), shift in 0u32..64) {
+        for value in [value >> shift, i64::MIN, i64::MAX, 0, -1, 10] {
+            let mut out = Vec::new();
+            number::write_int(value, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
         }
     }
 

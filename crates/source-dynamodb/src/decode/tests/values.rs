@@ -206,7 +206,7 @@ fn what_is_no_value_is_an_error_that_names_the_attribute_and_never_the_value() {
         let line = invalid(value(text));
         assert!(!line.contains("SECRET"), "{line}");
         assert!(line.contains("offset: "), "{line}");
-        assert!(line.contains("attribute: v") || text.contains(r#""N":"1"}"#) || text.contains(']'), "{text}: {line}");
+        assert!(line.contains("attribute: v"), "{text}: {line}");
     }
 }
 
