@@ -69,12 +69,6 @@ impl ParquetSession {
         self.remove(garbage).await;
     }
 
-    /// Removes what this session wrote after its last commit; only for a manifest that certainly does not exist.
-    pub(crate) async fn remove_written(&self) {
-        let written = std::mem::take(&mut *lock(&self.written));
-        self.remove(written).await;
-    }
-
     async fn remove(&self, garbage: impl IntoIterator<Item = String>) {
         if let Err(error) = self.folder.delete(garbage).await {
             let folder = self.folder.address();
@@ -109,9 +103,11 @@ impl Session for ParquetSession {
     async fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         match self.failed {
             Some(ErrorKind::Fenced) => Err(chain::fenced(&self.target)),
-            Some(_) => Err(Error::new(ErrorKind::Unavailable, "A commit failed; open the table again")
-                .with_retry(Retry::Backoff)
-                .with("table", &self.target.table)),
+            Some(_) => {
+                Err(Error::new(ErrorKind::Unavailable, "A commit failed or was interrupted; open the table again")
+                    .with_retry(Retry::Backoff)
+                    .with("table", &self.target.table))
+            }
             None => Ok(Box::new(ParquetTransaction::new(self))),
         }
     }

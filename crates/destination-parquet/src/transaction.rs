@@ -48,21 +48,20 @@ impl<'a> ParquetTransaction<'a> {
 
     async fn try_commit(self, checkpoint: &Checkpoint) -> Result<()> {
         let (session, next) = self.prepare(checkpoint).await?;
-        let appended = chain::append(&session.folder, &next).await;
-        session.failed = match &appended {
-            Ok(Appended::Newest) => None,
-            Ok(Appended::Taken | Appended::Superseded) => Some(ErrorKind::Fenced),
-            Err(error) => Some(error.kind()),
-        };
-        match appended? {
+        // From here on until the answer it is unclear whether the manifest exists, also if this future is dropped in between: a
+        // manifest of this session may name its files, so it may neither commit again nor delete any of them.
+        session.failed = Some(ErrorKind::Unavailable);
+        match chain::append(&session.folder, &next).await? {
             Appended::Newest => {
+                session.failed = None;
                 session.committed(next).await;
-                return Ok(());
+                Ok(())
             }
-            Appended::Taken => session.remove_written().await,
-            Appended::Superseded => {}
+            Appended::Taken | Appended::Superseded => {
+                session.failed = Some(ErrorKind::Fenced);
+                Err(chain::fenced(&session.target))
+            }
         }
-        Err(chain::fenced(&session.target))
     }
 
     /// Writes what the next manifest needs, and returns it.
