@@ -19,6 +19,8 @@ use crate::client::Store;
 pub(crate) struct Faults {
     /// A manifest is written, but its answer is lost.
     pub(crate) lose_answer: AtomicBool,
+    /// A manifest is written, but its answer never comes.
+    pub(crate) hang: AtomicBool,
     /// A manifest's answer is lost and the client repeats the request, which then finds the manifest.
     pub(crate) repeat_create: AtomicBool,
     /// No file but manifests can be written.
@@ -62,6 +64,9 @@ impl ObjectStore for BrokenStore {
             self.inner.put_opts(location, payload.clone(), options.clone()).await?;
         }
         let result = self.inner.put_opts(location, payload, options).await;
+        if create && self.faults.hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if create && self.faults.lose_answer.load(Ordering::SeqCst) { Err(timed_out()) } else { result }
     }
 

@@ -93,6 +93,23 @@ async fn a_commit_whose_answer_is_lost_is_found_by_the_next_session() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_cancelled_while_it_waits_loses_none_of_its_files() {
+    let place = place();
+    let mut session = place.open().await;
+    commit(&mut session, &[1], &checkpoint(1)).await.unwrap();
+    place.store.faults.hang.store(true, Ordering::SeqCst);
+    let second = checkpoint(2);
+    let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), commit(&mut session, &[2], &second));
+    waiting.await.unwrap_err();
+    place.store.faults.hang.store(false, Ordering::SeqCst);
+    // The manifest exists, and it names files of this very session.
+    commit(&mut session, &[3], &checkpoint(3)).await.unwrap_err();
+    assert!(place.live().await.is_subset(&place.files().await));
+    let session = place.open().await;
+    assert_eq!((session.checkpoint(), place.rows().await), (&checkpoint(2), 2));
+}
+
+#[tokio::test]
 async fn a_request_that_the_client_repeats_is_no_other_writer() {
     let place = place();
     let mut session = place.open().await;
