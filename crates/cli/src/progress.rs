@@ -137,7 +137,7 @@ fn log_event(table: &TableName, event: &Event<'_>) {
             tracing::warn!(%table, error = error.report(), delay_ms = millis(*delay), attempt, "trying again");
         }
         Event::Failed(error) => {
-            tracing::error!(%table, kind = error.kind().as_str(), error = error.report(), "table failed")
+            tracing::error!(%table, kind = error.kind().as_str(), error = error.report(), "table failed");
         }
         Event::Finished => tracing::info!(%table, "table finished"),
         _ => {}
