@@ -36,7 +36,7 @@ pub(crate) const RUNS: &[Run] = &[
 const ENDPOINT: &str = "--endpoint=$COMMUTATOR_TEST_DYNAMODB_URL";
 const TABLE: &str = "--table=$TABLE";
 const FILL: &[&[&str]] =
-    &[&["load.py", "create", ENDPOINT, TABLE], &["load.py", "fill", ENDPOINT, TABLE, "--items=200", "--special"]];
+    &[&["load.py", "create", ENDPOINT, TABLE], &["load.py", "fill", ENDPOINT, TABLE, "--items=200", "--special=200"]];
 
 /// How one example is run. `$NAME` is a variable of [`crate::services`], or `$SCRATCH`, an empty folder, or `$TABLE`, a name
 /// that no other example and no other run has; an example whose variable is not there is named as skipped.
