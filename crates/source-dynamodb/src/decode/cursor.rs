@@ -17,53 +17,60 @@ pub(super) fn invalid(message: &'static str, offset: usize) -> Error {
 /// Reads a JSON text from front to back; every read is checked against the end of the text.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
-    pub(super) body: &'a [u8],
-    pub(super) at: usize,
+    body: &'a [u8],
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
-        Self { body, at: 0 }
+        Self { body, rest: body }
     }
 
     /// Returns the offset of the next byte.
     #[inline]
     pub(super) fn at(&self) -> usize {
-        self.at
+        self.body.len() - self.rest.len()
     }
 
     /// Returns the bytes that are still to be read.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
-        self.body.get(self.at..).unwrap_or_default()
+        self.rest
     }
 
     /// Returns the bytes from `start` up to the next one.
     pub(super) fn since(&self, start: usize) -> &'a [u8] {
-        self.body.get(start..self.at).unwrap_or_default()
+        self.body.get(start..self.at()).unwrap_or_default()
     }
 
     /// Moves behind bytes that the caller has looked at in [`rest`](Self::rest).
     #[inline]
     pub(super) fn advance(&mut self, bytes: usize) {
-        self.at += bytes;
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    /// Moves to what is left of [`rest`](Self::rest).
+    #[inline]
+    pub(super) fn advance_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
     }
 
     /// Returns a cursor on the same text at another offset.
+    #[inline]
     pub(super) fn moved_to(&self, at: usize) -> Self {
-        Self { body: self.body, at }
+        Self { body: self.body, rest: self.body.get(at..).unwrap_or_default() }
     }
 
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
-        self.body.get(self.at).copied()
+        self.rest.first().copied()
     }
 
     /// Skips white space.
     #[inline]
     pub(super) fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
+            self.advance(1);
         }
     }
 
@@ -72,7 +79,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         match self.peek() {
             Some(next) if next == byte => {
-                self.at += 1;
+                self.advance(1);
                 true
             }
             Some(b'!'..) => false,
@@ -85,7 +92,7 @@ impl<'a> Cursor<'a> {
     fn eat_behind_space(&mut self, byte: u8) -> bool {
         self.space();
         let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
+        self.advance(usize::from(found));
         found
     }
 
@@ -98,10 +105,10 @@ impl<'a> Cursor<'a> {
     #[cold]
     #[inline(never)]
     fn unexpected(&self, byte: u8) -> Error {
-        if self.at >= self.body.len() {
+        if self.rest.is_empty() {
             return self.truncated();
         }
-        invalid("The body is not the JSON that was expected", self.at).with("expected", char::from(byte))
+        invalid("The body is not the JSON that was expected", self.at()).with("expected", char::from(byte))
     }
 
     #[cold]
@@ -115,7 +122,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn more(&mut self, close: u8) -> Result<bool> {
         let next = self.peek();
         if next == Some(b',') || next == Some(close) {
-            self.at += 1;
+            self.advance(1);
             return Ok(next == Some(b','));
         }
         self.more_behind_space(close)
@@ -128,7 +135,7 @@ impl<'a> Cursor<'a> {
             && first == b'}'
             && (second == b',' || second == close)
         {
-            self.at += 2;
+            self.advance(2);
             return Ok(second == b',');
         }
         self.expect(b'}')?;
@@ -182,7 +189,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn literal(&mut self, literal: &[u8]) -> bool {
         let found = self.rest().starts_with(literal);
         if found {
-            self.at += literal.len();
+            self.advance(literal.len());
         }
         found
     }
@@ -191,8 +198,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn number(&mut self) -> Result<&'a str> {
         self.space();
         let rest = self.rest();
-        let length = number::json_length(rest).ok_or_else(|| invalid("A number was expected", self.at))?;
-        self.at += length;
+        let length = number::json_length(rest).ok_or_else(|| invalid("A number was expected", self.at()))?;
+        self.advance(length);
         // A number is ASCII.
         Ok(str::from_utf8(&rest[..length]).unwrap_or_default())
     }
@@ -200,6 +207,6 @@ impl<'a> Cursor<'a> {
     /// Reads white space up to the end of the text.
     pub(super) fn end(&mut self) -> Result<()> {
         self.space();
-        if self.at < self.body.len() { Err(invalid("The body goes on after its end", self.at)) } else { Ok(()) }
+        if self.at() < self.body.len() { Err(invalid("The body goes on after its end", self.at())) } else { Ok(()) }
     }
 }

@@ -15,19 +15,19 @@ impl Cursor<'_> {
 
     fn skip_value(&mut self, depth: usize) -> Result<()> {
         if depth > MAX_JSON_DEPTH {
-            return Err(invalid("The body is nested too deeply", self.at));
+            return Err(invalid("The body is nested too deeply", self.at()));
         }
         self.space();
         match self.peek() {
             Some(b'"') => {
-                self.at += 1;
+                self.advance(1);
                 self.raw().map(|_| ())
             }
             Some(b'{') => self.members_raw(depth),
             Some(b'[') => self.elements(|cursor| cursor.skip_value(depth + 1)),
             Some(b'-' | b'0'..=b'9') => self.number().map(|_| ()),
             Some(_) if [b"true".as_slice(), b"false", b"null"].into_iter().any(|word| self.literal(word)) => Ok(()),
-            Some(_) => Err(invalid("The body is not JSON", self.at)),
+            Some(_) => Err(invalid("The body is not JSON", self.at())),
             None => Err(self.truncated()),
         }
     }

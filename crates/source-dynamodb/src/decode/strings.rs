@@ -22,7 +22,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string whose opening quote was read, decoded.
     pub(super) fn string_rest(&mut self) -> Result<Cow<'a, [u8]>> {
-        let start = self.at;
+        let start = self.at();
         let raw = self.raw()?;
         if !raw.escaped {
             return Ok(Cow::Borrowed(raw.bytes));
@@ -37,47 +37,52 @@ impl<'a> Cursor<'a> {
     /// The escapes are not checked; [`text`](Self::text) does that.
     #[inline]
     pub(super) fn raw(&mut self) -> Result<Raw<'a>> {
-        let start = self.at;
+        let text = self.rest();
+        let mut length = 0;
         let mut escaped = false;
         loop {
-            let stop = self.stop()?;
-            self.at = stop + 1;
-            match self.body[stop] {
-                b'"' => return Ok(Raw { bytes: &self.body[start..stop], escaped }),
-                b'\\' => {
-                    escaped = true;
-                    self.at += 1;
+            let run = self.run()?;
+            length += run;
+            match text[length] {
+                b'"' => {
+                    self.advance(run + 1);
+                    return Ok(Raw { bytes: &text[..length], escaped });
                 }
-                _ => return Err(control(stop)),
+                b'\\' => {
+                    self.advance(run + 2);
+                    escaped = true;
+                    length += 2;
+                }
+                _ => return Err(control(self.at() + run)),
             }
         }
     }
 
-    /// Returns the offset of the next quote, backslash or control character.
+    /// Returns how many bytes come before the next quote, backslash or control character.
     #[inline]
-    fn stop(&self) -> Result<usize> {
-        let mut at = self.at;
-        for _ in 0..NEAR_BLOCKS {
-            let Some(block) = self.body.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) else { break };
+    fn run(&self) -> Result<usize> {
+        let mut rest = self.rest();
+        for i in 0..NEAR_BLOCKS {
+            let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() else { break };
             let found = special(block, 0);
             if found < BLOCK {
-                return Ok(at + found);
+                return Ok(i * BLOCK + found);
             }
-            at += BLOCK;
+            rest = behind;
         }
-        self.far_stop(at)
+        self.far_run()
     }
 
     #[inline(never)]
-    fn far_stop(&self, from: usize) -> Result<usize> {
-        let rest = self.body.get(from..).unwrap_or_default();
+    fn far_run(&self) -> Result<usize> {
+        let rest = self.rest();
         let end = memchr2(b'"', b'\\', rest).ok_or_else(|| self.truncated())?;
         let run = &rest[..end];
         // Not `any`: without an early exit the compiler looks at many bytes at once.
         if run.iter().fold(u8::MAX, |least, &b| least.min(b)) < 0x20 {
-            return Ok(from + run.iter().position(|&b| b < 0x20).unwrap_or(end));
+            return Ok(run.iter().position(|&b| b < 0x20).unwrap_or(end));
         }
-        Ok(from + end)
+        Ok(end)
     }
 
     /// Appends the rest of a string whose opening quote was read, decoded.
@@ -91,7 +96,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn json_text(&mut self, out: &mut Vec<u8>) -> Result<()> {
         // Both quotes are copied with what stands between them.
-        self.at -= 1;
+        *self = self.moved_to(self.at() - 1);
         self.copy::<true>(out)
     }
 
@@ -101,51 +106,55 @@ impl<'a> Cursor<'a> {
         // With its top bit set, the opening quote is a byte like any other.
         let mut opening = if JSON { 0x80 } else { 0 };
         for _ in 0..NEAR_BLOCKS {
-            let Some(block) = self.rest().first_chunk::<BLOCK>() else { break };
+            let Some((block, behind)) = self.rest().split_first_chunk::<BLOCK>() else { break };
             let found = special(block, opening);
             // A whole block is one store; what lies behind the end is cut off again.
             out.extend_from_slice(block);
             if found < BLOCK {
                 let quote = block[found] == b'"';
                 out.truncate(out.len() + found + usize::from(quote && JSON) - BLOCK);
-                self.at += found + usize::from(quote);
+                self.advance(found + usize::from(quote));
                 return if quote { Ok(()) } else { self.copy_far::<JSON>(out) };
             }
-            self.at += BLOCK;
+            self.advance_to(behind);
             opening = 0;
         }
         if opening != 0 {
             out.push(b'"');
-            self.at += 1;
+            self.advance(1);
         }
         self.copy_far::<JSON>(out)
     }
 
     #[inline(never)]
     fn copy_far<const JSON: bool>(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let mut stop = self.far_stop(self.at)?;
+        let mut run = self.far_run()?;
         loop {
-            out.extend_from_slice(self.body.get(self.at..stop).unwrap_or_default());
-            self.at = stop + 1;
-            match self.body[stop] {
-                b'"' => {
+            let (text, rest) = self.rest().split_at(run);
+            out.extend_from_slice(text);
+            match rest.first() {
+                Some(b'"') => {
+                    self.advance(run + 1);
                     if JSON {
                         out.push(b'"');
                     }
                     return Ok(());
                 }
-                b'\\' => self.escape::<JSON>(out)?,
-                _ => return Err(control(stop)),
+                Some(b'\\') => {
+                    self.advance(run + 1);
+                    self.escape::<JSON>(out)?;
+                }
+                _ => return Err(control(self.at() + run)),
             }
-            stop = self.stop()?;
+            run = self.run()?;
         }
     }
 
     /// Appends the character of an escape whose backslash was read.
     fn escape<const JSON: bool>(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let start = self.at - 1;
+        let start = self.at() - 1;
         let letter = self.peek().ok_or_else(|| self.truncated())?;
-        self.at += 1;
+        self.advance(1);
         let plain = match letter {
             b'"' | b'\\' => letter,
             b'/' => {
@@ -196,9 +205,9 @@ impl<'a> Cursor<'a> {
         let mut code = 0;
         for &digit in digits {
             let value = char::from(digit).to_digit(16);
-            code = code << 4 | value.ok_or_else(|| invalid("An escape is not four hexadecimal digits", self.at))?;
+            code = code << 4 | value.ok_or_else(|| invalid("An escape is not four hexadecimal digits", self.at()))?;
         }
-        self.at += 4;
+        self.advance(4);
         Ok(code)
     }
 }
