@@ -39,7 +39,7 @@ async fn segments_and_short_pages_give_every_item_once() {
         if segments == 7 {
             assert!(sizes.iter().all(|size| (20..70).contains(size)), "{sizes:?}");
         }
-        assert!(segments == 100 || simulator.requests(Operation::Scan) > u64::try_from(segments).unwrap());
+        assert!(segments > 1 || simulator.requests(Operation::Scan) > u64::try_from(segments).unwrap());
     }
 }
 
