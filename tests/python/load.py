@@ -1,4 +1,4 @@
-"""Creates, fills and changes a table: `load.py create|fill|churn --endpoint URL --table NAME …`."""
+"""Creates, fills and changes a table: `load.py create|fill|churn|delete --endpoint URL --table NAME …`."""
 
 import argparse
 import os
@@ -25,6 +25,10 @@ def create(db, args):
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}])
     db.get_waiter("table_exists").wait(TableName=args.table)
+
+
+def delete(db, args):
+    db.delete_table(TableName=args.table)
 
 
 def put_all(db, table, batch):
@@ -68,7 +72,7 @@ def churn(db, args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["create", "fill", "churn"])
+    parser.add_argument("command", choices=["create", "fill", "churn", "delete"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--view", default="NEW_AND_OLD_IMAGES")

@@ -1,6 +1,5 @@
 //! What a user may set.
 
-use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use commutator_core::{Error, ErrorKind, Result, Secret};
@@ -53,13 +52,6 @@ pub struct Config {
     /// The size in bytes at which a file of an `append` table is closed and the next begun; 128 MB by default.
     #[serde(default = "default_file_bytes")]
     pub file_bytes: usize,
-    /// After how many bytes of rows in memory a transaction is committed; 128 MB by default.
-    #[serde(default = "default_commit_bytes")]
-    pub commit_bytes: u64,
-    /// After how many seconds a transaction is committed; 60 by default. Each commit of a `mirror` table rewrites every file
-    /// that has a changed row, so a longer interval is cheaper.
-    #[serde(default = "default_commit_seconds")]
-    pub commit_seconds: u64,
 }
 
 const MB: usize = 1 << 20;
@@ -70,14 +62,6 @@ fn default_compression_level() -> i32 {
 
 fn default_file_bytes() -> usize {
     128 * MB
-}
-
-fn default_commit_bytes() -> u64 {
-    128 * MB as u64
-}
-
-fn default_commit_seconds() -> u64 {
-    60
 }
 
 impl Config {
@@ -96,8 +80,6 @@ impl Config {
             azure_access_key: None,
             compression_level: default_compression_level(),
             file_bytes: default_file_bytes(),
-            commit_bytes: default_commit_bytes(),
-            commit_seconds: default_commit_seconds(),
         }
     }
 
@@ -128,8 +110,8 @@ impl Config {
         if !(1..=22).contains(&self.compression_level) {
             return wrong("`compression_level` is 1 to 22");
         }
-        if self.file_bytes < MB || self.commit_bytes == 0 || self.commit_seconds == 0 {
-            return wrong("`file_bytes` is at least 1048576, `commit_bytes` and `commit_seconds` at least 1");
+        if self.file_bytes < MB {
+            return wrong("`file_bytes` is at least 1048576");
         }
         if self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://")) && !self.allow_http {
             return wrong(
@@ -143,12 +125,7 @@ impl Config {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings {
-            compression_level: self.compression_level,
-            file_bytes: self.file_bytes,
-            commit_bytes: self.commit_bytes,
-            commit_delay: Duration::from_secs(self.commit_seconds),
-        }
+        Settings { compression_level: self.compression_level, file_bytes: self.file_bytes }
     }
 }
 
@@ -157,8 +134,6 @@ impl Config {
 pub(crate) struct Settings {
     pub(crate) compression_level: i32,
     pub(crate) file_bytes: usize,
-    pub(crate) commit_bytes: u64,
-    pub(crate) commit_delay: Duration,
 }
 
 #[cfg(test)]
@@ -172,7 +147,7 @@ mod tests {
         assert!(parse(r#"{"url": "./lake", "folder": 1}"#).unwrap_err().to_string().contains("unknown field `folder`"));
         for wrong in [
             r#"{"url": "./lake", "compression_level": 0}"#,
-            r#"{"url": "./lake", "commit_seconds": 0}"#,
+            r#"{"url": "./lake", "file_bytes": 0}"#,
             r#"{"url": "s3://b", "access_key_id": "a"}"#,
             r#"{"url": "s3://b", "endpoint_url": "http://127.0.0.1:9000"}"#,
         ] {

@@ -1,5 +1,7 @@
 //! The destination: what it can do, and how a table is opened.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
@@ -81,9 +83,9 @@ impl Destination for Parquet {
             nul_in_text: true,
             widens: true,
             commit_interval: CommitInterval {
-                max_bytes: self.settings.commit_bytes,
+                max_bytes: 128 << 20,
                 max_rows: u64::MAX,
-                max_delay: self.settings.commit_delay,
+                max_delay: Duration::from_mins(1),
             },
         }
     }

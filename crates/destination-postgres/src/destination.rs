@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, IdentifierRules, Limit, Result, Session, Slice, Slices, Target,
+    ErrorKind, IdentifierRules, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, Target,
 };
 
 use crate::client::Pool;
 use crate::config::NulPolicy;
 use crate::session::{self, MODES, Place};
-use crate::statements::{MAX_COLUMNS, MAX_NAME};
+use crate::statements::{Layout, MAX_COLUMNS, MAX_NAME};
 
 mod check;
 
@@ -94,6 +94,15 @@ impl Destination for Postgres {
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
         let place = self.place(target)?;
         session::peek(&self.pool, &place).await.map_err(|e| place.name(e))
+    }
+
+    fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
+        let layout = Layout::new(&self.schema, &target.name, target.mode, false);
+        let created = plan.actions.iter().filter_map(|action| match action {
+            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
+            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
+        });
+        created.chain(layout.alter(&plan.actions)).collect()
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

@@ -58,7 +58,11 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         let sample = Box::pin(sample::read(sampler.as_ref(), &table)).await?;
         let names = checkpoint.as_ref().map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
         let schema = named(&target, &sample.schema, &capabilities, names)?;
-        let statements = pipeline.destination().preview(&target, &plan(None, &schema)?);
+        // What a table that exists still needs is known only from the destination, while it is open.
+        let statements = match checkpoint {
+            None => pipeline.destination().preview(&target, &plan(None, &schema)?),
+            Some(_) => Vec::new(),
+        };
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
         plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, schema, statements });

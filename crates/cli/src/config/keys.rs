@@ -133,8 +133,6 @@ pub(crate) const PARQUET: &[Key] = &[
     text("azure_access_key"),
     key("compression_level", Kind::Integer),
     key("file_bytes", Kind::Integer),
-    key("commit_bytes", Kind::Integer),
-    key("commit_seconds", Kind::Integer),
     // Who writes to S3; read by the source's code, so that both sides know the same ways.
     text("profile"),
     key("web_identity", Kind::Table(WEB_IDENTITY)),
