@@ -1,6 +1,5 @@
 //! What a user may set.
 
-
 use aws_credential_types::provider::SharedCredentialsProvider;
 use commutator_core::{Error, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
