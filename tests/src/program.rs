@@ -88,7 +88,8 @@ fn binary() -> PathBuf {
     BUILT.call_once(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--locked", "--package", "commutator-cli", "--bin", "commutator"]);
+        // The whole workspace's features, as when its tests are built: otherwise every dependency is built once more.
+        build.args(["build", "--quiet", "--locked", "--workspace", "--bin", "commutator"]);
         let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
         assert!(status.expect("cargo is there").success(), "the program does not build");
     });
