@@ -12,9 +12,9 @@ async fn shop(until: &str) -> (Shop, Folder) {
     folder.write(
         "commutator.toml",
         &format!(
-            "[pipeline]\nid = \"shop\"\n[source]\ntype = \"dynamodb\"\nregion = \"eu-west-1\"\nendpoint_url = \"{}\"\n\
+            "[pipeline]\ncommit_seconds = 1\nid = \"shop\"\n[source]\ntype = \"dynamodb\"\nregion = \"eu-west-1\"\nendpoint_url = \"{}\"\n\
              access_key_id = \"a\"\nsecret_access_key = \"b\"\ntables = [\"orders\", \"cust*\"]\n\
-             [destination]\ntype = \"parquet\"\nurl = \"lake\"\ncommit_seconds = 1\n{until}",
+             [destination]\ntype = \"parquet\"\nurl = \"lake\"\n{until}",
             shop.dynamodb().endpoint()
         ),
     );
