@@ -21,6 +21,7 @@ use commutator_core::{Error, ErrorKind, Result, Retry, TableName};
 use crate::config::Config;
 use crate::error::{Failure, failure};
 use crate::raw::{Slot, TakeBody, must_start_over};
+use crate::skew::Skew;
 use crate::tuning::Tuning;
 
 /// How often a call is made anew after an error response followed a damaged one; each of these has all of the SDK's attempts.
@@ -31,6 +32,7 @@ const STARTS: usize = 8;
 pub(crate) struct Client {
     dynamodb: aws_sdk_dynamodb::Client,
     streams: aws_sdk_dynamodbstreams::Client,
+    skew: Skew,
 }
 
 /// One page of one segment.
@@ -90,7 +92,13 @@ impl Client {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
+            skew: Skew::default(),
         }
+    }
+
+    /// Returns by how many milliseconds this machine's clock was ahead of the service's when it last described a table.
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        self.skew.ahead_ms()
     }
 
     /// Returns the body of one Scan page.
@@ -181,6 +189,8 @@ impl Client {
         self.dynamodb
             .describe_table()
             .table_name(table.as_str())
+            .customize()
+            .interceptor(self.skew.clone())
             .send()
             .await
             .map_err(|error| failure(error, "dynamodb:DescribeTable").with("table", table))?

@@ -26,6 +26,7 @@ mod outlet;
 mod raw;
 mod read;
 mod renewal;
+mod skew;
 mod snapshot;
 mod source;
 mod stream;

@@ -62,7 +62,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let ReadRequest { table: name, from: checkpoint, until } = request;
     let raw = source.short.describe_table(&name).await?;
     let description = discover::describe_from(&name, &raw)?;
-    let now_ms = source.clock.now_ms();
+    let now_ms = source.clock.now_ms().saturating_sub(source.short.clock_ahead_ms());
     let concurrency = source.config.scan_concurrency.unwrap_or(8);
 
     let resumed = if checkpoint.snapshot_ended() { None } else { Plan::resume(&checkpoint)? };
