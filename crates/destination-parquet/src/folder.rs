@@ -142,7 +142,11 @@ impl Folder {
                     let name = entry?.file_name().to_string_lossy().into_owned();
                     let whole = if part.is_empty() { name.clone() } else { format!("{part}/{name}") };
                     if whole.rsplit_once('#').is_some_and(|(stem, _)| dead(stem)) {
-                        std::fs::remove_file(root.join(part).join(name))?;
+                        match std::fs::remove_file(root.join(part).join(name)) {
+                            // The upload ended just now, or another writer that takes over was faster.
+                            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                            removed => removed?,
+                        }
                     }
                 }
             }
