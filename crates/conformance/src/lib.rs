@@ -59,14 +59,15 @@
 //! Some trials draw random histories. They try [`CASES`] of them, or as many as the environment variable
 //! `COMMUTATOR_CONFORMANCE_CASES` says; a failure is shrunk, and its message says which `COMMUTATOR_CONFORMANCE_SEED` brings it back.
 //!
-//! The suite tests itself: a small destination of its own passes it, and each of a list of deliberate mistakes in that destination is
-//! caught by a trial that is named next to it (`tests/`).
+//! The suite tests itself: a small destination of its own, the [`Double`], passes it, and each of a list of deliberate [`Mistake`]s in that
+//! destination is caught by a trial that is named next to it (`tests/`).
 
 mod bench;
 mod change;
 mod chaos;
 mod compare;
 mod delivery;
+mod double;
 mod forall;
 mod harness;
 mod history;
@@ -79,6 +80,7 @@ mod verdict;
 
 pub use bench::Bench;
 pub use change::{Change, Item, Key, OpName, batch};
+pub use double::{Double, DoubleHarness, Mistake};
 pub use forall::CASES;
 pub use harness::Harness;
 pub use model::{Expected, Model};

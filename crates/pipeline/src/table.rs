@@ -53,7 +53,7 @@ impl Table {
                 Err(error) => error,
             };
             totals.failures += 1;
-            let Some(delay) = self.run.retry.delay(&error, totals.failures, jitter()) else {
+            let Some(delay) = self.run.retry.delay(&error, totals.failures, fastrand::f64()) else {
                 break TableOutcome::Failed(error);
             };
             self.tell(&Event::Retrying { error: &error, delay, attempt: totals.failures });
@@ -205,11 +205,4 @@ impl Commit<'_> {
         }
         Ok((stop, rest))
     }
-}
-
-/// A random number in `0..1`, from the hasher's keys: enough to keep tables from trying again in step.
-fn jitter() -> f64 {
-    use std::hash::{BuildHasher, Hasher};
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

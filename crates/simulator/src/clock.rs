@@ -9,21 +9,35 @@ const START: u64 = 1_735_689_600_000;
 
 /// The clock that everything in a simulator goes by. Cloning gives another handle to the same clock.
 ///
-/// It stands still until [`advance`](Self::advance) is called, except for one made by [`running`](Self::running).
+/// It stands still until [`advance`](Self::advance) is called, except for one made by [`running`](Self::running) or
+/// [`of_runtime`](Self::of_runtime).
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Milliseconds since 1970, or, on a running clock, milliseconds ahead of the machine.
+    /// Milliseconds ahead of the base.
     offset: AtomicU64,
-    running: bool,
+    base: Base,
+}
+
+/// What a clock goes on with by itself.
+#[derive(Debug)]
+enum Base {
+    /// Nothing.
+    Still,
+    Machine,
+    Runtime(tokio::time::Instant),
 }
 
 impl Clock {
     /// Creates a clock that stands at this time, in milliseconds since 1970 in UTC.
     pub fn at(ms: u64) -> Self {
-        Self(Arc::new(Inner { offset: AtomicU64::new(ms), running: false }))
+        Self::new(Base::Still, ms)
+    }
+
+    fn new(base: Base, offset_ms: u64) -> Self {
+        Self(Arc::new(Inner { offset: AtomicU64::new(offset_ms), base }))
     }
 
     /// Creates a clock that stands at the machine's time: for programs that compare times of their own with the table's.
@@ -34,12 +48,22 @@ impl Clock {
     /// Creates a clock that runs with the machine's and can be advanced beyond it; what depends on it is no longer
     /// determined by the seed alone.
     pub fn running() -> Self {
-        Self(Arc::new(Inner { offset: AtomicU64::new(0), running: true }))
+        Self::new(Base::Machine, 0)
+    }
+
+    /// Creates a clock that starts at this time and goes on with tokio's: on a runtime whose time is paused, hours pass as soon as everybody
+    /// waits, and always in the same way.
+    pub fn of_runtime(ms: u64) -> Self {
+        Self::new(Base::Runtime(tokio::time::Instant::now()), ms)
     }
 
     /// Returns the time in milliseconds since 1970 in UTC.
     pub fn now_ms(&self) -> u64 {
-        let base = if self.0.running { machine_ms() } else { 0 };
+        let base = match &self.0.base {
+            Base::Still => 0,
+            Base::Machine => machine_ms(),
+            Base::Runtime(began) => milliseconds(began.elapsed()),
+        };
         base + self.0.offset.load(Ordering::SeqCst)
     }
 

@@ -91,7 +91,7 @@ impl Reply {
 
 /// A body of chunks in memory. If they are shorter than announced, the connection ends after them.
 #[derive(Debug)]
-pub(crate) struct Payload {
+pub struct Payload {
     chunks: VecDeque<Bytes>,
     /// What is left of the announced length.
     left: u64,

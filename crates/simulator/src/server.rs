@@ -28,7 +28,7 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
 
 /// The connection ends without an answer.
 #[derive(Debug)]
-pub(crate) struct Disconnect;
+pub struct Disconnect;
 
 impl std::fmt::Display for Disconnect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

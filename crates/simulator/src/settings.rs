@@ -36,6 +36,8 @@ pub struct Quirks {
     pub shards_page: usize,
     /// How probably a `GetRecords` page is empty although there are records, or the shard has ended. Default: 0.
     pub empty_pages: f64,
+    /// How many such pages of a shard may come in a row. Default: 2.
+    pub empty_in_a_row: u32,
     /// How probably a page of items or records ends early. Default: 0.
     pub short_pages: f64,
     /// How probably the last records of a closed shard come with an iterator, whose page is empty and has none. Default: 0, so they
@@ -66,6 +68,7 @@ impl Default for Quirks {
             records_page_count: 1000,
             shards_page: 100,
             empty_pages: 0.0,
+            empty_in_a_row: 2,
             short_pages: 0.0,
             late_ends: 0.0,
             stale_listings: 0,

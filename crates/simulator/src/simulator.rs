@@ -141,6 +141,15 @@ impl Simulator {
         Server::start(self.clone(), port).await
     }
 
+    /// Answers a request without a network: what [`serve`](Self::serve) does with each one that comes in.
+    ///
+    /// A client in the same process can call it on a runtime whose time is paused, so that a run with all of its pauses is over at once and
+    /// replays exactly.
+    pub async fn call(&self, request: hyper::Request<Bytes>) -> Result<Response<Payload>, Disconnect> {
+        let (head, body) = request.into_parts();
+        server::Service::respond(self, &head, &body).await
+    }
+
     /// Returns the clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -172,6 +181,11 @@ impl Simulator {
     /// Returns how many requests of an operation came in.
     pub fn requests(&self, operation: Operation) -> u64 {
         lock(&self.0.traffic).requests.get(&operation).copied().unwrap_or_default()
+    }
+
+    /// Returns how many requests came in.
+    pub fn all_requests(&self) -> u64 {
+        lock(&self.0.traffic).all
     }
 
     /// Calls this before each request is looked at: to let time pass or items change at exact points of a run.

@@ -70,6 +70,10 @@ impl State {
         self.streams.get(arn).ok_or_else(|| no_stream(arn))
     }
 
+    pub(crate) fn stream_mut(&mut self, arn: &str) -> Result<&mut Stream> {
+        self.streams.get_mut(arn).ok_or_else(|| no_stream(arn))
+    }
+
     pub(crate) fn create_table(&mut self, spec: TableSpec, now: u64) -> Result<()> {
         if self.tables.contains_key(&spec.name) {
             return Err(Error::new(400, "ResourceInUseException", "Cannot create preexisting table"));

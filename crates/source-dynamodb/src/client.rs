@@ -1,6 +1,7 @@
 //! The clients, and the calls that are made through them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -18,6 +19,7 @@ use aws_types::SdkConfig;
 use bytes::Bytes;
 use commutator_core::{Error, ErrorKind, Result, Retry, TableName};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Failure, failure};
 use crate::raw::{Slot, TakeBody, must_start_over};
@@ -63,7 +65,7 @@ pub(crate) fn http_client() -> SharedHttpClient {
 
 impl Client {
     /// Makes the clients; `aws` has the credentials, the region and the HTTP client.
-    pub(crate) fn new(aws: &SdkConfig, config: &Config, tuning: &Tuning, attempts: u32) -> Self {
+    pub(crate) fn new(aws: &SdkConfig, config: &Config, (tuning, attempts): (&Tuning, u32), clock: &Arc<dyn Clock>) -> Self {
         let retry = RetryConfig::standard()
             .with_max_attempts(attempts)
             .with_initial_backoff(tuning.first_backoff)
@@ -92,7 +94,7 @@ impl Client {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
-            skew: Skew::default(),
+            skew: Skew::new(clock),
         }
     }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use commutator_core::{Budget, Error, ErrorKind, Result, Secret};
 use serde::Deserialize;
 
+use crate::clock::Surroundings;
 use crate::source::DynamoDb;
 use crate::tables::pattern_problem;
+use crate::tuning::Tuning;
 
 /// Where the tables are, who reads them, and how fast.
 ///
@@ -145,8 +147,14 @@ impl Config {
     /// Memory of decoded batches is reserved from `budget`. Nothing is asked of `DynamoDB` yet, so wrong credentials show at the
     /// first call. Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) with all problems, also if there is no region to be found.
     pub async fn connect(self, budget: Budget) -> Result<DynamoDb> {
+        self.connect_in(budget, Surroundings::default()).await
+    }
+
+    /// Connects like [`connect`](Self::connect), with a clock and an HTTP client of one's own: for tests, and for programs that have a proxy
+    /// or a pool of connections already.
+    pub async fn connect_in(self, budget: Budget, surroundings: Surroundings) -> Result<DynamoDb> {
         self.validate()?;
-        DynamoDb::connect(self, budget).await
+        DynamoDb::connect_with(self, budget, surroundings, Tuning::default()).await
     }
 
     fn table_problems(&self, problems: &mut Vec<String>) {

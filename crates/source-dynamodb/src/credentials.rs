@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -17,7 +18,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 use commutator_core::{Error, ErrorKind, Result, Retry};
 
-use crate::client::{http_client, provider};
+use crate::client::provider;
+use crate::clock::{Clock, Surroundings, time_source};
 use crate::config::{AssumeRole, Config};
 use crate::error::find;
 use crate::renewal::Renewing;
@@ -29,10 +31,11 @@ const DEFAULT_SESSION: &str = "commutator";
 /// Loads region and credentials; nothing is asked of STS yet.
 ///
 /// Sessions are fetched when a call needs them and again before they end, once for everybody who shares the result.
-pub(crate) async fn load(config: &Config, tuning: &Tuning) -> Result<SdkConfig> {
+pub(crate) async fn load(config: &Config, surroundings: &Surroundings, tuning: &Tuning) -> Result<SdkConfig> {
     // The provider keeps the credentials; what the SDK keeps on top of it must not outlive them.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+        .http_client(surroundings.http_client.clone())
+        .time_source(time_source(&surroundings.clock))
         .identity_cache(IdentityCache::no_cache());
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
@@ -47,17 +50,19 @@ pub(crate) async fn load(config: &Config, tuning: &Tuning) -> Result<SdkConfig> 
     if aws.region().is_none() {
         aws = with_region(aws, config)?;
     }
-    let found = provider(&aws)?;
-    aws = with_provider(&aws, found, tuning);
+    let keep = |aws: &SdkConfig, provider: SharedCredentialsProvider| {
+        with_provider(aws, provider, tuning, &surroundings.clock)
+    };
+    aws = keep(&aws, provider(&aws)?);
     if let Some(web) = &config.web_identity {
-        let provider =
+        let found =
             WebIdentityProvider::new(web, &sts_config(&aws, config), session_name(web.session_name.as_ref()));
-        aws = with_provider(&aws, provider, tuning);
+        aws = keep(&aws, SharedCredentialsProvider::new(found));
     }
     if let Some(first) = &config.assume_role {
         for role in std::iter::once(first).chain(&first.chain) {
             let assumed = Assumed::new(role, &sts_config(&aws, config), provider(&aws)?).await;
-            aws = with_provider(&aws, assumed, tuning);
+            aws = keep(&aws, SharedCredentialsProvider::new(assumed));
         }
     }
     Ok(aws)
@@ -110,8 +115,13 @@ fn sts_config(aws: &SdkConfig, config: &Config) -> SdkConfig {
     }
 }
 
-fn with_provider(aws: &SdkConfig, provider: impl ProvideCredentials + 'static, tuning: &Tuning) -> SdkConfig {
-    let renewing = Renewing::new(SharedCredentialsProvider::new(provider), tuning.credentials_ahead);
+fn with_provider(
+    aws: &SdkConfig,
+    provider: SharedCredentialsProvider,
+    tuning: &Tuning,
+    clock: &Arc<dyn Clock>,
+) -> SdkConfig {
+    let renewing = Renewing::new(provider, tuning.credentials_ahead, clock);
     aws.to_builder().credentials_provider(SharedCredentialsProvider::new(renewing)).build()
 }
 

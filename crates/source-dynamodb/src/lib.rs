@@ -34,6 +34,7 @@ mod tables;
 mod tuning;
 mod web_identity;
 
+pub use clock::{Clock, Surroundings, SystemClock};
 pub use config::{AssumeRole, Config, WebIdentity};
 pub use source::DynamoDb;
 

@@ -1,11 +1,14 @@
 //! Credentials that are kept and fetched anew before they end.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::sync::Mutex;
+
+use crate::clock::{Clock, system_time};
 
 /// How long credentials are kept that do not say when they end.
 const WITHOUT_END: Duration = Duration::from_mins(10);
@@ -17,6 +20,7 @@ const WITHOUT_END: Duration = Duration::from_mins(10);
 pub(crate) struct Renewing {
     inner: SharedCredentialsProvider,
     ahead: Duration,
+    clock: Arc<dyn Clock>,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -28,13 +32,13 @@ struct Kept {
 
 impl Renewing {
     /// Creates a provider that fetches so long before the end.
-    pub(crate) fn new(inner: SharedCredentialsProvider, ahead: Duration) -> Self {
-        Self { inner, ahead, kept: Mutex::new(None) }
+    pub(crate) fn new(inner: SharedCredentialsProvider, ahead: Duration, clock: &Arc<dyn Clock>) -> Self {
+        Self { inner, ahead, clock: Arc::clone(clock), kept: Mutex::new(None) }
     }
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let mut kept = self.kept.lock().await;
-        let now = SystemTime::now();
+        let now = system_time(&*self.clock);
         if let Some(kept) = kept.as_ref()
             && holds(kept.credentials.expiry(), kept.fetched, now + self.ahead, self.ahead)
         {
@@ -74,7 +78,6 @@ impl ProvideCredentials for Renewing {
 mod tests {
     use super::*;
 
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Issues numbered credentials that end after so many seconds; fails from a number on.
@@ -103,7 +106,8 @@ mod tests {
     async fn asked_twice(seconds: Option<u64>, fails_from: u64) -> (String, Result<String, ()>, u64) {
         let count = Arc::new(AtomicU64::new(0));
         let issuer = Issuer { issued: Arc::clone(&count), seconds, fails_from };
-        let provider = Renewing::new(SharedCredentialsProvider::new(issuer), Duration::from_mins(2));
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let provider = Renewing::new(SharedCredentialsProvider::new(issuer), Duration::from_mins(2), &clock);
         let first = provider.provide_credentials().await.unwrap().access_key_id().to_owned();
         let second = provider.provide_credentials().await.map(|c| c.access_key_id().to_owned()).map_err(drop);
         (first, second, count.load(Ordering::Relaxed))

@@ -14,22 +14,30 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::Clock;
 
 /// The difference that the last answer showed; clones share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Skew(Arc<AtomicI64>);
+#[derive(Debug, Clone)]
+pub(crate) struct Skew {
+    clock: Arc<dyn Clock>,
+    ahead_ms: Arc<AtomicI64>,
+}
 
 impl Skew {
+    /// Creates a difference of which nothing is known yet.
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self { clock: Arc::clone(clock), ahead_ms: Arc::default() }
+    }
+
     /// Returns by how many milliseconds this machine's clock is ahead of the service's; 0 if it is not, or nothing is known.
     pub(crate) fn ahead_ms(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
+        self.ahead_ms.load(Ordering::Relaxed)
     }
 
     fn note(&self, date: &str, now_ms: i64) {
         let service = DateTime::from_str(date, Format::HttpDate).ok().and_then(|date| date.to_millis().ok());
         if let Some(service_ms) = service {
-            self.0.store(now_ms.saturating_sub(service_ms).max(0), Ordering::Relaxed);
+            self.ahead_ms.store(now_ms.saturating_sub(service_ms).max(0), Ordering::Relaxed);
         }
     }
 }
@@ -47,7 +55,7 @@ impl Intercept for Skew {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(date) = context.response().headers().get("date") {
-            self.note(date, SystemClock.now_ms());
+            self.note(date, self.clock.now_ms());
         }
         Ok(())
     }
@@ -59,7 +67,8 @@ mod tests {
 
     #[test]
     fn only_a_clock_that_is_ahead_counts() {
-        let skew = Skew::default();
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let skew = Skew::new(&clock);
         let service_ms = 784_887_151_000;
         for (now_ms, ahead_ms) in [(service_ms + 900_000, 900_000), (service_ms, 0), (service_ms - 900_000, 0)] {
             skew.note("Tue, 15 Nov 1994 08:12:31 GMT", now_ms);

@@ -8,7 +8,7 @@ use aws_types::SdkConfig;
 use commutator_core::{Budget, CheckReport, ReadRequest, Result, Source, SourceStream, TableDescription};
 
 use crate::client::{self, Client};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Surroundings};
 use crate::config::Config;
 use crate::tuning::Tuning;
 use crate::{check, credentials, discover, read};
@@ -32,19 +32,16 @@ pub(crate) struct Connected {
 }
 
 impl DynamoDb {
-    pub(crate) async fn connect(config: Config, budget: Budget) -> Result<Self> {
-        Self::connect_with(config, budget, Arc::new(SystemClock), Tuning::default()).await
-    }
-
     pub(crate) async fn connect_with(
         config: Config,
         budget: Budget,
-        clock: Arc<dyn Clock>,
+        surroundings: Surroundings,
         tuning: Tuning,
     ) -> Result<Self> {
-        let aws = Box::pin(credentials::load(&config, &tuning)).await?;
-        let client = Client::new(&aws, &config, &tuning, tuning.attempts);
-        let short = Client::new(&aws, &config, &tuning, tuning.short_attempts);
+        let aws = Box::pin(credentials::load(&config, &surroundings, &tuning)).await?;
+        let clock = surroundings.clock;
+        let client = Client::new(&aws, &config, (&tuning, tuning.attempts), &clock);
+        let short = Client::new(&aws, &config, (&tuning, tuning.short_attempts), &clock);
         Ok(Self(Arc::new(Connected { config, aws, client, short, budget, clock, tuning })))
     }
 

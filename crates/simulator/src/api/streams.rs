@@ -92,35 +92,37 @@ pub(super) fn shard_iterator(call: &Call<'_>) -> Result<String> {
     Ok(json!({"ShardIterator": place.to_text(call.state.settings.dice)}).to_string())
 }
 
-pub(super) fn records(call: &Call<'_>) -> Result<String> {
-    let (settings, quirks) = (&call.state.settings, &call.state.settings.quirks);
-    let place = Place::from_text(call.required("ShardIterator")?, settings.dice)?;
-    let mut limit = usize::try_from(call.count("Limit", 1, 1000)?.unwrap_or(1000)).unwrap_or(1000);
-    limit = limit.min(quirks.records_page_count);
+pub(super) fn records(call: &mut Call<'_>) -> Result<String> {
+    let (dice, quirks) = (call.state.settings.dice, call.state.settings.quirks.clone());
+    let place = Place::from_text(call.required("ShardIterator")?, dice)?;
+    let limit = call.count("Limit", 1, 1000)?.unwrap_or(1000);
     place.check_age(call.now)?;
-    let shard = call.state.stream(&place.stream)?.shard(&place.shard)?;
+    let empty = call.chance(quirks.empty_pages, "empty page");
+    let short = call.chance(quirks.short_pages, "short page").then(|| 1 + call.below(limit.min(10), "short page's end"));
+    let late_end = call.chance(quirks.late_ends, "late end");
     let next = |index| {
         let next = Place { index, issued: call.now, ..place.clone() };
-        format!(",\"NextShardIterator\":{}", Json::from(next.to_text(settings.dice)))
+        format!(",\"NextShardIterator\":{}", Json::from(next.to_text(dice)))
     };
-    let mut records = shard.records_from(place.index).map_err(bad_position)?.peekable();
-    if call.chance(quirks.empty_pages, "empty page") {
+
+    let shard = call.state.stream_mut(&place.stream)?.shard_mut(&place.shard)?;
+    drop(shard.records_from(place.index).map_err(bad_position)?);
+    if empty && shard.empty_row < quirks.empty_in_a_row {
+        shard.empty_row += 1;
         return Ok(format!("{{\"Records\":[]{}}}", next(place.index)));
     }
-    if call.chance(quirks.short_pages, "short page") {
-        limit = 1 + usize::try_from(call.below(u64::try_from(limit).unwrap_or(1), "records on a page")).unwrap_or(0);
-    }
+    shard.empty_row = 0;
+    let limit = usize::try_from(short.unwrap_or(limit)).unwrap_or(1000).min(quirks.records_page_count);
+    let mut records = shard.records_from(place.index).map_err(bad_position)?.peekable();
     let (mut page, mut bytes) = (Vec::new(), 0);
-    while let Some(record) = records
-        .next_if(|record| page.len() < limit && (page.is_empty() || bytes + record.size <= quirks.records_page_bytes))
-    {
+    let fits = |count: usize, bytes: usize| count < limit && (count == 0 || bytes <= quirks.records_page_bytes);
+    while let Some(record) = records.next_if(|record| fits(page.len(), bytes + record.size)) {
         bytes += record.size;
         page.push(record.json.as_str());
     }
     let ended = !shard.is_open() && records.peek().is_none();
-    let more = !ended || (!page.is_empty() && call.chance(quirks.late_ends, "late end"));
     let index = place.index + u64::try_from(page.len()).unwrap_or(0);
-    let next = if more { next(index) } else { String::new() };
+    let next = if ended && (page.is_empty() || !late_end) { String::new() } else { next(index) };
     Ok(format!("{{\"Records\":[{}]{next}}}", page.join(",")))
 }
 

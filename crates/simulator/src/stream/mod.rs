@@ -99,6 +99,10 @@ impl Stream {
         self.disabled.is_some_and(|at| at + RETENTION_MS <= now)
     }
 
+    pub(crate) fn shard_mut(&mut self, id: &str) -> Result<&mut Shard> {
+        self.shards.get_mut(id).ok_or_else(|| Error::not_found("Shard does not exist"))
+    }
+
     pub(crate) fn shard(&self, id: &str) -> Result<&Shard> {
         self.shards.get(id).ok_or_else(|| Error::not_found("Shard does not exist"))
     }

@@ -25,6 +25,8 @@ pub(crate) struct Shard {
     pub(crate) listed_from: u64,
     /// How much longer than 24 hours its records stay.
     pub(crate) slack: u64,
+    /// How many empty pages were given in a row although there was more.
+    pub(crate) empty_row: u32,
     records: VecDeque<Record>,
     /// How many records came before the first that is there.
     trimmed: u64,
@@ -50,6 +52,7 @@ impl Shard {
             rolls: None,
             listed_from: 0,
             slack: 0,
+            empty_row: 0,
             records: VecDeque::new(),
             trimmed: 0,
             last_trimmed: None,

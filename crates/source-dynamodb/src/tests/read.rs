@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 
 use super::fake::Fake;
 use super::server::Server;
-use crate::clock::Clock;
+use crate::clock::{Clock, Surroundings};
 use crate::tuning::Tuning;
 use crate::{Config, DynamoDb};
 
@@ -57,6 +57,11 @@ pub(super) struct Running {
     _server: Server,
 }
 
+/// The machine's network at a fixed time.
+pub(super) fn at(now_ms: i64) -> Surroundings {
+    Surroundings { clock: Arc::new(FixedClock(now_ms)), ..Surroundings::default() }
+}
+
 impl Running {
     pub(super) async fn new(fake: Fake) -> Self {
         Self::configured(fake, NOW_MS, fast(), |_| {}).await
@@ -80,7 +85,7 @@ impl Running {
         };
         change(&mut config);
         config.validate().unwrap();
-        let connecting = DynamoDb::connect_with(config, Budget::new(1 << 24), Arc::new(FixedClock(now_ms)), tuning);
+        let connecting = DynamoDb::connect_with(config, Budget::new(1 << 24), at(now_ms), tuning);
         let source = Box::pin(connecting).await.unwrap();
         Self { source, fake, _server: server }
     }

@@ -6,7 +6,7 @@ use commutator_core::{Budget, Checkpoint, ErrorKind, Outcome, ReadRequest, Secre
 use futures_util::StreamExt as _;
 
 use super::fake::{Fake, Shard};
-use super::read::{FixedClock, NOW_MS, fast, orders};
+use super::read::{fast, orders};
 use super::server::Server;
 use super::sts::{BASE_KEY, Sts, Trust, WEB_TOKEN};
 use crate::{AssumeRole, Config, DynamoDb, WebIdentity};
@@ -49,8 +49,9 @@ async fn setup(fake: Fake, sts: Sts, lets_in: &'static str, change: impl FnOnce(
     change(&mut config);
     config.validate().unwrap();
     let tuning = crate::tuning::Tuning { credentials_ahead: Duration::from_millis(700), ..fast() };
-    let clock = std::sync::Arc::new(FixedClock(NOW_MS));
-    let source = Box::pin(DynamoDb::connect_with(config, Budget::new(1 << 20), clock, tuning)).await.unwrap();
+    // Sessions end by the machine's clock here.
+    let surroundings = crate::clock::Surroundings::default();
+    let source = Box::pin(DynamoDb::connect_with(config, Budget::new(1 << 20), surroundings, tuning)).await.unwrap();
     Setup { source, sts, _servers: [dynamodb, issuer] }
 }
 

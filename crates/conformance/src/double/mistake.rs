@@ -2,7 +2,8 @@
 
 /// One broken sentence of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Mistake {
     // No mistakes: what the contract leaves open.
     EvolutionComesWithCommit,
     TombstonesStay,
@@ -39,6 +40,8 @@ pub(crate) enum Fault {
     LaterWriteWinsWithinTransaction,
     LaterWriteWinsWithinBatch,
     SequencesAreCut,
+    SequencesAreText,
+    SnapshotRowsOverwrite,
     EpochsAreIgnored,
     ModifyMerges,
     ExpiryIsIgnored,

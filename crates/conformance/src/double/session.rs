@@ -1,13 +1,13 @@
 //! The double's session and transaction.
 
 use async_trait::async_trait;
-use commutator_conformance::{Row, rows_of};
 use commutator_core::{
     ChangeBatch, Checkpoint, Column, Epoch, Error, ErrorKind, LogicalType, NameMap, Result, SchemaPlan, Session,
     TableSchema, Target, Transaction,
 };
 
-use super::{Double, Fault};
+use super::{Double, Mistake};
+use crate::{Row, rows_of};
 
 #[derive(Debug)]
 pub(super) struct DoubleSession {
@@ -15,7 +15,7 @@ pub(super) struct DoubleSession {
     pub(super) target: Target,
     pub(super) owner: u64,
     pub(super) checkpoint: Checkpoint,
-    /// A plan that waits for a commit, under the faults that are about that.
+    /// A plan that waits for a commit, under the mistakes that are about that.
     pub(super) pending: Option<TableSchema>,
 }
 
@@ -23,17 +23,17 @@ impl DoubleSession {
     fn owns(&self) -> Result<()> {
         let state = self.double.lock();
         let owner = state.slots.get(&self.double.slot_name(&self.target)).map(|slot| slot.owner);
-        if owner == Some(self.owner) || self.double.has(Fault::FenceIsOff) {
+        if owner == Some(self.owner) || self.double.has(Mistake::FenceIsOff) {
             return Ok(());
         }
         let kind =
-            if self.double.has(Fault::FencedFailsAsUnexpected) { ErrorKind::Unexpected } else { ErrorKind::Fenced };
+            if self.double.has(Mistake::FencedFailsAsUnexpected) { ErrorKind::Unexpected } else { ErrorKind::Fenced };
         Err(Error::new(kind, "Another writer came"))
     }
 
     fn evolve_table(&self, schema: &TableSchema) -> Result<()> {
         let name = self.double.table_name(&self.target);
-        self.double.lock().tables.entry(name).or_default().evolve(schema, self.double.fault)
+        self.double.lock().tables.entry(name).or_default().evolve(schema, self.double.mistake)
     }
 }
 
@@ -47,14 +47,14 @@ impl Session for DoubleSession {
         let name = self.double.table_name(&self.target);
         let schema = self.double.lock().tables.get(&name).and_then(|table| table.schema.clone());
         let Some(schema) = schema else {
-            let invented = self.double.has(Fault::DescribesWhatIsNotThere);
+            let invented = self.double.has(Mistake::DescribesWhatIsNotThere);
             return invented.then(|| TableSchema::new(self.target.keys.clone())).transpose();
         };
         let mut columns = schema.columns().to_vec();
-        match self.double.fault {
-            Some(Fault::DescribesSystemColumns) => columns.push(Column::new("_ct_order", LogicalType::Text)),
-            Some(Fault::DescribesTooFewColumns) => drop(columns.pop()),
-            Some(Fault::DescribesKeysLast) => columns.reverse(),
+        match self.double.mistake {
+            Some(Mistake::DescribesSystemColumns) => columns.push(Column::new("_ct_order", LogicalType::Text)),
+            Some(Mistake::DescribesTooFewColumns) => drop(columns.pop()),
+            Some(Mistake::DescribesKeysLast) => columns.reverse(),
             _ => {}
         }
         TableSchema::new(columns).map(Some)
@@ -63,7 +63,7 @@ impl Session for DoubleSession {
     async fn evolve(&mut self, plan: &SchemaPlan) -> Result<()> {
         tokio::task::yield_now().await;
         self.owns()?;
-        if matches!(self.double.fault, Some(Fault::EvolutionComesWithCommit | Fault::EvolutionIsLostWithItsTransaction))
+        if matches!(self.double.mistake, Some(Mistake::EvolutionComesWithCommit | Mistake::EvolutionIsLostWithItsTransaction))
         {
             self.pending = Some(plan.result.clone());
             return Ok(());
@@ -72,14 +72,14 @@ impl Session for DoubleSession {
     }
 
     async fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
-        if self.double.has(Fault::FenceIsCheckedAtBegin) {
+        if self.double.has(Mistake::FenceIsCheckedAtBegin) {
             self.owns()?;
         }
         let pending = self.pending.take();
-        if self.double.has(Fault::EvolutionComesWithCommit) {
+        if self.double.has(Mistake::EvolutionComesWithCommit) {
             self.pending.clone_from(&pending);
         }
-        let locks = if self.double.has(Fault::TransactionsLock) { Lock::take(&self.double) } else { None };
+        let locks = if self.double.has(Mistake::TransactionsLock) { Lock::take(&self.double) } else { None };
         Ok(Box::new(DoubleTransaction { session: self, staged: Vec::new(), ended: None, pending, _lock: locks }))
     }
 }
@@ -121,16 +121,16 @@ impl DoubleTransaction<'_> {
         let target = &self.session.target;
         let mut state = double.lock();
         let table = state.tables.entry(double.table_name(target)).or_default();
-        table.apply(target, staged, ended, keeps_tombstones, double.fault);
+        table.apply(target, staged, ended, keeps_tombstones, double.mistake);
     }
 
     fn keep(&self, checkpoint: &Checkpoint) {
         let double = &self.session.double;
         let mut checkpoint = checkpoint.clone();
-        if double.has(Fault::CheckpointLosesNames) {
+        if double.has(Mistake::CheckpointLosesNames) {
             checkpoint.set_names(NameMap::new());
         }
-        if double.has(Fault::SmallCheckpoints) && checkpoint.partitions().len() > 1_000 {
+        if double.has(Mistake::SmallCheckpoints) && checkpoint.partitions().len() > 1_000 {
             checkpoint = Checkpoint::default();
         }
         let mut state = double.lock();
@@ -142,12 +142,12 @@ impl DoubleTransaction<'_> {
 impl Transaction for DoubleTransaction<'_> {
     async fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
         let staged = (batch.clone(), rows_of(batch));
-        match self.session.double.fault {
-            Some(Fault::WritesAtOnce) => {
+        match self.session.double.mistake {
+            Some(Mistake::WritesAtOnce) => {
                 self.apply(&[staged], None, true);
                 return Ok(());
             }
-            Some(Fault::OnlyTheLastBatch) => self.staged.clear(),
+            Some(Mistake::OnlyTheLastBatch) => self.staged.clear(),
             _ => {}
         }
         self.staged.push(staged);
@@ -155,56 +155,56 @@ impl Transaction for DoubleTransaction<'_> {
     }
 
     async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()> {
-        match self.session.double.fault {
-            Some(Fault::EndsSnapshotAtOnce) => {
+        match self.session.double.mistake {
+            Some(Mistake::EndsSnapshotAtOnce) => {
                 self.apply(&[], Some(epoch), false);
                 return Ok(());
             }
-            Some(Fault::SnapshotEndComesFirst) => self.apply(&[], Some(epoch), false),
-            Some(Fault::FencedStillEndsSnapshot) if self.session.owns().is_err() => {
+            Some(Mistake::SnapshotEndComesFirst) => self.apply(&[], Some(epoch), false),
+            Some(Mistake::FencedStillEndsSnapshot) if self.session.owns().is_err() => {
                 self.apply(&[], Some(epoch), false);
                 return Ok(());
             }
-            Some(Fault::SnapshotEndNeedsTable) => {
+            Some(Mistake::SnapshotEndNeedsTable) => {
                 let table = self.session.describe().await?;
                 table.ok_or_else(|| Error::new(ErrorKind::Unexpected, "There is no table"))?;
             }
             _ => {}
         }
-        self.ended = (!self.session.double.has(Fault::SnapshotEndComesFirst)).then_some(epoch);
+        self.ended = (!self.session.double.has(Mistake::SnapshotEndComesFirst)).then_some(epoch);
         Ok(())
     }
 
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         let double = self.session.double.clone();
         tokio::task::yield_now().await;
-        if !double.has(Fault::FenceIsCheckedAtBegin) {
+        if !double.has(Mistake::FenceIsCheckedAtBegin) {
             self.session.owns()?;
         }
-        if double.has(Fault::FenceIsCheckedTooEarly) {
+        if double.has(Mistake::FenceIsCheckedTooEarly) {
             tokio::task::yield_now().await;
         }
-        if double.has(Fault::TransactionsLock) && self._lock.is_none() {
+        if double.has(Mistake::TransactionsLock) && self._lock.is_none() {
             return Err(Error::new(ErrorKind::Unavailable, "Another transaction is open"));
         }
         if let Some(schema) = &self.pending {
             self.session.evolve_table(schema)?;
         }
         let empty = self.staged.iter().all(|(batch, _)| batch.is_empty());
-        let keeps_tombstones = !checkpoint.snapshot_ended() || double.has(Fault::TombstonesStay);
-        if double.has(Fault::CheckpointBeforeRows) {
+        let keeps_tombstones = !checkpoint.snapshot_ended() || double.has(Mistake::TombstonesStay);
+        if double.has(Mistake::CheckpointBeforeRows) {
             self.keep(checkpoint);
             tokio::task::yield_now().await;
         }
         self.apply(&self.staged, self.ended, keeps_tombstones);
-        if double.has(Fault::RowsBeforeCheckpoint) {
+        if double.has(Mistake::RowsBeforeCheckpoint) {
             tokio::task::yield_now().await;
         }
-        if !(double.has(Fault::CheckpointNeedsRows) && empty) {
+        if !(double.has(Mistake::CheckpointNeedsRows) && empty) {
             self.keep(checkpoint);
         }
         self.session.pending = None;
-        if !double.has(Fault::SessionKeepsOldCheckpoint) {
+        if !double.has(Mistake::SessionKeepsOldCheckpoint) {
             self.session.checkpoint = checkpoint.clone();
         }
         Ok(())

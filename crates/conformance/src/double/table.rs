@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use commutator_conformance::{Row, Value};
 use commutator_core::{
     ChangeBatch, Column, Epoch, Error, ErrorKind, LogicalType, OrderKey, Result, SyncMode, TableSchema, Target,
 };
 
-use super::Fault;
+use super::Mistake;
+use crate::{Row, Value};
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -35,31 +35,31 @@ impl Table {
         rows
     }
 
-    pub(super) fn evolve(&mut self, wanted: &TableSchema, fault: Option<Fault>) -> Result<()> {
+    pub(super) fn evolve(&mut self, wanted: &TableSchema, mistake: Option<Mistake>) -> Result<()> {
         let Some(known) = &self.schema else {
             self.schema = Some(wanted.clone());
             return Ok(());
         };
         let missing = wanted.columns().iter().filter(|column| known.get(&column.name).is_none()).count();
-        match fault {
-            Some(Fault::EvolvesOnce) if wanted == known => {
+        match mistake {
+            Some(Mistake::EvolvesOnce) if wanted == known => {
                 return Err(Error::new(ErrorKind::SchemaConflict, "The column is there already"));
             }
-            Some(Fault::EvolvesOnlyWhatIsMissingFromFirst) if missing > 0 && missing < wanted.columns().len() - 2 => {
+            Some(Mistake::EvolvesOnlyWhatIsMissingFromFirst) if missing > 0 && missing < wanted.columns().len() - 2 => {
                 return Err(Error::new(ErrorKind::SchemaConflict, "Some columns are there already"));
             }
-            Some(Fault::EvolutionDropsRows) if self.rows.len() > 100 => self.rows.clear(),
-            Some(Fault::EvolutionEmptiesTableOfKeys) if known.columns().len() == known.keys().len() => {
+            Some(Mistake::EvolutionDropsRows) if self.rows.len() > 100 => self.rows.clear(),
+            Some(Mistake::EvolutionEmptiesTableOfKeys) if known.columns().len() == known.keys().len() => {
                 self.rows.clear();
             }
-            Some(Fault::FirstSchemaOnly) if missing > 0 => return Ok(()),
+            Some(Mistake::FirstSchemaOnly) if missing > 0 => return Ok(()),
             _ => {}
         }
         for column in wanted.columns() {
             let before = known.get(&column.name).map(|(_, before)| before.ty);
             for row in self.rows.values_mut() {
                 if let Some(value) = row.columns.get_mut(&column.name) {
-                    *value = widened(value.clone(), before.unwrap_or(column.ty), column, fault);
+                    *value = widened(value.clone(), before.unwrap_or(column.ty), column, mistake);
                 }
             }
         }
@@ -73,7 +73,7 @@ impl Table {
         staged: &[(ChangeBatch, Vec<Row>)],
         ended: Option<Epoch>,
         keeps_tombstones: bool,
-        fault: Option<Fault>,
+        mistake: Option<Mistake>,
     ) {
         let append = target.mode == SyncMode::Append;
         let before: Vec<String> = self.rows.keys().cloned().collect();
@@ -81,62 +81,64 @@ impl Table {
             let within_batch: Vec<String> = self.rows.keys().cloned().collect();
             for row in rows {
                 let mut row = row.clone();
-                bend(&mut row, batch.schema(), fault);
-                let mut key = identity(&row, batch.schema(), fault);
-                if append && fault != Some(Fault::AppendKeepsNewest) {
+                bend(&mut row, batch.schema(), mistake);
+                let mut key = identity(&row, batch.schema(), mistake);
+                if append && mistake != Some(Mistake::AppendKeepsNewest) {
                     self.written += 1;
                     key = format!("{key} {}", self.written);
                 }
-                let anew = match fault {
-                    Some(Fault::LaterWriteWins) => true,
-                    Some(Fault::LaterWriteWinsWithinTransaction) => !before.contains(&key),
-                    Some(Fault::LaterWriteWinsWithinBatch) => !within_batch.contains(&key),
+                let anew = match mistake {
+                    Some(Mistake::LaterWriteWins) => true,
+                    Some(Mistake::SnapshotRowsOverwrite) => row.order.is_snapshot(),
+                    Some(Mistake::LaterWriteWinsWithinTransaction) => !before.contains(&key),
+                    Some(Mistake::LaterWriteWinsWithinBatch) => !within_batch.contains(&key),
                     _ => false,
                 };
-                self.put(key, row, anew, fault);
+                self.put(key, row, anew, mistake);
             }
         }
         if let Some(epoch) = ended {
-            match fault {
-                Some(Fault::SnapshotEndKeepsOlderRows) => {}
-                Some(Fault::SnapshotEndDropsStreamedRows) if !append => {
+            match mistake {
+                Some(Mistake::SnapshotEndKeepsOlderRows) => {}
+                Some(Mistake::SnapshotEndDropsStreamedRows) if !append => {
                     self.rows.retain(|_, row| row.order.is_snapshot());
                 }
-                _ if !append || fault == Some(Fault::SnapshotEndEmptiesAppend) => {
+                _ if !append || mistake == Some(Mistake::SnapshotEndEmptiesAppend) => {
                     self.rows.retain(|_, row| row.order.epoch() >= epoch);
                 }
                 _ => {}
             }
         }
-        if !append && (!keeps_tombstones || fault == Some(Fault::TombstonesAreOff)) {
+        if !append && (!keeps_tombstones || mistake == Some(Mistake::TombstonesAreOff)) {
             self.drop_tombstones();
         }
     }
 
-    fn put(&mut self, key: String, mut row: Row, anew: bool, fault: Option<Fault>) {
+    fn put(&mut self, key: String, mut row: Row, anew: bool, mistake: Option<Mistake>) {
         let held = self.rows.get(&key);
-        match fault {
-            Some(Fault::ExpiryIsIgnored) if row.op.as_deref() == Some("expire") => return,
-            Some(Fault::RemovedForEver) if held.is_some_and(is_removal) => return,
-            Some(Fault::TombstonesAreNotStaged) if is_removal(&row) && held.is_none() => return,
-            Some(Fault::AppendForgetsOp) => row.op = None,
+        match mistake {
+            Some(Mistake::ExpiryIsIgnored) if row.op.as_deref() == Some("expire") => return,
+            Some(Mistake::RemovedForEver) if held.is_some_and(is_removal) => return,
+            Some(Mistake::TombstonesAreNotStaged) if is_removal(&row) && held.is_none() => return,
+            Some(Mistake::AppendForgetsOp) => row.op = None,
             _ => {}
         }
-        let newer = |held: &Row| match fault {
-            Some(Fault::SequencesAreCut) => cut(row.order) > cut(held.order),
-            Some(Fault::EpochsAreIgnored) => row.order.as_bytes()[4..] > held.order.as_bytes()[4..],
+        let newer = |held: &Row| match mistake {
+            Some(Mistake::SequencesAreCut) => cut(row.order) > cut(held.order),
+            Some(Mistake::SequencesAreText) => as_text(row.order) > as_text(held.order),
+            Some(Mistake::EpochsAreIgnored) => row.order.as_bytes()[4..] > held.order.as_bytes()[4..],
             _ => row.order > held.order,
         };
         match held {
             Some(held) if !anew && !newer(held) => return,
-            Some(held) if fault == Some(Fault::ModifyMerges) && !is_removal(&row) => {
+            Some(held) if mistake == Some(Mistake::ModifyMerges) && !is_removal(&row) => {
                 for (name, value) in &held.columns {
                     if row.columns.get(name).is_none_or(|new| *new == Value::Null) {
                         row.columns.insert(name.clone(), value.clone());
                     }
                 }
             }
-            Some(held) if fault == Some(Fault::NullsAreNotWritten) && filled(&row) == 1 => {
+            Some(held) if mistake == Some(Mistake::NullsAreNotWritten) && filled(&row) == 1 => {
                 row.columns.clone_from(&held.columns);
             }
             _ => {}
@@ -149,20 +151,25 @@ fn filled(row: &Row) -> usize {
     row.columns.values().filter(|value| **value != Value::Null).count()
 }
 
+/// What an order key becomes if its digits are compared as text.
+fn as_text(order: OrderKey) -> (Epoch, String) {
+    (order.epoch(), order.to_string()[8..].trim_start_matches('0').to_owned())
+}
+
 /// What an order key becomes if only 39 of its digits are looked at.
 fn cut(order: OrderKey) -> (Epoch, String) {
     (order.epoch(), order.to_string()[9..].to_owned())
 }
 
-fn identity(row: &Row, schema: &TableSchema, fault: Option<Fault>) -> String {
-    let parts = schema.keys().iter().map(|column| match (&row.columns[&column.name], fault) {
-        (Value::Text(text), Some(Fault::KeysIgnoreCase)) => text.to_lowercase(),
-        (Value::Text(text) | Value::Number(text), Some(Fault::KeysAreJoined)) => text.clone(),
-        (value, Some(Fault::WideningForgetsKeys)) => format!("{} {value:?}", column.ty),
+fn identity(row: &Row, schema: &TableSchema, mistake: Option<Mistake>) -> String {
+    let parts = schema.keys().iter().map(|column| match (&row.columns[&column.name], mistake) {
+        (Value::Text(text), Some(Mistake::KeysIgnoreCase)) => text.to_lowercase(),
+        (Value::Text(text) | Value::Number(text), Some(Mistake::KeysAreJoined)) => text.clone(),
+        (value, Some(Mistake::WideningForgetsKeys)) => format!("{} {value:?}", column.ty),
         (value, _) => format!("{value:?}"),
     });
-    let separator = if fault == Some(Fault::KeysAreJoined) { "" } else { "\0" };
-    let fixed = fault == Some(Fault::KeyNamesAreFixed) && !schema.keys().iter().all(|c| c.name.is_ascii());
+    let separator = if mistake == Some(Mistake::KeysAreJoined) { "" } else { "\0" };
+    let fixed = mistake == Some(Mistake::KeyNamesAreFixed) && !schema.keys().iter().all(|c| c.name.is_ascii());
     if fixed { String::new() } else { parts.collect::<Vec<_>>().join(separator) }
 }
 
@@ -172,25 +179,25 @@ fn float(text: &str) -> Value {
 }
 
 /// Bends a row's values as they are written.
-fn bend(row: &mut Row, schema: &TableSchema, fault: Option<Fault>) {
+fn bend(row: &mut Row, schema: &TableSchema, mistake: Option<Mistake>) {
     let count = schema.columns().len();
     for (i, column) in schema.columns().iter().enumerate() {
         let Some(value) = row.columns.get_mut(&column.name) else { continue };
-        let bent = match (fault, &*value) {
-            (Some(Fault::BoolsAreNumbers), Value::Bool(flag)) => Value::int((*flag).into()),
-            (Some(Fault::NumbersAreFloats), Value::Number(text)) => float(text),
-            (Some(Fault::TinyNumbersAreZero), Value::Number(text)) if text.len() > 60 => Value::int(0),
-            (Some(Fault::EmptyTextIsNull), Value::Text(text)) if text.is_empty() => Value::Null,
-            (Some(Fault::BinaryIsText), Value::Binary(bytes)) => {
+        let bent = match (mistake, &*value) {
+            (Some(Mistake::BoolsAreNumbers), Value::Bool(flag)) => Value::int((*flag).into()),
+            (Some(Mistake::NumbersAreFloats), Value::Number(text)) => float(text),
+            (Some(Mistake::TinyNumbersAreZero), Value::Number(text)) if text.len() > 60 => Value::int(0),
+            (Some(Mistake::EmptyTextIsNull), Value::Text(text)) if text.is_empty() => Value::Null,
+            (Some(Mistake::BinaryIsText), Value::Binary(bytes)) => {
                 Value::binary(String::from_utf8_lossy(bytes).into_owned())
             }
-            (Some(Fault::JsonNumbersAreFloats), Value::Json(text)) => Value::json(&rounded(text)),
-            (Some(Fault::ManyColumnsAreCut), _) if count > 250 && i > 250 => Value::Null,
+            (Some(Mistake::JsonNumbersAreFloats), Value::Json(text)) => Value::json(&rounded(text)),
+            (Some(Mistake::ManyColumnsAreCut), _) if count > 250 && i > 250 => Value::Null,
             _ => continue,
         };
         *value = bent;
     }
-    if fault == Some(Fault::ColumnsIgnoreCase) {
+    if mistake == Some(Mistake::ColumnsIgnoreCase) {
         let columns = std::mem::take(&mut row.columns);
         let is_key = |name: &str| schema.get(name).is_some_and(|(_, column)| column.key);
         let twin = |name: &String| {
@@ -223,10 +230,10 @@ fn float_text(number: &str) -> Option<String> {
     number.parse::<f64>().ok().map(|float| format!("{float:e}"))
 }
 
-fn widened(value: Value, before: LogicalType, column: &Column, fault: Option<Fault>) -> Value {
-    match (fault, &value) {
-        (Some(Fault::WideningRounds), Value::Number(text)) if before != column.ty => float(text),
-        (Some(Fault::JsonFromTextIsParsed), Value::Text(text)) if column.ty == LogicalType::Json => {
+fn widened(value: Value, before: LogicalType, column: &Column, mistake: Option<Mistake>) -> Value {
+    match (mistake, &value) {
+        (Some(Mistake::WideningRounds), Value::Number(text)) if before != column.ty => float(text),
+        (Some(Mistake::JsonFromTextIsParsed), Value::Text(text)) if column.ty == LogicalType::Json => {
             if text.starts_with('{') { Value::json(text) } else { value.into_json() }
         }
         _ if column.ty == LogicalType::Json => value.into_json(),

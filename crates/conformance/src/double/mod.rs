@@ -1,6 +1,6 @@
 //! A destination that shares nothing with any real one but the contract, and can be told to break it in one place.
 
-mod fault;
+mod mistake;
 mod session;
 mod table;
 
@@ -9,15 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row};
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
     ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, Target,
 };
 
-pub(crate) use fault::Fault;
+pub use mistake::Mistake;
 use session::DoubleSession;
 use table::Table;
+
+use crate::{Harness, Row};
 
 #[derive(Debug, Default)]
 struct State {
@@ -33,18 +34,19 @@ struct Slot {
 
 /// The destination; clones share their tables.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Double {
+pub struct Double {
     state: Arc<Mutex<State>>,
-    fault: Option<Fault>,
+    mistake: Option<Mistake>,
 }
 
 impl Double {
-    pub(crate) fn with(fault: Fault) -> Self {
-        Self { fault: Some(fault), ..Self::default() }
+    /// Creates an empty destination that makes this mistake.
+    pub fn with(mistake: Mistake) -> Self {
+        Self { mistake: Some(mistake), ..Self::default() }
     }
 
-    fn has(&self, fault: Fault) -> bool {
-        self.fault == Some(fault)
+    fn has(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -52,18 +54,18 @@ impl Double {
     }
 
     fn slot_name(&self, target: &Target) -> String {
-        match self.fault {
-            Some(Fault::PipelinesShareCheckpoint) => target.table.to_string(),
-            Some(Fault::SlotsIgnoreCase) => format!("{} {}", target.pipeline, target.table).to_lowercase(),
+        match self.mistake {
+            Some(Mistake::PipelinesShareCheckpoint) => target.table.to_string(),
+            Some(Mistake::SlotsIgnoreCase) => format!("{} {}", target.pipeline, target.table).to_lowercase(),
             _ => format!("{} {} {}", target.pipeline, target.table, target.slice),
         }
     }
 
     fn table_name(&self, target: &Target) -> String {
-        match self.fault {
-            Some(Fault::TablesShareRows) => String::new(),
-            Some(Fault::TableNamesIgnoreCase) => target.name.to_lowercase(),
-            Some(Fault::TableNamesAreCut) => target.name.chars().take(63).collect(),
+        match self.mistake {
+            Some(Mistake::TablesShareRows) => String::new(),
+            Some(Mistake::TableNamesIgnoreCase) => target.name.to_lowercase(),
+            Some(Mistake::TableNamesAreCut) => target.name.chars().take(63).collect(),
             _ => target.name.clone(),
         }
     }
@@ -74,7 +76,7 @@ impl Destination for Double {
     fn capabilities(&self) -> Capabilities {
         const RULES: IdentifierRules =
             IdentifierRules { max_bytes: 63, case_sensitive: true, accepts: |c| c != '\0', reserved: &["xmin"] };
-        let max_rows = if self.has(Fault::EmptyInterval) { 0 } else { 1_000 };
+        let max_rows = if self.has(Mistake::EmptyInterval) { 0 } else { 1_000 };
         Capabilities {
             name: "double",
             modes: &[SyncMode::Mirror, SyncMode::Append],
@@ -92,10 +94,10 @@ impl Destination for Double {
     async fn check(&self) -> Result<CheckReport> {
         let mut report = CheckReport::default();
         report.pass("lock", "");
-        if self.has(Fault::ChecksFail) {
+        if self.has(Mistake::ChecksFail) {
             report.fail("disk", "it is not there", "buy one");
         }
-        if self.has(Fault::ChecksFence) {
+        if self.has(Mistake::ChecksFence) {
             self.lock().slots.values_mut().for_each(|slot| slot.owner += 1);
         }
         Ok(report)
@@ -103,7 +105,7 @@ impl Destination for Double {
 
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
         let mut state = self.lock();
-        if self.has(Fault::PeekFences) {
+        if self.has(Mistake::PeekFences) {
             state.slots.entry(self.slot_name(target)).or_default().owner += 1;
         }
         Ok(state.slots.get(&self.slot_name(target)).map(|slot| slot.checkpoint.clone()))
@@ -111,14 +113,14 @@ impl Destination for Double {
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         tokio::task::yield_now().await;
-        if !self.capabilities().modes.contains(&target.mode) && !self.has(Fault::AnyModeOpens) {
+        if !self.capabilities().modes.contains(&target.mode) && !self.has(Mistake::AnyModeOpens) {
             return Err(Error::new(ErrorKind::Unsupported, "No such mode"));
         }
         let mut state = self.lock();
-        if self.has(Fault::OpenFencesAll) {
+        if self.has(Mistake::OpenFencesAll) {
             state.slots.values_mut().for_each(|slot| slot.owner += 1);
         }
-        if self.has(Fault::TombstonesLostAtOpen) {
+        if self.has(Mistake::TombstonesLostAtOpen) {
             state.tables.values_mut().for_each(Table::drop_tombstones);
         }
         let slot = state.slots.entry(self.slot_name(target)).or_default();
@@ -129,7 +131,8 @@ impl Destination for Double {
 }
 
 /// Reads the double's tables.
-pub(crate) struct DoubleHarness(pub(crate) Double);
+#[derive(Debug, Default)]
+pub struct DoubleHarness(pub Double);
 
 #[async_trait]
 impl Harness for DoubleHarness {

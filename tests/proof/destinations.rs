@@ -1,0 +1,67 @@
+//! Where the runs of the proof go, and how what arrived is read back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_conformance::{Double, DoubleHarness, Harness, Mistake, Row, rows_of};
+use commutator_core::{Destination, Target};
+use commutator_destination_memory::Memory;
+use commutator_destination_parquet::Config;
+use tempfile::TempDir;
+
+use crate::chaos::Place;
+
+/// Tables in memory.
+pub(crate) struct MemoryPlace(Memory);
+
+#[async_trait]
+impl Harness for MemoryPlace {
+    async fn fresh() -> Option<Self> {
+        Some(Self(Memory::new()))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.clone())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        self.0.rows(&target.name).map(|rows| rows_of(&rows)).unwrap_or_default()
+    }
+}
+
+/// Parquet files in a folder of their own.
+pub(crate) struct ParquetPlace(TempDir);
+
+#[async_trait]
+impl Harness for ParquetPlace {
+    async fn fresh() -> Option<Self> {
+        Some(Self(tempfile::tempdir().unwrap()))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        let parquet = Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap();
+        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+    }
+}
+
+/// A schema of a real Postgres, read by statements of its own.
+#[path = "../../crates/destination-postgres/tests/conformance/server.rs"]
+#[expect(dead_code, reason = "the destination's own tests use more of it")]
+pub(crate) mod postgres;
+
+pub(crate) use postgres::Server as PostgresPlace;
+
+/// Returns a destination that makes a mistake.
+pub(crate) fn mistaken(mistake: Mistake) -> DoubleHarness {
+    DoubleHarness(Double::with(mistake))
+}
+
+/// Returns a runtime for a destination that waits for something real.
+pub(crate) fn elsewhere() -> Place {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    Place::Elsewhere(Arc::new(runtime))
+}

@@ -1,0 +1,207 @@
+//! What happens to a table while it is read: writes, shards that split, time that passes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use commutator_simulator::{Clock, Item, KeyType, Simulator, TableHandle, Value, View, Written};
+
+use crate::scenario::{Losses, Scenario};
+
+/// The table's name.
+pub(crate) const TABLE: &str = "orders";
+
+/// What one change of the table was, as the stream has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) op: &'static str,
+    /// The item as it became, or the key of the one that is gone.
+    pub(crate) item: Item,
+    /// When it happened, in milliseconds since 1970.
+    pub(crate) at: u64,
+}
+
+/// The course of events.
+#[derive(Debug)]
+pub(crate) struct History {
+    scenario: Scenario,
+    dice: fastrand::Rng,
+    table: TableHandle,
+    clock: Clock,
+    left: usize,
+    written: u64,
+    /// Every change that has a record, by its sequence number.
+    pub(crate) records: BTreeMap<String, Record>,
+    /// Whether something happened that a reader may lose changes by.
+    pub(crate) lossy: bool,
+}
+
+impl History {
+    /// Fills the table.
+    pub(crate) fn begin(scenario: &Scenario, simulator: &Simulator) -> Self {
+        let table = simulator.table(TABLE);
+        let mut history = Self {
+            scenario: scenario.clone(),
+            dice: fastrand::Rng::with_seed(scenario.seed ^ 0x5EED),
+            table: table.clone(),
+            clock: simulator.clock().clone(),
+            left: scenario.writes,
+            written: 0,
+            records: BTreeMap::new(),
+            lossy: false,
+        };
+        for _ in 0..scenario.items {
+            let item = history.item();
+            history.note(item.clone(), table.put(item).unwrap(), None);
+        }
+        history
+    }
+
+    /// Returns whether nothing more will be written.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Lets something happen between two requests.
+    pub(crate) fn go_on(&mut self, simulator: &Simulator) {
+        if self.left == 0 {
+            return;
+        }
+        let writes = [0, 0, 0, 0, 1, 1, 1, 2, 3, 8][self.dice.usize(..10)];
+        for _ in 0..writes.min(self.left) {
+            self.left -= 1;
+            self.write();
+        }
+        if self.dice.u8(..30) == 0 {
+            self.reshard();
+        }
+        if self.dice.u8(..40) == 0 {
+            simulator.clock().advance(Duration::from_secs(self.dice.u64(1..1_800)));
+        }
+        if self.scenario.losses == Losses::Gaps && self.dice.u8(..60) == 0 {
+            self.lose(simulator);
+        }
+    }
+
+    /// Lets time pass between two runs.
+    pub(crate) fn pause(&mut self, simulator: &Simulator) {
+        let most = if self.scenario.losses == Losses::Gaps { 40 } else { 6 };
+        let hours = self.dice.u64(..most);
+        self.lossy |= hours >= 20;
+        simulator.clock().advance(Duration::from_hours(hours));
+        for _ in 0..self.dice.usize(..8).min(self.left) {
+            self.left -= 1;
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let existing = self.table.items().unwrap();
+        let pick = |dice: &mut fastrand::Rng| {
+            let some = if existing.is_empty() { None } else { Some(&existing[dice.usize(..existing.len())]) };
+            some.map(|item| self.table.key_of(item).unwrap())
+        };
+        let table = self.table.clone();
+        match (self.dice.u8(..10), pick(&mut self.dice)) {
+            (0..3, Some(key)) => self.note(key.clone(), table.delete(&key).unwrap(), Some("remove")),
+            (3, Some(key)) => self.note(key.clone(), table.expire(&key).unwrap(), Some("expire")),
+            (4, Some(key)) => {
+                let old = table.get(&key).unwrap().unwrap();
+                let item = old.with("count", i64::from(self.dice.u8(..)));
+                self.note(item.clone(), table.put(item).unwrap(), None);
+            }
+            _ => {
+                let item = self.item();
+                self.note(item.clone(), table.put(item).unwrap(), None);
+            }
+        }
+    }
+
+    fn note(&mut self, item: Item, written: Written, removal: Option<&'static str>) {
+        if let Written::Changed(Some(sequence)) = written {
+            let at = self.clock.now_ms();
+            self.records.insert(format!("{sequence:0>40}"), Record { op: removal.unwrap_or("put"), item, at });
+        }
+    }
+
+    fn reshard(&mut self) {
+        let open: Vec<_> = self.table.shards().unwrap().into_iter().filter(|shard| shard.open).collect();
+        if open.is_empty() {
+            return;
+        }
+        let shard = &open[self.dice.usize(..open.len())];
+        if open.len() < 12 && self.dice.bool() {
+            self.table.split(&shard.id).unwrap();
+        } else {
+            self.table.roll(&shard.id).unwrap();
+        }
+    }
+
+    fn lose(&mut self, simulator: &Simulator) {
+        self.lossy = true;
+        match self.dice.u8(..3) {
+            0 => simulator.clock().advance(Duration::from_hours(self.dice.u64(20..50))),
+            1 => {
+                self.table.stream_off().unwrap();
+                for _ in 0..self.dice.usize(..4).min(self.left) {
+                    self.left -= 1;
+                    self.write();
+                }
+                self.table.stream_on(View::NewAndOldImages).unwrap();
+            }
+            _ => {
+                let closed: Vec<_> = self.table.shards().unwrap().into_iter().filter(|shard| !shard.open).collect();
+                if !closed.is_empty() {
+                    self.table.forget(&closed[self.dice.usize(..closed.len())].id).unwrap();
+                }
+            }
+        }
+    }
+
+    fn item(&mut self) -> Item {
+        self.written += 1;
+        // A few keys get most of the writes.
+        let number = self.dice.u64(..self.scenario.distinct).min(self.dice.u64(..self.scenario.distinct));
+        let (partition, sort) = (number % 7, number / 7);
+        let mut item = match self.scenario.keys {
+            (kind, None) => Item::new().with("id", key(kind, number)),
+            (kind, Some(second)) => Item::new().with("id", key(kind, partition)).with("part", key(second, sort)),
+        };
+        item = item.with("version", i64::try_from(self.written).unwrap());
+        let names = if self.scenario.drift { 3 + self.written / 10 } else { 3 };
+        for _ in 0..self.dice.usize(..4) {
+            let name = ["total", "Total", "note", "tags", "état", "select", "a b", "deep", "blob", "x_1", "ok", "n"]
+                [usize::try_from(self.dice.u64(..names)).unwrap() % 12];
+            let value = self.value();
+            item = item.with(name, value);
+        }
+        item
+    }
+
+    fn value(&mut self) -> Value {
+        let kinds = if self.scenario.drift { 12 } else { 3 };
+        match self.dice.u8(..kinds) {
+            0 => i64::from(self.dice.i32(..)).into(),
+            1 => Value::number(["0.10", "-7.5", "12345678901234567890123456789012345678", "99.999"][self.dice.usize(..4)])
+                .unwrap(),
+            2 => ["", "plain", "with \"quotes\" and \\", "日本語 🦀", "line\nbreak"][self.dice.usize(..5)].into(),
+            3 => Value::number(["1E-130", "9.9999999999999999999999999999999999999E+125", "-1E+30"][self.dice.usize(..3)])
+                .unwrap(),
+            4 => self.dice.bool().into(),
+            5 => Value::Null,
+            6 => Value::B((0..self.dice.u8(..5)).collect()),
+            7 => Value::map([("k", Value::from(1_i64)), ("z", Value::list([Value::from("a"), Value::Null]))]),
+            8 => Value::list([Value::from(true), Value::number("1.50").unwrap()]),
+            9 => Value::Ss(["b", "a", "ü"].map(str::to_owned).into()),
+            10 => Value::Ns(["10", "9", "-1.5"].map(|n| n.parse().unwrap()).into()),
+            _ => Value::Bs([vec![1, 2], vec![0]].into()),
+        }
+    }
+}
+
+fn key(kind: KeyType, number: u64) -> Value {
+    match kind {
+        KeyType::S => format!("k{number}").into(),
+        KeyType::N => Value::number(&format!("{}", i128::from(number) * 1_000_000_007 - 5)).unwrap(),
+        KeyType::B => Value::B(number.to_be_bytes()[7 - usize::from(number > 3)..].to_vec()),
+    }
+}

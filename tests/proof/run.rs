@@ -1,0 +1,248 @@
+//! One seed: the world, processes that come and go, and the comparison at the end.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use commutator_conformance::{Harness, Row};
+use commutator_core::{Budget, Checkpoint, Destination, PipelineId, SyncMode, TableName, Target, Until};
+use commutator_pipeline::{
+    CancellationToken, CommitOptions, Event, Observer, Options, Pipeline, RunReport, TableOptions, TableOutcome,
+};
+use commutator_simulator::{Clock as Virtual, Faults, Simulator, TableSpec, View};
+use commutator_source_dynamodb::{Clock, Config, DynamoDb, Surroundings};
+
+use crate::chaos::{Chaos, Mishaps, Place};
+use crate::history::{History, TABLE};
+use crate::scenario::Scenario;
+use crate::transport::{InProcess, ReaderDefect};
+
+/// 2025-01-01T00:00:00Z.
+const BEGAN: u64 = 1_735_689_600_000;
+
+/// So many processes one after another must be enough.
+const PROCESSES: u32 = 200;
+
+/// What a whole run came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What the destination's table has.
+    pub(crate) rows: Vec<Row>,
+    /// What the table of the simulator has.
+    pub(crate) items: Vec<commutator_simulator::Item>,
+    pub(crate) history: History,
+    pub(crate) target: Target,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) gaps: Vec<String>,
+    /// When the first scan was asked for, in milliseconds since 1970.
+    pub(crate) first_scan: Option<u64>,
+    /// How many requests there were: two runs of one seed agree in it.
+    pub(crate) requests: u64,
+}
+
+/// The clock of the reader: the service's, and some more or less.
+#[derive(Debug)]
+pub(crate) struct Skewed(pub(crate) Virtual, pub(crate) i64);
+
+impl Clock for Skewed {
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.0.now_ms()).unwrap() + self.1
+    }
+}
+
+#[derive(Debug, Default)]
+struct Gaps(Mutex<Vec<String>>);
+
+impl Observer for Gaps {
+    fn event(&self, _: &TableName, event: &Event<'_>) {
+        if let Event::Gap(gap) = event {
+            self.0.lock().unwrap().push(gap.reason.clone());
+        }
+    }
+}
+
+/// Runs a scenario to its end on a runtime of its own; an error says what went wrong.
+pub(crate) fn play<H: Harness>(
+    scenario: &Scenario,
+    place: &H,
+    runs_at: Place,
+    defect: Option<ReaderDefect>,
+) -> Result<Outcome, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    fastrand::seed(scenario.seed);
+    let outcome = runtime.block_on(Box::pin(play_here(scenario, place, runs_at, defect)));
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Everything that stays while processes come and go.
+struct World {
+    simulator: Simulator,
+    history: Arc<Mutex<History>>,
+    mishaps: Mishaps,
+    gaps: Arc<Gaps>,
+    scenario: Scenario,
+    defect: Option<ReaderDefect>,
+}
+
+async fn play_here<H: Harness>(
+    scenario: &Scenario,
+    place: &H,
+    runs_at: Place,
+    defect: Option<ReaderDefect>,
+) -> Result<Outcome, String> {
+    let simulator =
+        Simulator::builder(scenario.seed).clock(Virtual::of_runtime(BEGAN)).quirks(scenario.quirks.clone()).build();
+    let spec = TableSpec::new(TABLE, scenario.key_schema()).stream(View::NewAndOldImages).shards(scenario.shards);
+    simulator.create_table(spec).map_err(|error| error.to_string())?;
+    let history = Arc::new(Mutex::new(History::begin(scenario, &simulator)));
+    let first_scan = Arc::new(Mutex::new(None));
+    let (events, scanned) = (Arc::clone(&history), Arc::clone(&first_scan));
+    simulator.on_request(move |simulator, operation| {
+        if operation == commutator_simulator::Operation::Scan {
+            scanned.lock().unwrap().get_or_insert_with(|| simulator.clock().now_ms());
+        }
+        events.lock().unwrap().go_on(simulator);
+    });
+    simulator.set_faults(scenario.faults.clone());
+    let world = World {
+        mishaps: Mishaps::new(scenario.seed, scenario.mishaps, runs_at),
+        gaps: Arc::default(),
+        scenario: scenario.clone(),
+        defect,
+        simulator,
+        history,
+    };
+    let mut dice = fastrand::Rng::with_seed(scenario.seed ^ 0x0DD5);
+    let mut processes = 0;
+    loop {
+        processes += 1;
+        if processes > PROCESSES {
+            return Err("the run does not come to an end".to_owned());
+        }
+        let over = world.history.lock().unwrap().is_over();
+        if over || processes > PROCESSES / 2 {
+            world.mishaps.end();
+            world.simulator.set_faults(Faults::none());
+        }
+        let takeover = !over && dice.f64() < scenario.takeovers * 10.0;
+        let completed = world.process(place, takeover).await?;
+        if completed && over {
+            break;
+        }
+        if completed {
+            world.history.lock().unwrap().pause(&world.simulator);
+        }
+    }
+    let (pipeline, _) = world.pipeline(place).await?;
+    let description = pipeline.source().discover().await.map_err(|error| format!("{error:?}"))?.remove(0);
+    let target = pipeline.target(&description);
+    let checkpoint = pipeline.destination().peek(&target).await.map_err(|error| format!("{error:?}"))?;
+    let rows = world.mishaps.elsewhere(place.rows(&target)).await;
+    let items = world.simulator.table(TABLE).items().map_err(|error| error.to_string())?;
+    let requests = world.simulator.all_requests();
+    drop(pipeline);
+    // The simulator's hook holds the history.
+    world.simulator.on_request(|_, _| {});
+    let history = Arc::into_inner(world.history).ok_or("the history is still held")?;
+    let history = history.into_inner().map_err(|error| error.to_string())?;
+    let gaps = world.gaps.0.lock().unwrap().clone();
+    let first_scan = *first_scan.lock().unwrap();
+    let checkpoint = checkpoint.unwrap_or_default();
+    Ok(Outcome { rows, items, history, target, checkpoint, gaps, first_scan, requests })
+}
+
+impl World {
+    /// Lets a process run until it has caught up, fails or dies; returns whether it had caught up.
+    async fn process<H: Harness>(&self, place: &H, takeover: bool) -> Result<bool, String> {
+        let death = self.mishaps.process();
+        let stop = CancellationToken::new();
+        let (pipeline, _) = self.pipeline(place).await?;
+        let (second, _) = self.pipeline(place).await?;
+        let other_stop = CancellationToken::new();
+        let report = tokio::select! {
+            biased;
+            () = death.cancelled() => None,
+            reports = async {
+                if takeover {
+                    let later = async {
+                        tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(..5_000))).await;
+                        second.run(&other_stop).await
+                    };
+                    tokio::join!(pipeline.run(&stop), later).1
+                } else {
+                    pipeline.run(&stop).await
+                }
+            } => Some(reports),
+        };
+        // What was aborted is dropped when its task comes to run.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        match report {
+            None => Ok(false),
+            Some(Ok(report)) => completed(&report),
+            Some(Err(error)) if error.retry() != commutator_core::Retry::Never => Ok(false),
+            Some(Err(error)) => Err(format!("{error:?}")),
+        }
+    }
+
+    /// What a process makes of its configuration.
+    async fn pipeline<H: Harness>(&self, place: &H) -> Result<(Pipeline, DynamoDb), String> {
+        let secret = |text: &str| Some(commutator_core::Secret::new(text.to_owned()));
+        let config = Config {
+            region: Some("eu-west-1".to_owned()),
+            access_key_id: secret("test"),
+            secret_access_key: secret("test"),
+            endpoint_url: Some("http://simulator".to_owned()),
+            tables: vec![TABLE.to_owned()],
+            segments: Some(self.scenario.segments),
+            stream_readers: Some(self.scenario.stream_readers),
+            consistent_read: self.scenario.consistent,
+            ..Config::default()
+        };
+        let surroundings = Surroundings {
+            clock: Arc::new(Skewed(self.simulator.clock().clone(), self.scenario.clock_ahead_ms)),
+            http_client: InProcess::client(&self.simulator, self.defect),
+        };
+        let source = Box::pin(config.connect_in(Budget::new(16 << 20), surroundings));
+        let source = source.await.map_err(|error| format!("{error:?}"))?;
+        let inner = self.mishaps.elsewhere(place.connect()).await;
+        let destination: Arc<dyn Destination> = Arc::new(Chaos { inner, mishaps: self.mishaps.clone() });
+        let options = Options {
+            defaults: TableOptions { mode: self.scenario.mode, ..TableOptions::default() },
+            until: Until::CaughtUp,
+            commit: CommitOptions {
+                max_rows: Some(self.scenario.commit_rows),
+                max_delay: Some(self.scenario.commit_delay),
+                ..CommitOptions::default()
+            },
+            ..Options::default()
+        };
+        let id = PipelineId::new("proof").map_err(|error| format!("{error:?}"))?;
+        let gaps: Arc<dyn Observer> = Arc::<Gaps>::clone(&self.gaps);
+        let pipeline = Pipeline::new(id, Arc::new(source.clone()), destination, options).with_observer(gaps);
+        Ok((pipeline, source))
+    }
+}
+
+/// Returns whether every table has caught up; a failure that another process could not mend is an error.
+fn completed(report: &RunReport) -> Result<bool, String> {
+    match &report.tables[0].outcome {
+        TableOutcome::Completed => Ok(true),
+        TableOutcome::Stopped => Ok(false),
+        TableOutcome::Failed(error) => match error.kind() {
+            commutator_core::ErrorKind::Fenced
+            | commutator_core::ErrorKind::Unavailable
+            | commutator_core::ErrorKind::Throttled => Ok(false),
+            _ => Err(format!("{error:?}")),
+        },
+    }
+}
+
+/// Returns the keys of rows, for messages.
+pub(crate) fn distinct<T: Ord>(values: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    values.into_iter().collect()
+}
+
+/// In which modes a destination's runs are played.
+pub(crate) const MODES: [SyncMode; 2] = [SyncMode::Mirror, SyncMode::Append];

@@ -1,0 +1,135 @@
+//! What a seed decides: the table, its history, what the service does meanwhile, and what goes wrong.
+
+use std::time::Duration;
+
+use commutator_core::SyncMode;
+use commutator_simulator::{Fault, Faults, KeySchema, KeyType, Quirks};
+
+/// What may happen to the reader's way through the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Losses {
+    /// Nothing is lost: a gap would be a false one.
+    None,
+    /// Hours pass, streams are replaced and shards vanish: gaps are expected.
+    Gaps,
+}
+
+/// One whole run, decided by a seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    /// The type of the partition key, and that of the sort key if there is one.
+    pub(crate) keys: (KeyType, Option<KeyType>),
+    pub(crate) mode: SyncMode,
+    pub(crate) quirks: Quirks,
+    pub(crate) shards: u32,
+    /// Items before the first run.
+    pub(crate) items: usize,
+    /// Different keys that items may have.
+    pub(crate) distinct: u64,
+    /// Writes while runs go on.
+    pub(crate) writes: usize,
+    pub(crate) losses: Losses,
+    pub(crate) faults: Faults,
+    pub(crate) segments: u32,
+    pub(crate) stream_readers: u32,
+    pub(crate) consistent: bool,
+    /// Rows per commit.
+    pub(crate) commit_rows: u64,
+    pub(crate) commit_delay: Duration,
+    /// How probably each of the destination's calls goes wrong or ends the process.
+    pub(crate) mishaps: f64,
+    /// How probably another process takes over while one runs.
+    pub(crate) takeovers: f64,
+    /// How far the reader's clock is ahead of the service's, in milliseconds.
+    pub(crate) clock_ahead_ms: i64,
+    /// Whether the items have ever more attributes and types.
+    pub(crate) drift: bool,
+}
+
+impl Scenario {
+    /// Decides everything about a run.
+    pub(crate) fn new(seed: u64, mode: SyncMode) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let kinds = [KeyType::S, KeyType::N, KeyType::B];
+        let mut kind = || kinds[dice.usize(..kinds.len())];
+        let (partition, sort) = (kind(), kind());
+        let keys = (partition, dice.bool().then_some(sort));
+        let often = [0.0, 0.0, 0.02, 0.1];
+        let fault = often[dice.usize(..often.len())];
+        let mut faults = Faults::transient(fault / 3.0);
+        if dice.u8(..3) == 0 {
+            faults = faults.randomly_everywhere(Fault::Slow(Duration::from_secs(dice.u64(1..90))), fault);
+        }
+        let losses = if dice.u8(..4) == 0 { Losses::Gaps } else { Losses::None };
+        Self {
+            seed,
+            keys,
+            mode,
+            quirks: quirks(&mut dice),
+            shards: dice.u32(1..4),
+            items: dice.usize(..60),
+            distinct: dice.u64(1..40),
+            writes: dice.usize(..120),
+            losses,
+            faults,
+            segments: dice.u32(1..5),
+            stream_readers: dice.u32(1..5),
+            consistent: dice.bool(),
+            commit_rows: dice.u64(1..60),
+            commit_delay: Duration::from_millis(dice.u64(1..3_000)),
+            mishaps: often[dice.usize(..often.len())],
+            takeovers: if dice.u8(..4) == 0 { 0.05 } else { 0.0 },
+            clock_ahead_ms: dice.i64(-20..=20) * 60_000,
+            drift: dice.bool(),
+        }
+    }
+}
+
+impl Scenario {
+    /// Returns the key schema.
+    pub(crate) fn key_schema(&self) -> KeySchema {
+        let keys = KeySchema::partition("id", self.keys.0);
+        match self.keys.1 {
+            Some(sort) => keys.sort("part", sort),
+            None => keys,
+        }
+    }
+}
+
+fn quirks(dice: &mut fastrand::Rng) -> Quirks {
+    let wild = Quirks::wild();
+    let mut quirks = Quirks { roll_per_record: 0.0, ..Quirks::default() };
+    // Each of them alone and all of them together.
+    if dice.bool() {
+        quirks.scan_page_bytes = wild.scan_page_bytes / dice.usize(1..4);
+    }
+    if dice.bool() {
+        quirks.records_page_count = dice.usize(1..12);
+        quirks.records_page_bytes = wild.records_page_bytes;
+    }
+    if dice.bool() {
+        quirks.shards_page = dice.usize(1..4);
+    }
+    if dice.bool() {
+        quirks.empty_pages = wild.empty_pages;
+    }
+    if dice.bool() {
+        quirks.short_pages = wild.short_pages;
+    }
+    if dice.bool() {
+        quirks.late_ends = wild.late_ends;
+    }
+    if dice.bool() {
+        quirks.stale_listings = dice.u64(1..6);
+    }
+    if dice.bool() {
+        quirks.roll_per_record = 0.08;
+        quirks.splits = 0.5;
+    }
+    if dice.u8(..3) == 0 {
+        quirks.stale_reads = Duration::from_secs(dice.u64(1..5));
+    }
+    quirks.trim_slack = Duration::from_hours(dice.u64(..8));
+    quirks
+}

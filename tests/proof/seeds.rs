@@ -1,0 +1,106 @@
+//! The seeds that are played: a fixed set, and others for as long as there is time.
+
+use std::time::{Duration, Instant};
+
+use commutator_conformance::Harness;
+use commutator_core::SyncMode;
+
+use crate::chaos::Place;
+use crate::compare::check;
+use crate::destinations::{MemoryPlace, ParquetPlace, PostgresPlace, elsewhere};
+use crate::run::{MODES, play};
+use crate::scenario::Scenario;
+
+/// Which seeds to play, by environment variables.
+struct Seeds {
+    /// `COMMUTATOR_PROOF_SEED`: this one alone.
+    one: Option<u64>,
+    /// `COMMUTATOR_PROOF_SEEDS`: so many, from 0 on, in place of the usual number.
+    fixed: Option<u64>,
+    /// `COMMUTATOR_PROOF_SECONDS`: then others, for so long.
+    time: Duration,
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+impl Seeds {
+    fn read() -> Self {
+        Self {
+            one: number("COMMUTATOR_PROOF_SEED"),
+            fixed: number("COMMUTATOR_PROOF_SEEDS"),
+            time: Duration::from_secs(number("COMMUTATOR_PROOF_SECONDS").unwrap_or(0)),
+        }
+    }
+}
+
+/// Plays one seed in one place.
+fn play_seed<H: Harness>(seed: u64, mode: SyncMode, runs_at: Place) -> Result<(), String> {
+    let scenario = Scenario::new(seed, mode);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Some(place) = runtime.block_on(H::fresh()) else { return Ok(()) };
+    let failed = |problem: String| {
+        format!("{problem}\nseed {seed} in {mode}: replay it with COMMUTATOR_PROOF_SEED={seed}\n{scenario:#?}")
+    };
+    let outcome = play(&scenario, &place, runs_at, None).map_err(failed)?;
+    check(&outcome).map_err(failed)
+}
+
+/// Plays the usual number of seeds and, for as long as asked for, others that were never played.
+#[expect(clippy::print_stderr, reason = "a soak says how far it is")]
+fn play_seeds<H: Harness>(usual: u64, runs_at: fn() -> Place) {
+    let seeds = Seeds::read();
+    let runs_at = runs_at();
+    let play = |seed| {
+        for mode in MODES {
+            play_seed::<H>(seed, mode, runs_at.clone()).unwrap_or_else(|problem| panic!("{problem}"));
+        }
+    };
+    if let Some(seed) = seeds.one {
+        return play(seed);
+    }
+    let fixed = seeds.fixed.unwrap_or(usual);
+    (0..fixed).for_each(play);
+    let (began, first) = (Instant::now(), fastrand::u64(1 << 32..));
+    let mut more = 0;
+    while began.elapsed() < seeds.time {
+        play(first + more);
+        more += 1;
+    }
+    eprintln!("{}: {fixed} fixed seeds and {more} others, from {first}", std::any::type_name::<H>());
+}
+
+#[test]
+fn memory_equals_the_model() {
+    play_seeds::<MemoryPlace>(150, || Place::Here);
+}
+
+#[test]
+fn parquet_equals_the_model() {
+    play_seeds::<ParquetPlace>(30, elsewhere);
+}
+
+#[test]
+fn postgres_equals_the_model() {
+    if destination_is_there() {
+        play_seeds::<PostgresPlace>(30, elsewhere);
+    }
+}
+
+fn destination_is_there() -> bool {
+    crate::destinations::postgres::fresh("the proof").is_some()
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..20 {
+        let scenario = Scenario::new(seed, SyncMode::Mirror);
+        let requests = || {
+            let place = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(MemoryPlace::fresh());
+            let outcome = play(&scenario, &place.unwrap(), Place::Here, None).unwrap();
+            (outcome.requests, outcome.checkpoint, outcome.gaps)
+        };
+        assert_eq!(requests(), requests(), "seed {seed}");
+    }
+}
