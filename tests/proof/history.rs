@@ -88,6 +88,7 @@ impl History {
         let hours = self.dice.u64(..most);
         self.lossy |= hours >= 20;
         simulator.clock().advance(Duration::from_hours(hours));
+        tracing::debug!(hours, "pause");
         for _ in 0..self.dice.usize(..8).min(self.left) {
             self.left -= 1;
             self.write();
@@ -119,6 +120,7 @@ impl History {
     fn note(&mut self, item: Item, written: Written, removal: Option<&'static str>) {
         if let Written::Changed(Some(sequence)) = written {
             let at = self.clock.now_ms();
+            tracing::debug!(sequence, at, removal, item = item.to_json(), "written");
             self.records.insert(format!("{sequence:0>40}"), Record { op: removal.unwrap_or("put"), item, at });
         }
     }
@@ -138,23 +140,17 @@ impl History {
 
     fn lose(&mut self, simulator: &Simulator) {
         self.lossy = true;
-        match self.dice.u8(..3) {
-            0 => simulator.clock().advance(Duration::from_hours(self.dice.u64(20..50))),
-            1 => {
-                self.table.stream_off().unwrap();
-                for _ in 0..self.dice.usize(..4).min(self.left) {
-                    self.left -= 1;
-                    self.write();
-                }
-                self.table.stream_on(View::NewAndOldImages).unwrap();
-            }
-            _ => {
-                let closed: Vec<_> = self.table.shards().unwrap().into_iter().filter(|shard| !shard.open).collect();
-                if !closed.is_empty() {
-                    self.table.forget(&closed[self.dice.usize(..closed.len())].id).unwrap();
-                }
-            }
+        tracing::debug!("losses");
+        if self.dice.bool() {
+            simulator.clock().advance(Duration::from_hours(self.dice.u64(20..50)));
+            return;
         }
+        self.table.stream_off().unwrap();
+        for _ in 0..self.dice.usize(..4).min(self.left) {
+            self.left -= 1;
+            self.write();
+        }
+        self.table.stream_on(View::NewAndOldImages).unwrap();
     }
 
     fn item(&mut self) -> Item {

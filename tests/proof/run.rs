@@ -1,6 +1,5 @@
 //! One seed: the world, processes that come and go, and the comparison at the end.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use commutator_conformance::{Harness, Row};
@@ -33,8 +32,6 @@ pub(crate) struct Outcome {
     pub(crate) target: Target,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) gaps: Vec<String>,
-    /// When the first scan was asked for, in milliseconds since 1970.
-    pub(crate) first_scan: Option<u64>,
     /// How many requests there were: two runs of one seed agree in it.
     pub(crate) requests: u64,
 }
@@ -54,6 +51,7 @@ struct Gaps(Mutex<Vec<String>>);
 
 impl Observer for Gaps {
     fn event(&self, _: &TableName, event: &Event<'_>) {
+        tracing::debug!(?event, "event");
         if let Event::Gap(gap) = event {
             self.0.lock().unwrap().push(gap.reason.clone());
         }
@@ -95,12 +93,9 @@ async fn play_here<H: Harness>(
     let spec = TableSpec::new(TABLE, scenario.key_schema()).stream(View::NewAndOldImages).shards(scenario.shards);
     simulator.create_table(spec).map_err(|error| error.to_string())?;
     let history = Arc::new(Mutex::new(History::begin(scenario, &simulator)));
-    let first_scan = Arc::new(Mutex::new(None));
-    let (events, scanned) = (Arc::clone(&history), Arc::clone(&first_scan));
+    let events = Arc::clone(&history);
     simulator.on_request(move |simulator, operation| {
-        if operation == commutator_simulator::Operation::Scan {
-            scanned.lock().unwrap().get_or_insert_with(|| simulator.clock().now_ms());
-        }
+        tracing::trace!(?operation, at = simulator.clock().now_ms(), "request");
         events.lock().unwrap().go_on(simulator);
     });
     simulator.set_faults(scenario.faults.clone());
@@ -139,6 +134,10 @@ async fn play_here<H: Harness>(
     let checkpoint = pipeline.destination().peek(&target).await.map_err(|error| format!("{error:?}"))?;
     let rows = world.mishaps.elsewhere(place.rows(&target)).await;
     let items = world.simulator.table(TABLE).items().map_err(|error| error.to_string())?;
+    for shard in world.simulator.table(TABLE).shards().unwrap_or_default() {
+        tracing::debug!(?shard, "at the end");
+    }
+    tracing::debug!(?checkpoint, "at the end");
     let requests = world.simulator.all_requests();
     drop(pipeline);
     // The simulator's hook holds the history.
@@ -146,9 +145,8 @@ async fn play_here<H: Harness>(
     let history = Arc::into_inner(world.history).ok_or("the history is still held")?;
     let history = history.into_inner().map_err(|error| error.to_string())?;
     let gaps = world.gaps.0.lock().unwrap().clone();
-    let first_scan = *first_scan.lock().unwrap();
     let checkpoint = checkpoint.unwrap_or_default();
-    Ok(Outcome { rows, items, history, target, checkpoint, gaps, first_scan, requests })
+    Ok(Outcome { rows, items, history, target, checkpoint, gaps, requests })
 }
 
 impl World {
@@ -178,6 +176,7 @@ impl World {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
+        tracing::debug!(?report, takeover, "process ended");
         match report {
             None => Ok(false),
             Some(Ok(report)) => completed(&report),
@@ -237,11 +236,6 @@ fn completed(report: &RunReport) -> Result<bool, String> {
             _ => Err(format!("{error:?}")),
         },
     }
-}
-
-/// Returns the keys of rows, for messages.
-pub(crate) fn distinct<T: Ord>(values: impl IntoIterator<Item = T>) -> BTreeSet<T> {
-    values.into_iter().collect()
 }
 
 /// In which modes a destination's runs are played.

@@ -109,7 +109,7 @@ fn quirks(dice: &mut fastrand::Rng) -> Quirks {
         quirks.records_page_bytes = wild.records_page_bytes;
     }
     if dice.bool() {
-        quirks.shards_page = dice.usize(1..4);
+        quirks.shards_page = dice.usize(2..9);
     }
     if dice.bool() {
         quirks.empty_pages = wild.empty_pages;
@@ -121,7 +121,7 @@ fn quirks(dice: &mut fastrand::Rng) -> Quirks {
         quirks.late_ends = wild.late_ends;
     }
     if dice.bool() {
-        quirks.stale_listings = dice.u64(1..6);
+        quirks.stale_listings = dice.u64(1..5);
     }
     if dice.bool() {
         quirks.roll_per_record = 0.08;

@@ -35,16 +35,16 @@ impl Seeds {
     }
 }
 
-/// Plays one seed in one place.
+/// Plays one seed in one place; an error says what went wrong and how to see it again.
 fn play_seed<H: Harness>(seed: u64, mode: SyncMode, runs_at: Place) -> Result<(), String> {
     let scenario = Scenario::new(seed, mode);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let Some(place) = runtime.block_on(H::fresh()) else { return Ok(()) };
-    let failed = |problem: String| {
-        format!("{problem}\nseed {seed} in {mode}: replay it with COMMUTATOR_PROOF_SEED={seed}\n{scenario:#?}")
-    };
-    let outcome = play(&scenario, &place, runs_at, None).map_err(failed)?;
-    check(&outcome).map_err(failed)
+    let outcome = play(&scenario, &place, runs_at, None);
+    outcome.and_then(|outcome| check(&outcome)).map_err(|problem| {
+        let scenario = if Seeds::read().one.is_some() { format!("\n{scenario:#?}") } else { String::new() };
+        format!("COMMUTATOR_PROOF_SEED={seed} in {mode}: {problem}{scenario}")
+    })
 }
 
 /// Plays the usual number of seeds and, for as long as asked for, others that were never played.
@@ -52,22 +52,24 @@ fn play_seed<H: Harness>(seed: u64, mode: SyncMode, runs_at: Place) -> Result<()
 fn play_seeds<H: Harness>(usual: u64, runs_at: fn() -> Place) {
     let seeds = Seeds::read();
     let runs_at = runs_at();
-    let play = |seed| {
-        for mode in MODES {
-            play_seed::<H>(seed, mode, runs_at.clone()).unwrap_or_else(|problem| panic!("{problem}"));
-        }
+    let mut problems = Vec::new();
+    let mut play = |seed| {
+        problems.extend(MODES.iter().filter_map(|&mode| play_seed::<H>(seed, mode, runs_at.clone()).err()));
     };
-    if let Some(seed) = seeds.one {
-        return play(seed);
-    }
-    let fixed = seeds.fixed.unwrap_or(usual);
-    (0..fixed).for_each(play);
-    let (began, first) = (Instant::now(), fastrand::u64(1 << 32..));
+    let (fixed, began, first) = (seeds.fixed.unwrap_or(usual), Instant::now(), fastrand::u64(1 << 32..));
     let mut more = 0;
-    while began.elapsed() < seeds.time {
-        play(first + more);
-        more += 1;
+    if let Some(seed) = seeds.one {
+        // What the run says while it goes on; RUST_LOG=debug or trace for more.
+        tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).without_time().init();
+        play(seed);
+    } else {
+        (0..fixed).for_each(&mut play);
+        while began.elapsed() < seeds.time {
+            play(first + more);
+            more += 1;
+        }
     }
+    assert!(problems.is_empty(), "{} failed:\n{}", problems.len(), problems.join("\n"));
     eprintln!("{}: {fixed} fixed seeds and {more} others, from {first}", std::any::type_name::<H>());
 }
 

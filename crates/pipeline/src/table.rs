@@ -58,6 +58,7 @@ impl Table {
             };
             self.tell(&Event::Retrying { error: &error, delay, attempt: totals.failures });
             tokio::select! {
+                biased;
                 () = cancelled.cancelled() => break TableOutcome::Stopped,
                 () = tokio::time::sleep(delay) => {}
             }

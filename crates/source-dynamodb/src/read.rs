@@ -153,7 +153,9 @@ async fn work(work: Work) -> Result<Option<Gap>> {
     let (mut scan, mut follow) = (pin!(scan), pin!(follower.run()));
     let mut scanning = true;
     loop {
+        // In this order every time, so that a run can be replayed.
         tokio::select! {
+            biased;
             ended = &mut scan, if scanning => {
                 ended?;
                 scanning = false;

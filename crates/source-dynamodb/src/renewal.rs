@@ -94,7 +94,9 @@ mod tests {
             Self: 'a,
         {
             let number = self.issued.fetch_add(1, Ordering::Relaxed);
-            let end = self.seconds.map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
+            // The clock has whole milliseconds.
+            let now = SystemTime::now() - Duration::from_millis(1);
+            let end = self.seconds.map(|seconds| now + Duration::from_secs(seconds));
             future::ProvideCredentials::ready(if number >= self.fails_from {
                 Err(CredentialsError::not_loaded("no"))
             } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use commutator_core::{Checkpoint, Gap, PartitionId, Position, Progress, Result, Span};
 
-use super::lineage::Shard;
+use super::lineage::{Shard, known, lineage};
 use super::retention;
 use crate::facts;
 
@@ -113,11 +113,13 @@ fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, lis
     Beginning::Go { first, positions }
 }
 
-/// Puts every listed shard that is not known at its start.
+/// Puts every listed shard that is not known at its start, but for those whose parent nobody knows: it may only be listed late, and has
+/// to be read before them. Later listings decide about those.
 fn register(mut positions: BTreeMap<String, Position>, listed: &[Shard]) -> (Progress, BTreeMap<String, Position>) {
     let mut progress = Progress::default();
+    let orphans = lineage(listed, &known(&positions)).orphans;
     for shard in listed {
-        if !positions.contains_key(&shard.id) {
+        if !positions.contains_key(&shard.id) && !orphans.contains(&shard.id) {
             positions.insert(shard.id.clone(), Position::Start);
             progress.spans.insert(shard_partition(&shard.id), Span { from: None, to: Position::Start });
         }

@@ -54,6 +54,15 @@ fn a_new_table_puts_every_listed_shard_at_its_start() {
 }
 
 #[test]
+fn a_shard_whose_parent_is_not_listed_waits_for_later_listings() {
+    let empty = Checkpoint::default();
+    let child = |id: &str, parent: &str| Shard { id: id.to_owned(), parent: Some(parent.to_owned()) };
+    let listed = [child("b", "late"), child("c", "b")];
+    let after = applied(empty.clone(), begin(&empty, true, ARN, &listed, 99 * HOUR).unwrap());
+    assert_eq!(positions_in(&after), BTreeMap::from([("c".to_owned(), Position::Start)]));
+}
+
+#[test]
 fn a_table_that_goes_on_stands_where_it_stood() {
     let before = checkpoint(&[(facts::STREAM_ARN, ARN)], &[("a", at("1")), ("b", Position::End)]);
     let after = applied(before.clone(), begin(&before, false, ARN, &shards(&["a", "b", "c"]), HOUR).unwrap());

@@ -24,6 +24,10 @@ use crate::{discover, facts};
 /// A listing that contradicts the checkpoint is checked so many times before it is believed.
 const CONFIRMATIONS: u32 = 5;
 
+/// Before a run ends that shall read everything, so many listings in a row, each a moment after the other, must show no other shard:
+/// one child of a split can be listed before the other, and nothing says how many there are.
+const SETTLED: u32 = 6;
+
 /// How following a stream ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -48,6 +52,8 @@ pub(crate) struct Follower {
     decoders: Vec<Decoder>,
     suspicions: u32,
     next_suspicion: Instant,
+    /// How many listings in a row, made to end the run, showed no other shard.
+    settled: u32,
     stream_on: bool,
     stored: Option<i64>,
     next_list: Instant,
@@ -79,6 +85,7 @@ impl Follower {
             decoders: (0..table.stream_readers).map(|_| Decoder::new(table.keys.clone())).collect(),
             suspicions: 0,
             next_suspicion: now,
+            settled: 0,
             stream_on: true,
             stored: None,
             next_list: now,
@@ -95,7 +102,9 @@ impl Follower {
             self.dispatch();
             let due = self.queue.keys().next().map(|(due, _)| *due).filter(|_| !self.decoders.is_empty());
             let (next_list, next_lag) = (self.next_list, self.next_lag);
+            // In this order every time, so that a run can be replayed; what is due waits for at most as many pages as there are readers.
             tokio::select! {
+                biased;
                 Some(joined) = self.running.join_next() => {
                     if let Some(gap) = self.polled(joined)? {
                         return Ok(Outcome::Lost(gap));
@@ -153,6 +162,7 @@ impl Follower {
             Polled::Open { records: false } => self.idle_pause(cursor.tip.empty_run()),
             Polled::Ended => {
                 tracing::debug!(partition = %cursor.partition, "shard ended");
+                self.settled = 0;
                 self.next_list = Instant::now();
                 return Ok(self.start());
             }
@@ -201,8 +211,12 @@ impl Follower {
         };
         self.stream_on = !matches!(description.stream_status, Some(StreamStatus::Disabled | StreamStatus::Disabling));
         let settled = self.suspicions >= CONFIRMATIONS;
-        let accept_orphans = settled && is_safe(self.shards.covered_until(), table.clock.now_ms());
+        let safe = is_safe(self.shards.covered_until(), table.clock.now_ms());
+        let accept_orphans = settled && safe;
         let listed = self.shards.list(listed_shards(description.shards()), accept_orphans);
+        if !listed.new.is_empty() {
+            self.settled = 0;
+        }
         let mut progress = Progress::default();
         for id in &listed.new {
             progress.spans.insert(shard_partition(id), Span { from: None, to: Position::Start });
@@ -226,7 +240,9 @@ impl Follower {
             self.suspicions = 0;
         } else if now >= self.next_suspicion {
             self.suspicions += 1;
-            self.next_suspicion = now + table.tuning.confirm * (1 << self.suspicions.min(6));
+            // A gap is dear, so it is confirmed patiently; a shard whose parent expired long ago is the usual beginning of a stream.
+            let doubled = if safe && listed.vanished.is_empty() { 0 } else { self.suspicions.min(6) };
+            self.next_suspicion = now + table.tuning.confirm * (1 << doubled);
         }
         self.next_list = if suspicious {
             self.next_suspicion
@@ -300,6 +316,10 @@ impl Follower {
         }
         let ended_without_child = self.stream_on && self.shards.any_childless_end();
         if self.suspicions > 0 || ended_without_child || !self.shards.all_read(Some(since)) {
+            return Ok(None);
+        }
+        self.settled += 1;
+        if self.stream_on && self.settled < SETTLED && self.shards.any_only_child() {
             return Ok(None);
         }
         let facts = self.shards.covered_until().map(|at| (facts::CAUGHT_UP_AT.to_owned(), at.to_string()));

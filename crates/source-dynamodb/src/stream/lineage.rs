@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use commutator_core::Position;
+
 /// A shard as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shard {
@@ -21,6 +23,12 @@ pub(crate) enum Known {
     Unfinished,
     /// All of it.
     Ended,
+}
+
+/// Returns how far shards at these positions have been read.
+pub(crate) fn known(positions: &BTreeMap<String, Position>) -> BTreeMap<String, Known> {
+    let known = |position: &Position| if *position == Position::End { Known::Ended } else { Known::Unfinished };
+    positions.iter().map(|(id, position)| (id.clone(), known(position))).collect()
 }
 
 /// What a listing means. Every listed shard that has not ended is in exactly one of the first three sets.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use commutator_core::{Lag, Position};
 use tokio::time::Instant;
 
-use super::lineage::{Known, Lineage, Shard, lineage};
+use super::lineage::{Lineage, Shard, known, lineage};
 use super::tip::Tip;
 
 /// A shard has to be missing from so many listings in a row before its end is forgotten: listings are eventually consistent.
@@ -22,6 +22,8 @@ pub(crate) struct Shards {
     /// Those of them of which no child is listed yet.
     childless: BTreeSet<String>,
     absences: BTreeMap<String, u32>,
+    /// Whether a shard is listed that is not read yet because nobody knows its parent.
+    any_orphan: bool,
     covered_until: Option<i64>,
 }
 
@@ -56,6 +58,7 @@ impl Shards {
             ended: BTreeMap::new(),
             childless: BTreeSet::new(),
             absences: BTreeMap::new(),
+            any_orphan: false,
             covered_until,
         }
     }
@@ -69,6 +72,7 @@ impl Shards {
         self.childless = self.ended.keys().filter(|id| !parents.contains(id.as_str())).cloned().collect();
         let lineage = self.lineage();
         let orphans = if accept_orphans { BTreeSet::new() } else { lineage.orphans.clone() };
+        self.any_orphan = !orphans.is_empty();
         let new: Vec<String> = self
             .listed
             .iter()
@@ -144,8 +148,21 @@ impl Shards {
         !self.childless.is_empty()
     }
 
+    /// Returns whether a shard has ended and exactly one child of it is listed: it has rolled, or it has split and its other child is
+    /// listed late.
+    pub(crate) fn any_only_child(&self) -> bool {
+        let mut children: BTreeMap<&str, u32> = BTreeMap::new();
+        for parent in self.listed.iter().filter_map(|shard| shard.parent.as_deref()) {
+            *children.entry(parent).or_default() += 1;
+        }
+        children.iter().any(|(parent, count)| *count == 1 && self.positions.get(*parent) == Some(&Position::End))
+    }
+
     /// Returns the time before which every change was read; it never goes back.
     pub(crate) fn covered_until(&mut self) -> Option<i64> {
+        if self.any_orphan {
+            return self.covered_until;
+        }
         let open = self.active.values().map(Tip::watermark_ms);
         let between = self.childless.iter().filter_map(|id| self.ended.get(id).copied());
         if let Some(lowest) = open.chain(between).min() {
@@ -167,9 +184,7 @@ impl Shards {
     }
 
     fn lineage(&self) -> Lineage {
-        let known = |position: &Position| if *position == Position::End { Known::Ended } else { Known::Unfinished };
-        let known = self.positions.iter().map(|(id, position)| (id.clone(), known(position))).collect();
-        lineage(&self.listed, &known)
+        lineage(&self.listed, &known(&self.positions))
     }
 
     /// Returns the watermark of a shard's parent, if it ended in this run: the child's changes are newer.
