@@ -56,6 +56,7 @@ pub(crate) struct Follower {
     settled: u32,
     stream_on: bool,
     stored: Option<i64>,
+    listed_at: Instant,
     next_list: Instant,
     next_lag: Instant,
     next_fact: Instant,
@@ -88,6 +89,7 @@ impl Follower {
             settled: 0,
             stream_on: true,
             stored: None,
+            listed_at: now,
             next_list: now,
             next_lag: now,
             next_fact: now + table.tuning.caught_up,
@@ -163,7 +165,10 @@ impl Follower {
             Polled::Ended => {
                 tracing::debug!(partition = %cursor.partition, "shard ended");
                 self.settled = 0;
-                self.next_list = Instant::now();
+                if self.shards.is_childless(&cursor.shard) {
+                    // Many shards can end together, and the service allows ten listings per second to the whole account.
+                    self.next_list = self.next_list.min(self.listed_at + tuning.confirm).max(Instant::now());
+                }
                 return Ok(self.start());
             }
             Polled::Trimmed => {
@@ -204,6 +209,7 @@ impl Follower {
     /// Lists the shards, and starts those that may be read.
     async fn list(&mut self) -> Result<Option<Gap>> {
         let table = Arc::clone(&self.reader.table);
+        self.listed_at = Instant::now();
         let description = match table.client.describe_stream(&self.reader.stream).await {
             Ok(description) => description,
             Err(failure) if failure.is("ResourceNotFoundException") => return self.stream_over().await.map(Some),

@@ -11,6 +11,9 @@ use super::tip::Tip;
 /// A shard has to be missing from so many listings in a row before its end is forgotten: listings are eventually consistent.
 const ABSENCES: u32 = 3;
 
+/// A child is expected in so many listings after its parent has ended; while one is expected they come twice a second.
+const EXPECTED: u32 = 60;
+
 /// The state of a stream's shards.
 #[derive(Debug)]
 pub(crate) struct Shards {
@@ -19,8 +22,8 @@ pub(crate) struct Shards {
     active: BTreeMap<String, Tip>,
     /// The watermarks of the shards that ended in this run and are still listed.
     ended: BTreeMap<String, Option<i64>>,
-    /// Those of them of which no child is listed yet.
-    childless: BTreeSet<String>,
+    /// Those of them of which no child is listed yet, and how many listings showed none.
+    childless: BTreeMap<String, u32>,
     absences: BTreeMap<String, u32>,
     /// Whether a shard is listed that is not read yet because nobody knows its parent.
     any_orphan: bool,
@@ -56,7 +59,7 @@ impl Shards {
             positions,
             active: BTreeMap::new(),
             ended: BTreeMap::new(),
-            childless: BTreeSet::new(),
+            childless: BTreeMap::new(),
             absences: BTreeMap::new(),
             any_orphan: false,
             covered_until,
@@ -69,7 +72,9 @@ impl Shards {
         let ids: BTreeSet<&str> = self.listed.iter().map(|shard| shard.id.as_str()).collect();
         let parents: BTreeSet<&str> = self.listed.iter().filter_map(|shard| shard.parent.as_deref()).collect();
         self.ended.retain(|id, _| ids.contains(id.as_str()));
-        self.childless = self.ended.keys().filter(|id| !parents.contains(id.as_str())).cloned().collect();
+        let childless = self.ended.keys().filter(|id| !parents.contains(id.as_str()));
+        self.childless =
+            childless.map(|id| (id.clone(), self.childless.get(id).map_or(1, |listings| listings + 1))).collect();
         let lineage = self.lineage();
         let orphans = if accept_orphans { BTreeSet::new() } else { lineage.orphans.clone() };
         self.any_orphan = !orphans.is_empty();
@@ -120,7 +125,7 @@ impl Shards {
             self.active.remove(id);
             self.ended.insert(id.to_owned(), tip.watermark_ms());
             if !self.listed.iter().any(|shard| shard.parent.as_deref() == Some(id)) {
-                self.childless.insert(id.to_owned());
+                self.childless.insert(id.to_owned(), 0);
             }
         } else {
             self.active.insert(id.to_owned(), tip.clone());
@@ -143,9 +148,20 @@ impl Shards {
         !self.active.is_empty()
     }
 
-    /// Returns whether a shard has ended and no child of it is listed; while the stream is on there is always one.
+    /// Returns whether this shard has ended and no child of it is listed.
+    pub(crate) fn is_childless(&self, id: &str) -> bool {
+        self.childless.contains_key(id)
+    }
+
+    /// Returns whether a shard has ended and its child is still to be listed; while the stream is on there is always one.
     pub(crate) fn any_childless_end(&self) -> bool {
-        !self.childless.is_empty()
+        self.expecting().next().is_some()
+    }
+
+    /// Returns the shards that have ended and whose child is still to be listed. After many listings there will be none: it came and
+    /// went before its parent.
+    fn expecting(&self) -> impl Iterator<Item = &String> {
+        self.childless.iter().filter(|(_, listings)| **listings < EXPECTED).map(|(id, _)| id)
     }
 
     /// Returns whether a shard has ended and exactly one child of it is listed: it has rolled, or it has split and its other child is
@@ -164,7 +180,7 @@ impl Shards {
             return self.covered_until;
         }
         let open = self.active.values().map(Tip::watermark_ms);
-        let between = self.childless.iter().filter_map(|id| self.ended.get(id).copied());
+        let between = self.expecting().filter_map(|id| self.ended.get(id).copied());
         if let Some(lowest) = open.chain(between).min() {
             self.covered_until = self.covered_until.max(lowest);
         }
