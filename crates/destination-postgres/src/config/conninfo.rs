@@ -22,6 +22,14 @@ pub(super) fn render(settings: &Conninfo) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
+/// Holds that what is parsed is rendered and parsed as the same settings.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn round_trip(text: &str) {
+    if let Ok(settings) = parse(text) {
+        assert_eq!(parse(&render(&settings)).as_ref(), Ok(&settings));
+    }
+}
+
 fn parse_url(rest: &str) -> Result<Conninfo, String> {
     let mut settings = Conninfo::new();
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -127,5 +127,9 @@ impl Decoder {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+mod reference;
 #[cfg(test)]
 mod tests;
