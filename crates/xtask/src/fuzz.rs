@@ -117,7 +117,7 @@ fn build(root: &Path, targets: &[String], metadata: &str) -> Result<()> {
         cargo.args(["--bin", &format!("{PREFIX}{target}")]);
     }
     for package in measured(metadata)? {
-        cargo.args(["--config", &format!("profile.dev.package.{package}.opt-level=2")]);
+        cargo.args(["--config", &format!("profile.dev.package.{package}.opt-level=1")]);
     }
     cargo.current_dir(root).env("RUSTC_WORKSPACE_WRAPPER", env::current_exe()?).env(AS_COMPILER, "1");
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the fuzz targets do not build");
@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_log_says_how_far_it_came() {
-        let log = "#2\tINITED cov: 12 ft: 13 corp: 1/1b\n#9\tNEW    cov: 15 ft: 20\nstat::number_of_executed_units: 900\n";
+        let log =
+            "#2\tINITED cov: 12 ft: 13 corp: 1/1b\n#9\tNEW    cov: 15 ft: 20\nstat::number_of_executed_units: 900\n";
         assert_eq!(summary(log), "900 runs, coverage 12 at first, 15 at last");
         assert_eq!(summary(""), "? runs, coverage ? at first, ? at last");
     }

@@ -95,9 +95,8 @@ fn json(value: &Value) -> Option<String> {
         "BOOL" => content.as_bool()?.to_string(),
         "N" => number(content.as_str()?)?,
         "M" => {
-            let member = |(name, value): (&String, &Value)| {
-                Some(format!("{}:{}", Value::from(name.as_str()), json(value)?))
-            };
+            let member =
+                |(name, value): (&String, &Value)| Some(format!("{}:{}", Value::from(name.as_str()), json(value)?));
             format!("{{{}}}", content.as_object()?.iter().map(member).collect::<Option<Vec<_>>>()?.join(","))
         }
         "L" => array(&content.as_array()?.iter().map(json).collect::<Option<Vec<_>>>()?),
@@ -113,8 +112,7 @@ fn json(value: &Value) -> Option<String> {
             array(&all.into_iter().map(|(_, s)| Value::from(s).to_string()).collect::<Vec<_>>())
         }
         "NS" => {
-            let mut all =
-                strings()?.into_iter().map(|s| Some((scaled(s)?, number(s)?))).collect::<Option<Vec<_>>>()?;
+            let mut all = strings()?.into_iter().map(|s| Some((scaled(s)?, number(s)?))).collect::<Option<Vec<_>>>()?;
             all.sort();
             array(&all.into_iter().map(|(_, text)| text).collect::<Vec<_>>())
         }
