@@ -41,6 +41,9 @@ pub fn scan_page(body: &[u8]) {
         page.as_ref().map(|p| (p.items, columns(p.changes.as_ref()), p.last_key.clone())).map_err(Error::kind)
     };
     assert_eq!(shown(&first), shown(&again), "a page is decoded differently the second time");
+    if let Ok(page) = &first {
+        in_small_batches(decoder, body, page);
+    }
     let Some(text) = plain(body) else { return only_invalid(first.err()) };
     match (first, reference::decode(text)) {
         (Ok(page), Some((expected, items))) => {
@@ -50,6 +53,20 @@ pub fn scan_page(body: &[u8]) {
         (Ok(_), None) => panic!("the decoder takes what the reference refuses"),
         (Err(error), expected) => refused(&error, expected.is_some()),
     }
+}
+
+/// Holds that all items come, and once, where few fit a batch.
+fn in_small_batches(mut decoder: Decoder, body: &[u8], whole: &ScanPage) {
+    decoder.set_full_cells(6);
+    let (mut items, mut from) = (0, Some(0));
+    while let Some(start) = from {
+        let page = decoder.scan_page_from(body, EPOCH, start).unwrap();
+        items += page.items;
+        from = page.rest;
+        assert!(from.is_none_or(|rest| rest > start && page.last_key.is_some()));
+        assert!(from.is_some() || page.last_key == whole.last_key);
+    }
+    assert_eq!(items, whole.items);
 }
 
 /// Holds that a page of `GetRecords` is decoded as the reference does, the first time and once the decoder has learned.
