@@ -4,4 +4,5 @@ mod access;
 mod fixture;
 mod kills;
 mod kinds;
+mod secrets;
 mod two_runners;

@@ -125,8 +125,7 @@ impl Columns {
     /// Returns whether the next item belongs to the next batch.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.rows > 0
-            && (self.rows >= self.most_rows || self.present.saturating_mul(self.rows + 1) > self.full_cells)
+        self.rows > 0 && (self.rows >= self.most_rows || self.present.saturating_mul(self.rows + 1) > self.full_cells)
     }
 
     /// Returns whether the row that is being read is too much for this batch, though not for one of its own.
@@ -289,7 +288,8 @@ impl Attribute {
 
 #[cold]
 fn too_many(attributes: usize) -> Error {
-    Error::new(ErrorKind::DataInvalid, "An item has too many attributes to become columns").with("attributes", attributes)
+    Error::new(ErrorKind::DataInvalid, "An item has too many attributes to become columns")
+        .with("attributes", attributes)
 }
 
 /// Texts are not looked at until their column is complete; only then is it known that one is not UTF-8.

@@ -132,7 +132,7 @@ fn number(text: &str) -> Option<String> {
 }
 
 /// A number as text that compares like it: shifted by 400 digits, negative ones complemented.
-fn scaled(text: &str) -> Option<String> {
+pub(super) fn scaled(text: &str) -> Option<String> {
     let canonical = canonical_number(text)?;
     let (negative, digits) = canonical.strip_prefix('-').map_or((false, canonical.as_str()), |d| (true, d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

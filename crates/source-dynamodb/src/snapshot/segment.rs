@@ -70,9 +70,7 @@ pub(crate) async fn scan(
             match page.rest {
                 None => break page.last_key.is_none(),
                 Some(from) => {
-                    page = decoder
-                        .scan_page_from(&body, table.epoch, from)
-                        .map_err(|e| unreadable(e, page_number))?;
+                    page = decoder.scan_page_from(&body, table.epoch, from).map_err(|e| unreadable(e, page_number))?;
                 }
             }
         };

@@ -5,6 +5,7 @@ mod generate;
 mod hostile;
 mod records;
 mod scan;
+mod sdk;
 mod values;
 
 use commutator_core::{ChangeBatch, Column, Epoch, Error, ErrorKind, LogicalType};
