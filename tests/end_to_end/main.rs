@@ -2,6 +2,7 @@
 
 mod access;
 mod fixture;
+mod impostor;
 mod kills;
 mod kinds;
 mod secrets;
