@@ -177,7 +177,9 @@ fn everything(url: &str, schema: &str) -> String {
             let table: String = table.get(0);
             let rows = client.query(&format!("SELECT t::text FROM {schema}.{table} t"), &[]).await.expect("rows");
             text.push_str(&table);
-            rows.iter().for_each(|row| text.push_str(row.get(0)));
+            for row in rows {
+                text.push_str(row.get(0));
+            }
         }
         drop(client);
         connection.await.expect("the task ends").expect("the connection ends");

@@ -64,6 +64,7 @@ fn tagged(value: &Value) -> Option<(&str, &Value)> {
 }
 
 /// Returns `Some(None)` for a null.
+#[expect(clippy::option_option, reason = "no value, or a value without a cell")]
 fn cell(value: &Value) -> Option<Option<Cell>> {
     let (tag, content) = tagged(value)?;
     let json = json(value)?;

@@ -151,7 +151,7 @@ async fn a_consistent_snapshot_asks_for_consistent_reads() {
 async fn a_page_of_several_batches_is_resumed_between_them() {
     // Tiny items and then one of very many attributes: the page does not fit one batch.
     let tiny: Vec<_> = (0..20_000).map(|i| format!(r#"{{"id":{{"S":"t{i:05}"}}}}"#)).collect();
-    let wide: String = (0..400).map(|i| format!(r#","a{i}":{{"N":"1"}}"#)).collect();
+    let wide = (0..400).fold(String::new(), |all, i| all + &format!(r#","a{i}":{{"N":"1"}}"#));
     let body = format!(r#"{{"Items":[{},{{"id":{{"S":"w"}}{wide}}}],"Count":20001}}"#, tiny.join(","));
     let run = Running::configured(
         Fake::new(|state| {

@@ -79,7 +79,7 @@ fn wrong_settings_are_named() {
 #[test]
 fn secrets_are_not_shown() {
     let url = "postgres://me:hunter2@h/d";
-    let field = Config { password: Some(commutator_core::Secret::new("hunter2".to_owned())), ..Config::default() };
+    let field = Config { password: Some(Secret::new("hunter2".to_owned())), ..Config::default() };
     let env = |name: &str| (name == "PGPASSWORD").then(|| "hunter2".to_owned());
     for (config, env) in
         [(Config::from_url(url), &none as &dyn Fn(&str) -> _), (field, &none), (Config::default(), &env)]

@@ -2,6 +2,8 @@
 //!
 //! Written as `DynamoDB` writes it: the SDK does not read escapes in a binary value, which nobody needs there.
 
+use std::fmt::Write as _;
+
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -151,25 +153,24 @@ fn records_body(items: &[Item]) -> String {
     for (i, item) in items.iter().enumerate() {
         body += if i > 0 { "," } else { "" };
         let (name, image) = [("INSERT", true), ("MODIFY", true), ("REMOVE", false)][i % 3];
-        body += &format!(
-            r#"{{"eventName":"{name}","dynamodb":{{"ApproximateCreationDateTime":{},"Keys":{{"id":"#,
-            1_700_000_000 + i
-        );
+        let time = 1_700_000_000 + i;
+        write!(body, r#"{{"eventName":"{name}","dynamodb":{{"ApproximateCreationDateTime":{time},"Keys":{{"id":"#)
+            .unwrap();
         style.value(&item[0].1, &mut body);
         body.push('}');
         if image {
             body += r#","NewImage":"#;
             style.object(item, false, &mut body);
         }
-        body += &format!(r#","SequenceNumber":"{:021}"}}}}"#, 100 + i);
+        write!(body, r#","SequenceNumber":"{:021}"}}}}"#, 100 + i).unwrap();
     }
     body + "]}"
 }
 
 fn records_through_the_sdk(body: &str) -> Vec<aws_sdk_dynamodbstreams::types::Record> {
     let config = aws_sdk_dynamodbstreams::Config::builder()
-        .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodbstreams::config::Region::new("eu-west-1"))
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::for_tests())
         .http_client(replay(body))
         .build();
