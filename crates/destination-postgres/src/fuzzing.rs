@@ -11,13 +11,15 @@ use crate::config::{Settings, round_trip};
 pub fn connection(text: &[u8]) {
     let Ok(text) = str::from_utf8(text) else { return };
     round_trip(text);
-    let shown = match Settings::resolve(&Config::from_url(text), |_| None) {
-        Ok(settings) => format!("{settings:?} {}", settings.display),
-        Err(error) => format!("{error:?} {}", error.report()),
+    let marked = b"hunter2-hunter2";
+    let (shown, is_password) = match Settings::resolve(&Config::from_url(text), |_| None) {
+        Ok(settings) => (format!("{settings:?} {}", settings.display), settings.server.get_password() == Some(marked)),
+        Err(error) => {
+            let places = ["postgres://me:hunter2-hunter2@", "password=hunter2-hunter2 "];
+            (format!("{error:?} {}", error.report()), places.iter().any(|place| text.starts_with(place)))
+        }
     };
-    let as_password = ["password=hunter2-hunter2", ":hunter2-hunter2@"].iter().any(|place| text.contains(place));
-    if as_password && text.matches("hunter2").count() == 2 && !text.contains(['%', '\\']) {
-        // A second `@` makes what stands before it part of the name.
-        assert!(!shown.contains("hunter2-hunter2") || text.matches('@').count() > 1, "{shown}");
+    if is_password && text.matches("hunter2").count() == 2 && !text.contains(['%', '\\']) {
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
