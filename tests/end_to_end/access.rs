@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::fixture::{Place, Source, program};
 
 /// An STS and a gate before DynamoDB Local, which asks for what the STS issued.
-struct Front {
+pub(crate) struct Front {
     _process: Running,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Front {
-    fn start(source: &Source, lifetime: &str) -> Self {
+    pub(crate) fn start(source: &Source, lifetime: &str) -> Self {
         let arguments = ["--backend", &source.endpoint, "--external-id", "the-right-id", "--lifetime", lifetime];
         let mut process = python_in_background("front.py", &arguments);
         let mut port = String::new();

@@ -2,6 +2,8 @@
 
 mod access;
 mod fixture;
+mod impostor;
 mod kills;
 mod kinds;
+mod secrets;
 mod two_runners;

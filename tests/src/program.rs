@@ -38,6 +38,15 @@ impl Program {
         self.command(arguments).output().expect("the program starts")
     }
 
+    /// Runs the program to its end with more environment variables.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        self.command(arguments).envs(variables.iter().copied()).output().expect("the program starts")
+    }
+
     /// Runs the program to its end and returns what it printed.
     ///
     /// # Panics

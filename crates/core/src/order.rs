@@ -14,9 +14,19 @@ pub const SEQUENCE_DIGITS: usize = 40;
 const BYTES: usize = 4 + SEQUENCE_DIGITS / 2;
 
 /// A number that grows with every re-sync of a table; the first is 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
+
+impl<'de> Deserialize<'de> for Epoch {
+    /// Refuses what no table can have reached: 0, and the last number, after which there is none.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            0 | u32::MAX => Err(serde::de::Error::custom("an epoch is 1 to 4294967294")),
+            epoch => Ok(Self(epoch)),
+        }
+    }
+}
 
 impl Epoch {
     /// The epoch of a table's first snapshot.

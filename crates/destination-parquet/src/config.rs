@@ -157,7 +157,9 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let mut config = Config::new("s3://bucket");
-        config.secret_access_key = Some(Secret::new("hunter2".to_owned()));
+        for secret in [&mut config.secret_access_key, &mut config.session_token, &mut config.azure_access_key] {
+            *secret = Some(Secret::new("hunter2".to_owned()));
+        }
         assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("hunter2"));
     }
 }

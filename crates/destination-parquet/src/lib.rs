@@ -35,6 +35,9 @@ mod sweep;
 mod transaction;
 mod types;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

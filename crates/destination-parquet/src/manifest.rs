@@ -114,9 +114,13 @@ impl Manifest {
             return Err(unreadable("A newer version of this program wrote the table; use that version")
                 .with("format", header.format));
         }
-        serde_json::from_slice(bytes).map_err(|e| {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|e| {
             unreadable("A manifest cannot be read; restore it or remove the table's folder").with_source(e)
-        })
+        })?;
+        if manifest.version == u64::MAX || manifest.owner == u64::MAX {
+            return Err(unreadable("A manifest has the last number there is; restore it or remove the table's folder"));
+        }
+        Ok(manifest)
     }
 
     /// Checks that the table is the one a target means.
@@ -195,6 +199,17 @@ pub(crate) fn file_owner(name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nothing_can_follow_is_refused() {
+        let last = include_bytes!("../../fuzz/corpus/manifest/last_version");
+        let error = Manifest::parse(last, "manifest").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DataInvalid);
+        assert!(error.message().contains("the last number"), "{error}");
+        let whole = include_bytes!("../../fuzz/corpus/manifest/whole");
+        let manifest = Manifest::parse(whole, "manifest").unwrap();
+        assert_eq!(manifest.taken_over("s".to_owned()).version, 8);
+    }
 
     #[test]
     fn names_tell_owner_and_version() {

@@ -12,6 +12,8 @@ mod conninfo;
 mod passfile;
 mod settings;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use conninfo::round_trip;
 pub(crate) use settings::{Roots, Settings};
 
 /// How a `Postgres` is reached, and where in it the tables go.

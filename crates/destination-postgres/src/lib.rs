@@ -18,5 +18,9 @@ mod statements;
 mod transaction;
 mod types;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use config::{Config, NulPolicy, SslMode};
 pub use destination::Postgres;

@@ -38,5 +38,11 @@ pub use clock::{Clock, Surroundings, SystemClock};
 pub use config::{AssumeRole, Config, WebIdentity};
 pub use source::DynamoDb;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! What the fuzz targets call.
+    pub use crate::decode::fuzzing::{records_page, scan_page};
+}
 #[cfg(test)]
 mod tests;

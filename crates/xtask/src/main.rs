@@ -5,6 +5,7 @@
 mod cache;
 mod command;
 mod examples;
+mod fuzz;
 mod interrupt;
 mod readme;
 mod services;
@@ -25,11 +26,16 @@ const USAGE: &str = "\
 cargo xtask services start [--dynamodb-local] [--postgres-matrix]   start the servers that tests use
 cargo xtask services stop | status | env                            stop them, list them, print their variables
 cargo xtask test [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
+cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask tidy                                                    check the repository's own rules
 cargo xtask readme                                                  run the README's commands";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    if fuzz::is_compiler() {
+        // What went wrong the compiler has said.
+        return if fuzz::compile(&arguments).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     match interrupt::listen().and_then(|()| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -71,6 +77,7 @@ fn run(arguments: &[String]) -> Result<()> {
             let (options, arguments) = split.map_or((options, &[][..]), |at| (&options[..at], &options[at + 1..]));
             test_run::run(&root, wanted(options)?, arguments)
         }
+        ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["tidy"] => tidy::run(&root),
         ["readme"] => readme::run(&root),
         _ => bail!("usage:\n{USAGE}"),

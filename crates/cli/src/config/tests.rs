@@ -282,3 +282,20 @@ fn every_key_is_documented() {
     look("postgres", POSTGRES);
     assert_eq!(missing, Vec::<String>::new());
 }
+
+#[test]
+fn settings_do_not_show_secrets() {
+    let source = "[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\naccess_key_id = \"hunter2id\"\n\
+                  secret_access_key = \"${SECRET}\"\nsession_token = \"hunter2token\"\n";
+    for destination in [
+        "type = \"parquet\"\nurl = \"s3://b/p\"\naccess_key_id = \"a\"\nsecret_access_key = \"${SECRET}\"\nsession_token = \"hunter2\"\n",
+        "type = \"parquet\"\nurl = \"az://c/p\"\nazure_account = \"a\"\nazure_access_key = \"hunter2\"\n",
+        "type = \"postgres\"\nurl = \"postgres://me:hunter2@h/d\"\n",
+        "type = \"postgres\"\nhost = \"h\"\npassword = \"${SECRET}\"\n",
+    ] {
+        let text = format!("{source}[destination]\n{destination}");
+        let variable = |name: &str| (name == "SECRET").then(|| "hunter2".to_owned());
+        let shown = format!("{:?}", Settings::parse(&text, "c.toml", &variable).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

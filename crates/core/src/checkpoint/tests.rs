@@ -144,3 +144,13 @@ proptest! {
         prop_assert_eq!(advanced([&a, &b]), advanced([&b, &a]));
     }
 }
+
+#[test]
+fn an_epoch_that_no_table_reaches_is_refused() {
+    for epoch in ["0", "4294967295", "4294967296", "-1"] {
+        let error = serde_json::from_str::<Checkpoint>(&format!(r#"{{"epoch":{epoch}}}"#)).unwrap_err();
+        assert!(!error.to_string().is_empty(), "{epoch}");
+    }
+    let last: Checkpoint = serde_json::from_str(r#"{"epoch":4294967294}"#).unwrap();
+    assert_eq!(last.next_epoch(|_| true).epoch(), Epoch(u32::MAX));
+}

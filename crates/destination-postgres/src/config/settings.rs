@@ -66,7 +66,7 @@ const IGNORED: [&str; 5] = ["gssencmode", "sslcompression", "sslsni", "fallback_
 
 impl Settings {
     /// Puts the settings together: fields, then `url`, then the environment, then the password file, then defaults.
-    pub(super) fn resolve(config: &Config, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+    pub(crate) fn resolve(config: &Config, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let mut settings = match &config.url {
             Some(url) => conninfo::parse(url.expose()).map_err(|problem| {
                 Error::new(ErrorKind::ConfigInvalid, format!("The connection string cannot be read: {problem}"))

@@ -12,8 +12,15 @@ use super::cursor::{Cursor, invalid};
 use super::hints::{Hint, Hints, Place};
 use super::tag::Tag;
 
-/// The most cells a page may have, empty ones included: a page is about 1 MB, and what it becomes must stay in proportion.
-const MAX_CELLS: usize = 1 << 24;
+/// From so many cells on, empty ones included, a batch is full and the page's other items go to the next one: a page is about 1 MB, and
+/// what it becomes must stay in proportion. Only pages of sparse items come so far.
+const FULL_CELLS: usize = 1 << 20;
+
+/// The most cells a batch may have; an item that leads beyond begins the next one.
+const MAX_CELLS: usize = 4 * FULL_CELLS;
+
+/// The most attributes a batch may have: an item has up to 400 KB, so about 100,000 of them at most.
+const MAX_ATTRIBUTES: usize = 1 << 18;
 
 /// Beyond so many remembered attributes the decoder starts over with the next page.
 const MAX_REMEMBERED: usize = 8_192;
@@ -52,6 +59,11 @@ pub(super) struct Columns {
     /// Attributes that the page has so far, and items.
     present: usize,
     rows: usize,
+    /// The most rows that the batch may get.
+    most_rows: usize,
+    /// Whether an item had more attributes than the batch has cells for.
+    overflowed: bool,
+    full_cells: usize,
     /// The schema of the last page: most pages have the same.
     schema: Option<(Arc<TableSchema>, SchemaRef)>,
 }
@@ -65,6 +77,9 @@ impl Columns {
             index: HashMap::default(),
             present: 0,
             rows: 0,
+            most_rows: usize::MAX,
+            overflowed: false,
+            full_cells: FULL_CELLS,
             schema: None,
         };
         columns.forget();
@@ -84,8 +99,8 @@ impl Columns {
         }
     }
 
-    /// Begins a page.
-    pub(super) fn begin(&mut self, hints: &mut Hints) {
+    /// Begins a batch of at most so many rows.
+    pub(super) fn begin(&mut self, hints: &mut Hints, most_rows: usize) {
         let forget = self.attributes.len() > MAX_REMEMBERED;
         if hints.is_stale() || forget {
             *hints = Hints::new();
@@ -98,7 +113,24 @@ impl Columns {
             attribute.seen = 0;
             attribute.builder.clear();
         }
-        (self.present, self.rows) = (0, 0);
+        (self.present, self.rows, self.most_rows, self.overflowed) = (0, 0, most_rows, false);
+    }
+
+    /// Makes batches full from so many cells on.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn set_full_cells(&mut self, cells: usize) {
+        self.full_cells = cells;
+    }
+
+    /// Returns whether the next item belongs to the next batch.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.rows > 0 && (self.rows >= self.most_rows || self.present.saturating_mul(self.rows + 1) > self.full_cells)
+    }
+
+    /// Returns whether the row that is being read is too much for this batch, though not for one of its own.
+    pub(super) fn overflowed(&self) -> bool {
+        self.overflowed && self.rows > 0
     }
 
     /// Returns the number of finished rows, which is the index of the one that is being read.
@@ -155,8 +187,9 @@ impl Columns {
         }
         if attribute.seen == 0 {
             self.present += 1;
-            if self.present.saturating_mul(self.rows + 1) > MAX_CELLS {
-                return Err(too_many(self.present, self.rows + 1));
+            if self.present > MAX_ATTRIBUTES || self.present.saturating_mul(self.rows + 1) > MAX_CELLS {
+                self.overflowed = true;
+                return Err(too_many(self.present));
             }
         }
         attribute.seen = self.rows + 1;
@@ -177,9 +210,6 @@ impl Columns {
             }
         }
         self.rows += 1;
-        if self.present.saturating_mul(self.rows) > MAX_CELLS {
-            return Err(too_many(self.present, self.rows));
-        }
         Ok(())
     }
 
@@ -187,6 +217,11 @@ impl Columns {
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
         self.attributes.len()
+    }
+
+    /// Returns whether an attribute is part of the key.
+    pub(super) fn is_key(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
     }
 
     /// Returns the number of key columns.
@@ -252,10 +287,9 @@ impl Attribute {
 }
 
 #[cold]
-fn too_many(attributes: usize, items: usize) -> Error {
-    Error::new(ErrorKind::DataInvalid, "A page has too many different attributes to become columns")
+fn too_many(attributes: usize) -> Error {
+    Error::new(ErrorKind::DataInvalid, "An item has too many attributes to become columns")
         .with("attributes", attributes)
-        .with("items", items)
 }
 
 /// Texts are not looked at until their column is complete; only then is it known that one is not UTF-8.

@@ -42,12 +42,15 @@ pub(crate) struct Decoder {
 pub(crate) struct ScanPage {
     /// The items, if there are any.
     pub(crate) changes: Option<ChangeBatch>,
-    /// The number of items.
+    /// The number of items in the batch.
     pub(crate) items: u64,
     /// The key to go on from: a JSON object, exactly as it was sent. `None` at the end of the segment.
     pub(crate) last_key: Option<String>,
     /// The read capacity units that the page took, if the request asked for them.
     pub(crate) read_units: Option<f64>,
+    /// How many items of the page came before those that did not fit the batch, if some did not; then the key to go on from is that of
+    /// the last item that did.
+    pub(crate) rest: Option<usize>,
 }
 
 /// A decoded page of `GetRecords`.
@@ -65,6 +68,9 @@ pub(crate) struct RecordsPage {
     pub(crate) records: u64,
     /// The number of records that the filter dropped.
     pub(crate) dropped: u64,
+    /// Whether there are more records than fit the batch; everything above then speaks of those that did, and the others follow the
+    /// last sequence number.
+    pub(crate) cut: bool,
 }
 
 impl Decoder {
@@ -82,20 +88,30 @@ impl Decoder {
     }
 
     /// Decodes the body of a `Scan` response.
+    ///
+    /// A page of many items with ever other attributes would become far larger than it is; it is decoded in several batches, of which
+    /// this is the first.
     pub(crate) fn scan_page(&mut self, body: &[u8], epoch: Epoch) -> Result<ScanPage> {
-        self.columns.begin(&mut self.documents.hints);
-        let envelope = scan::read(body, &mut self.columns, &mut self.documents)?;
+        self.scan_page_from(body, epoch, 0)
+    }
+
+    /// Decodes the next batch of a page, after so many of its items.
+    pub(crate) fn scan_page_from(&mut self, body: &[u8], epoch: Epoch, from: usize) -> Result<ScanPage> {
+        let envelope = self.batch(|columns, documents| scan::read(body, from, columns, documents))?;
         let rows = self.columns.rows();
         let changes =
             self.take(body, vec![Op::Snapshot; rows], vec![OrderKey::snapshot(epoch); rows], vec![None; rows])?;
-        Ok(ScanPage { changes, items: rows as u64, last_key: envelope.last_key, read_units: envelope.read_units })
+        let scan::Envelope { last_key, read_units, rest } = envelope;
+        Ok(ScanPage { changes, items: rows as u64, last_key, read_units, rest })
     }
 
     /// Decodes the body of a stream's `GetRecords` response; the rows keep the order of the records.
     pub(crate) fn records_page(&mut self, body: &[u8], epoch: Epoch, filter: RecordFilter) -> Result<RecordsPage> {
-        self.columns.begin(&mut self.documents.hints);
-        let mut changes = Vec::new();
-        let envelope = records::read(body, &filter, &mut self.columns, &mut self.documents, &mut changes)?;
+        let (envelope, changes) = self.batch(|columns, documents| {
+            let mut changes = Vec::new();
+            let envelope = records::read(body, &filter, columns, documents, &mut changes)?;
+            Ok((envelope, changes))
+        })?;
         let changes = self.take(
             body,
             changes.iter().map(|change| change.op).collect(),
@@ -109,7 +125,27 @@ impl Decoder {
             newest_ms: envelope.newest_us.map(|us| us.div_euclid(1_000)),
             records: envelope.records,
             dropped: envelope.dropped,
+            cut: envelope.cut,
         })
+    }
+
+    /// Reads a batch; once more without the item that was too much for it, if there was one.
+    fn batch<T>(&mut self, read: impl Fn(&mut Columns, &mut Documents) -> Result<T>) -> Result<T> {
+        self.columns.begin(&mut self.documents.hints, usize::MAX);
+        match read(&mut self.columns, &mut self.documents) {
+            Err(_) if self.columns.overflowed() => {
+                let rows = self.columns.rows();
+                self.columns.begin(&mut self.documents.hints, rows);
+                read(&mut self.columns, &mut self.documents)
+            }
+            done => done,
+        }
+    }
+
+    /// Makes batches full from so many cells on.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn set_full_cells(&mut self, cells: usize) {
+        self.columns.set_full_cells(cells);
     }
 
     fn take(
@@ -127,5 +163,9 @@ impl Decoder {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+mod reference;
 #[cfg(test)]
 mod tests;

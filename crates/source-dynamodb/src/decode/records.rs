@@ -46,6 +46,8 @@ pub(super) struct Envelope {
     pub(super) newest_us: Option<i64>,
     pub(super) records: u64,
     pub(super) dropped: u64,
+    /// Whether the columns were full before the last record; nothing here speaks of those that are left.
+    pub(super) cut: bool,
 }
 
 /// One record; the images are only found at first, because their members stand before those that say whether they are wanted.
@@ -78,15 +80,23 @@ pub(super) fn read(
                 return Err(invalid("A page has its records twice", cursor.at()));
             }
             cursor.elements(|cursor| {
+                if envelope.cut {
+                    return cursor.skip();
+                }
                 let at = cursor.at();
                 let record = Record::read(cursor)?;
                 let Some(sequence) = record.sequence else {
                     return Err(invalid("A record has no sequence number", at));
                 };
+                let keeps = filter.keeps(&record, sequence);
+                envelope.cut = keeps && columns.is_full();
+                if envelope.cut {
+                    return Ok(());
+                }
                 envelope.records += 1;
                 envelope.last_sequence = Some(sequence);
                 envelope.newest_us = envelope.newest_us.max(record.created_us);
-                if !filter.keeps(&record, sequence) {
+                if !keeps {
                     envelope.dropped += 1;
                     return Ok(());
                 }

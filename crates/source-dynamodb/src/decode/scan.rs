@@ -12,20 +12,34 @@ use super::item;
 pub(super) struct Envelope {
     pub(super) last_key: Option<String>,
     pub(super) read_units: Option<f64>,
+    /// How many of the page's items come before those that are still to be read, if there are any.
+    pub(super) rest: Option<usize>,
 }
 
-/// Reads a page's items into the columns.
-pub(super) fn read(body: &[u8], columns: &mut Columns, documents: &mut Documents) -> Result<Envelope> {
+/// Reads a page's items from the one at `from` on into the columns, until they are full.
+///
+/// If items are left, the key to go on from is that of the last one that was read.
+pub(super) fn read(body: &[u8], from: usize, columns: &mut Columns, documents: &mut Documents) -> Result<Envelope> {
     let mut cursor = Cursor::new(body);
     let mut envelope = Envelope::default();
     let mut has_items = false;
     let mut count = None;
+    let (mut items, mut last_item) = (0, &[][..]);
     cursor.members(|cursor, name| match name {
         b"Items" => {
             if std::mem::replace(&mut has_items, true) {
                 return Err(invalid("A page has its items twice", cursor.at()));
             }
-            cursor.elements(|cursor| item::read(cursor, columns, documents).map(|_| ()))
+            cursor.elements(|cursor| {
+                items += 1;
+                if items <= from || columns.is_full() {
+                    return cursor.skip();
+                }
+                let start = cursor.at();
+                item::read(cursor, columns, documents)?;
+                last_item = cursor.since(start);
+                Ok(())
+            })
         }
         b"LastEvaluatedKey" => {
             envelope.last_key = last_key(cursor)?;
@@ -46,11 +60,25 @@ pub(super) fn read(body: &[u8], columns: &mut Columns, documents: &mut Documents
         return Err(invalid("A page has no items member", cursor.at()));
     }
     if let Some((at, count)) = count
-        && count != Some(columns.rows())
+        && count != Some(items)
     {
-        return Err(invalid("A page does not have as many items as it says", at).with("items", columns.rows()));
+        return Err(invalid("A page does not have as many items as it says", at).with("items", items));
+    }
+    let read = from + columns.rows();
+    if read < items {
+        envelope.last_key = Some(key_of(last_item, columns)?);
+        envelope.rest = Some(read);
     }
     Ok(envelope)
+}
+
+/// Returns an item's key, in the form that a last evaluated key has.
+#[cold]
+fn key_of(item: &[u8], columns: &Columns) -> Result<String> {
+    let unreadable = |e: serde_json::Error| invalid("An item's key cannot be read", 0).with_source(e);
+    let mut key: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(item).map_err(unreadable)?;
+    key.retain(|name, _| columns.is_key(name));
+    serde_json::to_string(&key).map_err(unreadable)
 }
 
 /// Reads the key to go on from, exactly as it was sent; an empty one is none.

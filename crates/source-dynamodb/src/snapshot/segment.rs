@@ -47,25 +47,34 @@ pub(crate) async fn scan(
             Ok(body) => body,
             Err(failure) => return Err(failure.with("partition", &partition).into()),
         };
-        let page = decoder
-            .scan_page(&body, table.epoch)
-            .map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
+        let unreadable = |e, page: u64| undecodable(e, &table.name, &partition, &format!("after page {page}"));
+        let mut page = decoder.scan_page(&body, table.epoch).map_err(|e| unreadable(e, page_number))?;
         scanner.capacity.settle(taken, page.read_units);
         last_cost = page.read_units.or(last_cost);
-        page_number += 1;
-        tracing::trace!(table = %table.name, %partition, page_number, items = page.items, "page read");
-        let to = match &page.last_key {
-            None => Position::End,
-            Some(key) => {
-                request.after = Some(start_key::parse(key).map_err(|e| {
-                    undecodable(e, &table.name, &partition, &format!("at the end of page {page_number}"))
-                })?);
-                Position::At(Offset { order: format!("{page_number:012}"), resume: Some(key.clone()) })
+        let mut wire_bytes = body.len();
+        // Each batch of a page has a key to go on from, so the position may stand between them.
+        let ended = loop {
+            page_number += 1;
+            tracing::trace!(table = %table.name, %partition, page_number, items = page.items, "page read");
+            let to = match &page.last_key {
+                None => Position::End,
+                Some(key) => {
+                    request.after = Some(start_key::parse(key).map_err(|e| {
+                        undecodable(e, &table.name, &partition, &format!("at the end of page {page_number}"))
+                    })?);
+                    Position::At(Offset { order: format!("{page_number:012}"), resume: Some(key.clone()) })
+                }
+            };
+            let progress = Progress::of(partition.clone(), position.replace(to.clone()), to);
+            table.outlet.send(page.changes, progress, std::mem::take(&mut wire_bytes)).await?;
+            match page.rest {
+                None => break page.last_key.is_none(),
+                Some(from) => {
+                    page = decoder.scan_page_from(&body, table.epoch, from).map_err(|e| unreadable(e, page_number))?;
+                }
             }
         };
-        let progress = Progress::of(partition.clone(), position.replace(to.clone()), to);
-        table.outlet.send(page.changes, progress, body.len()).await?;
-        if page.last_key.is_none() {
+        if ended {
             return Ok((segment, decoder));
         }
     }

@@ -81,28 +81,38 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             Err(failure) if failure.is("ResourceNotFoundException") => return Ok(Polled::Gone),
             Err(failure) => return Err(in_context(failure, cursor)),
         };
-        let page = decoder
-            .records_page(&body, table.epoch, cursor.filter(table.created_before)?)
-            .map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
-        // The records come before the question whether there are more: the last page of a shard has both.
-        let ended = page.next_iterator.is_none();
-        cursor.set_iterator(page.next_iterator, Instant::now());
-        let to = cursor.after_page(page.last_sequence, ended);
-        if page.dropped > 0 {
-            tracing::debug!(partition = %cursor.partition, dropped = page.dropped, "records that are known were left out");
+        let (mut filter, mut wire_bytes) = (cursor.filter(table.created_before)?, body.len());
+        loop {
+            let page = decoder
+                .records_page(&body, table.epoch, filter)
+                .map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
+            // The records come before the question whether there are more: the last page of a shard has both.
+            let ended = page.next_iterator.is_none() && !page.cut;
+            if !page.cut {
+                cursor.set_iterator(page.next_iterator, Instant::now());
+            }
+            let to = cursor.after_page(page.last_sequence, ended);
+            if page.dropped > 0 {
+                tracing::debug!(partition = %cursor.partition, dropped = page.dropped, "records that are known were left out");
+            }
+            if page.records == 0 {
+                cursor.tip.empty_page(begun, begun_ms);
+            } else {
+                cursor.tip.records(page.newest_ms);
+            }
+            if to != cursor.position || page.changes.is_some() {
+                let mut progress = Progress::of(cursor.partition.clone(), Some(cursor.position.clone()), to.clone());
+                progress.facts = caught_up(reader);
+                table.outlet.send(page.changes, progress, std::mem::take(&mut wire_bytes)).await?;
+                cursor.advance(to);
+            }
+            if page.cut {
+                // What is left of the page follows the last record that was read of it.
+                filter.after = filter.after.max(page.last_sequence);
+                continue;
+            }
+            return Ok(if ended { Polled::Ended } else { Polled::Open { records: page.records > 0 } });
         }
-        if page.records == 0 {
-            cursor.tip.empty_page(begun, begun_ms);
-        } else {
-            cursor.tip.records(page.newest_ms);
-        }
-        if to != cursor.position || page.changes.is_some() {
-            let mut progress = Progress::of(cursor.partition.clone(), Some(cursor.position.clone()), to.clone());
-            progress.facts = caught_up(reader);
-            table.outlet.send(page.changes, progress, body.len()).await?;
-            cursor.advance(to);
-        }
-        return Ok(if ended { Polled::Ended } else { Polled::Open { records: page.records > 0 } });
     }
     Err(Error::new(ErrorKind::Unavailable, "Shard iterators keep expiring while they are used")
         .with("table", &table.name)

@@ -4,6 +4,7 @@ use commutator_core::{Checkpoint, Op, OrderKey, Position, Until};
 
 use super::fake::{Fake, Shard, State};
 use super::read::Running;
+use super::server::Reply;
 
 fn pages(pages: &[&[&str]]) -> Vec<Vec<String>> {
     pages.iter().map(|page| page.iter().map(|&id| id.to_owned()).collect()).collect()
@@ -144,4 +145,35 @@ async fn a_consistent_snapshot_asks_for_consistent_reads() {
     run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
     let scans = run.fake.requests("Scan");
     assert!(!scans.is_empty() && scans.iter().all(|line| line.ends_with("consistent")), "{scans:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_several_batches_is_resumed_between_them() {
+    // Tiny items and then one of very many attributes: the page does not fit one batch.
+    let tiny: Vec<_> = (0..20_000).map(|i| format!(r#"{{"id":{{"S":"t{i:05}"}}}}"#)).collect();
+    let wide = (0..400).fold(String::new(), |all, i| all + &format!(r#","a{i}":{{"N":"1"}}"#));
+    let body = format!(r#"{{"Items":[{},{{"id":{{"S":"w"}}{wide}}}],"Count":20001}}"#, tiny.join(","));
+    let run = Running::configured(
+        Fake::new(|state| {
+            state.segments = vec![pages(&[&["after"]])];
+            state.faults.push_back(("Scan", Reply::ok(body)));
+        }),
+        super::read::NOW_MS,
+        super::read::fast(),
+        |config| config.segments = Some(1),
+    )
+    .await;
+    let outcome = run.read(&Checkpoint::default(), Until::CaughtUp).await.expect_end();
+    assert_eq!(outcome.rows.len(), 20_001);
+    let segment = commutator_core::PartitionId::new("segment/0/1");
+    let ends: Vec<_> = outcome
+        .batches
+        .iter()
+        .filter_map(|batch| Some((batch.rows, &batch.progress.spans.get(&segment)?.to)))
+        .collect();
+    assert_eq!(ends.iter().map(|(rows, _)| *rows).collect::<Vec<_>>(), [20_000, 1], "{ends:?}");
+    let Position::At(between) = ends[0].1 else { panic!("{ends:?}") };
+    assert_eq!(between.resume.as_deref(), Some(r#"{"id":{"S":"t19999"}}"#));
+    assert_eq!(*ends[1].1, Position::End);
+    assert!(outcome.checkpoint.snapshot_ended());
 }

@@ -75,3 +75,18 @@ fn wrong_settings_are_named() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[test]
+fn secrets_are_not_shown() {
+    let url = "postgres://me:hunter2@h/d";
+    let field = Config { password: Some(Secret::new("hunter2".to_owned())), ..Config::default() };
+    let env = |name: &str| (name == "PGPASSWORD").then(|| "hunter2".to_owned());
+    for (config, env) in
+        [(Config::from_url(url), &none as &dyn Fn(&str) -> _), (field, &none), (Config::default(), &env)]
+    {
+        let settings = Settings::resolve(&config, env).unwrap();
+        assert_eq!(settings.server.get_password(), Some(&b"hunter2"[..]));
+        let shown = format!("{config:?} {settings:?} {} {}", settings.display, serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -4,16 +4,13 @@ mod differential;
 mod generate;
 mod hostile;
 mod records;
-mod reference;
 mod scan;
+mod sdk;
 mod values;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
-use commutator_core::schema::write_number;
 use commutator_core::{ChangeBatch, Column, Epoch, Error, ErrorKind, LogicalType};
 
+use super::reference::{self, render};
 use super::{Decoder, RecordFilter};
 
 const EPOCH: Epoch = Epoch(3);
@@ -21,40 +18,6 @@ const EPOCH: Epoch = Epoch(3);
 /// The key of most tests' tables: `id` of type `S`.
 fn keys() -> Vec<Column> {
     vec![Column::key("id", LogicalType::Text)]
-}
-
-/// Renders a cell: numbers as canonical text, binary in hexadecimal, `None` for null.
-fn cell(rows: &RecordBatch, column: usize, ty: LogicalType, row: usize) -> Option<String> {
-    let array = rows.column(column);
-    if array.is_null(row) {
-        return None;
-    }
-    Some(match ty {
-        LogicalType::Bool => array.as_boolean().value(row).to_string(),
-        LogicalType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
-        LogicalType::Decimal { scale, .. } => {
-            let mut text = Vec::new();
-            write_number(array.as_primitive::<Decimal128Type>().value(row), scale, &mut text);
-            String::from_utf8(text).unwrap()
-        }
-        LogicalType::Binary => hex(array.as_binary::<i32>().value(row)),
-        _ => array.as_string::<i32>().value(row).to_owned(),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"))
-}
-
-/// Renders a batch: each column's name and type, and its cells.
-fn render(changes: &ChangeBatch) -> Vec<(Column, Vec<Option<String>>)> {
-    let columns = changes.schema().columns().iter().enumerate();
-    columns
-        .map(|(i, column)| {
-            let cells = (0..changes.len()).map(|row| cell(changes.rows(), i, column.ty, row)).collect();
-            (column.clone(), cells)
-        })
-        .collect()
 }
 
 /// Decodes a page whose items are these texts.

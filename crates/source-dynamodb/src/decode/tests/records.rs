@@ -154,6 +154,31 @@ fn records_that_contradict_themselves_are_errors() {
 }
 
 #[test]
+fn records_of_ever_other_attributes_become_several_batches() {
+    let image = |i: u64| format!(r#"{{"id":{{"S":"k{i}"}},"a{i}":{{"N":"{i}"}}}}"#);
+    let all: Vec<_> = (1..=20).map(|i| record("INSERT", i, Some(&image(i)), "")).collect();
+    let body = body(&all);
+    let mut decoder = Decoder::new(keys());
+    decoder.set_full_cells(12);
+    let (mut filter, mut read, mut batches) = (RecordFilter::default(), Vec::new(), 0);
+    loop {
+        let page = decoder.records_page(body.as_bytes(), EPOCH, filter).unwrap();
+        let changes = page.changes.unwrap();
+        assert!(changes.len() * changes.schema().columns().len() <= 12);
+        read.extend(changes.orders().iter().copied());
+        batches += 1;
+        assert_eq!(changes.orders().last().copied(), page.last_sequence.map(|last| OrderKey::new(EPOCH, last)));
+        if !page.cut {
+            assert_eq!(page.newest_ms, Some(1_700_000_020_000));
+            break;
+        }
+        filter.after = page.last_sequence;
+    }
+    assert_eq!(read, (1..=20).map(|i| OrderKey::new(EPOCH, Sequence::from(i))).collect::<Vec<_>>());
+    assert_eq!(batches, 7);
+}
+
+#[test]
 fn an_empty_image_is_none() {
     for empty in ["{}", "{ }", "null"] {
         let page = records(&body(&[record("REMOVE", 1, Some(empty), "")]), RecordFilter::default()).unwrap();

@@ -165,15 +165,69 @@ fn attributes(prefix: &str, count: usize) -> String {
     (0..count).fold(String::new(), |all, i| all + &format!(r#","a{prefix}_{i}":{{"N":"1"}}"#))
 }
 
+/// Decodes a page to its end; each batch has at most so many cells.
+fn batches(decoder: &mut Decoder, body: &str, most_cells: usize) -> Vec<crate::decode::ScanPage> {
+    let mut pages = vec![decoder.scan_page(body.as_bytes(), EPOCH).unwrap()];
+    while let Some(from) = pages.last().unwrap().rest {
+        assert_eq!(pages.iter().map(|page| page.items).sum::<u64>(), from as u64);
+        pages.push(decoder.scan_page_from(body.as_bytes(), EPOCH, from).unwrap());
+    }
+    for page in &pages {
+        let changes = page.changes.as_ref().unwrap();
+        assert!(changes.len() == 1 || changes.len() * changes.schema().columns().len() <= most_cells);
+    }
+    pages
+}
+
 #[test]
-fn a_page_that_would_become_far_larger_than_it_is_is_refused() {
+fn a_page_that_would_become_far_larger_than_it_is_becomes_several_batches() {
     // 20,000 attributes in the first item, then 20,000 items: 400 million cells out of less than a megabyte.
     let wide = attributes("", 20_000);
-    let tall = r#",{"id":{"S":""}}"#.repeat(20_000);
-    let body = format!(r#"{{"Items":[{{"id":{{"S":"a"}}{wide}}}{tall}]}}"#);
-    assert!(invalid(decode(&body)).contains("too many"));
-    let body = format!(r#"{{"Items":[{}{{"id":{{"S":"a"}}{wide}}}]}}"#, tall.replacen(',', "", 1) + ",");
-    assert!(invalid(decode(&body)).contains("too many"));
+    let tall = r#",{"id":{"S":"t"}}"#.repeat(20_000);
+    let last = r#""LastEvaluatedKey":{"id":{"S":"end"}}"#;
+    let body = format!(r#"{{"Items":[{{"id":{{"S":"w"}}{wide}}}{tall}],"Count":20001,{last}}}"#);
+    let pages = batches(&mut Decoder::new(keys()), &body, 1 << 20);
+    assert_eq!(pages.iter().map(|page| page.items).collect::<Vec<_>>(), [52, 20_001 - 52]);
+    assert_eq!(pages[0].last_key.as_deref(), Some(r#"{"id":{"S":"t"}}"#));
+    assert_eq!(pages[1].last_key.as_deref(), Some(r#"{"id":{"S":"end"}}"#));
+    // The wide item comes last: what was read before it is read once more, without it.
+    let body = format!(r#"{{"Items":[{}{{"id":{{"S":"w"}}{wide}}}],"Count":20001}}"#, tall.replacen(',', "", 1) + ",");
+    let pages = batches(&mut Decoder::new(keys()), &body, 1 << 20);
+    assert_eq!(pages.iter().map(|page| page.items).collect::<Vec<_>>(), [20_000, 1]);
+    assert_eq!((pages[0].last_key.as_deref(), pages[1].last_key.as_deref()), (Some(r#"{"id":{"S":"t"}}"#), None));
+    assert_eq!(pages[1].changes.as_ref().unwrap().schema().columns().len(), 20_001);
+}
+
+#[test]
+fn sparse_items_arrive_in_order_whatever_the_size_of_a_batch() {
+    let item = |i: usize| format!(r#"{{"a{i}":{{"N":"{i}"}},"id":{{"S":"{i}"}},"b{}":{{"NULL":true}}}}"#, i % 3);
+    let body = format!(r#"{{"Items":[{}]}}"#, (0..40).map(item).collect::<Vec<_>>().join(","));
+    for cells in [1, 7, 50, 1_000, 10_000] {
+        let mut decoder = Decoder::new(keys());
+        decoder.set_full_cells(cells);
+        let pages = batches(&mut decoder, &body, cells);
+        let mut ids = Vec::new();
+        for page in &pages {
+            let columns = render(page.changes.as_ref().unwrap());
+            let found: Vec<_> = columns[0].1.iter().map(|id| id.clone().unwrap()).collect();
+            for (row, id) in found.iter().enumerate() {
+                let own = columns.iter().find(|(column, _)| column.name == format!("a{id}")).unwrap();
+                assert_eq!(own.1.iter().flatten().collect::<Vec<_>>(), [id]);
+                assert_eq!(own.1[row].as_ref(), Some(id));
+            }
+            let last = found.last().unwrap().clone();
+            assert!(page.rest.is_none() || page.last_key == Some(format!(r#"{{"id":{{"S":"{last}"}}}}"#)));
+            ids.extend(found);
+        }
+        assert_eq!(ids, (0..40).map(|i| i.to_string()).collect::<Vec<_>>());
+        assert_eq!(pages.len() == 1, cells == 10_000);
+    }
+}
+
+#[test]
+fn an_item_of_more_attributes_than_dynamodb_can_have_is_refused() {
+    let body = format!(r#"{{"Items":[{{"id":{{"S":""}}{}}}]}}"#, attributes("", 1 << 18));
+    assert!(invalid(decode(&body)).contains("too many attributes"));
 }
 
 #[test]
