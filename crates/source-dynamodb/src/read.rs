@@ -21,13 +21,13 @@ use crate::facts;
 use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
-use crate::stream::{Beginning, Follower, Outcome, begin, covered_until, listed_shards};
+use crate::stream::{Beginning, Follower, Outcome, begin, changes_since, covered_until, listed_shards};
 use crate::tuning::Tuning;
 
-/// Stream records created so long before the snapshot's start are left out: the scan has seen what they did.
+/// Stream records created so long before the first snapshot's start are left out: the scan has seen what they did.
 ///
 /// Ten minutes cover clocks that differ, a scan that is eventually consistent, and emulators that cut creation times to the minute.
-const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
+pub(crate) const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
 
 /// How many batches may wait for the pipeline; the byte budget bounds their memory.
 const WAITING_BATCHES: usize = 16;
@@ -72,13 +72,16 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         None if begins => Some(Plan::new(segments_for(description.bytes, concurrency, source.config.segments))),
         None => None,
     };
-    let started_at = if begins { Some(now_ms) } else { facts::number(&checkpoint, facts::SNAPSHOT_STARTED_AT)? };
+    let changes_since = match &description.stream {
+        Some(stream) if begins => Some(changes_since(&checkpoint, &stream.arn, now_ms)?),
+        _ => facts::number(&checkpoint, facts::CHANGES_SINCE)?,
+    };
     let (outlet, events) = Outlet::new(source.budget.clone(), WAITING_BATCHES);
     let table = Arc::new(Table {
         name,
         keys: description.keys.clone(),
         epoch: checkpoint.epoch(),
-        created_before: started_at.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
+        created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         consistent_read: source.config.consistent_read,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),
@@ -126,6 +129,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         }
         if let Some(last) = first.last_mut() {
             last.facts.extend(facts);
+            last.facts.extend(changes_since.map(|ms| number(facts::CHANGES_SINCE, ms.to_string())));
         }
     }
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));

@@ -57,8 +57,8 @@ pub(crate) fn begin(
     let unfinished: Vec<_> =
         positions.iter().filter(|(_, p)| **p != Position::End).map(|(id, _)| shard_partition(id)).collect();
     let lost = |reason: String, facts: &[&str]| {
-        let facts = facts.iter().map(|&fact| fact.to_owned()).collect();
-        Ok(Beginning::Lost(Gap { reason, partitions: unfinished.clone(), facts }))
+        let facts = facts.iter().chain([&facts::CHANGES_SINCE]).map(|&fact| fact.to_owned()).collect();
+        Ok(Beginning::Lost(Gap { reason, partitions: unfinished.clone(), facts, noticed_at: now_ms }))
     };
     match remembered {
         None => {
@@ -111,6 +111,15 @@ fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, lis
     progress.facts.insert(facts::STREAM_ARN.to_owned(), arn.to_owned());
     first.push(progress);
     Beginning::Go { first, positions }
+}
+
+/// Returns since when changes are wanted once a snapshot begins at `now_ms`: if the stream goes on, since before, so that a table
+/// that is read anew by hand misses none of its changes.
+pub(crate) fn changes_since(checkpoint: &Checkpoint, arn: &str, now_ms: i64) -> Result<i64> {
+    if checkpoint.fact(facts::STREAM_ARN) != Some(arn) {
+        return Ok(now_ms);
+    }
+    Ok(facts::number(checkpoint, facts::CHANGES_SINCE)?.unwrap_or(now_ms))
 }
 
 /// Puts every listed shard that is not known at its start, but for those whose parent nobody knows: it may only be listed late, and has

@@ -75,7 +75,8 @@ fn a_replaced_stream_is_a_gap_that_names_both() {
     let gap = gap(begin(&before, false, ARN, &shards(&["a"]), HOUR).unwrap());
     assert!(gap.reason.contains("arn:before") && gap.reason.contains(ARN), "{}", gap.reason);
     assert_eq!(gap.partitions, [shard_partition("a")]);
-    assert_eq!(gap.facts, [facts::STREAM_ARN, facts::CAUGHT_UP_AT]);
+    assert_eq!(gap.facts, [facts::STREAM_ARN, facts::CAUGHT_UP_AT, facts::CHANGES_SINCE]);
+    assert_eq!(gap.noticed_at, HOUR);
 }
 
 #[test]
@@ -116,4 +117,16 @@ fn an_epoch_that_begins_on_another_stream_starts_even_shards_of_the_same_name_an
     let after = applied(before.clone(), begin(&before, true, ARN, &shards(&["a"]), 99 * HOUR).unwrap());
     assert_eq!(after.position(&shard_partition("a")), Some(&Position::Start));
     assert_eq!(after.fact(facts::STREAM_ARN), Some(ARN));
+}
+
+#[test]
+fn changes_are_wanted_since_the_first_snapshot_for_as_long_as_the_stream_goes_on() {
+    let facts = [(facts::STREAM_ARN, ARN), (facts::CHANGES_SINCE, "5")];
+    let goes_on = checkpoint(&facts, &[]).hand_over();
+    assert_eq!(changes_since(&goes_on, ARN, HOUR).unwrap(), 5);
+    assert_eq!(changes_since(&goes_on, "arn:another", HOUR).unwrap(), HOUR);
+    assert_eq!(changes_since(&Checkpoint::default(), ARN, HOUR).unwrap(), HOUR);
+    let lost = gap(begin(&checkpoint(&facts, &[("a", at("1"))]), false, ARN, &shards(&["a"]), 30 * HOUR).unwrap());
+    let repaired = checkpoint(&facts, &[("a", at("1"))]).after_gap(&lost);
+    assert_eq!(changes_since(&repaired, ARN, 30 * HOUR).unwrap(), 30 * HOUR);
 }
