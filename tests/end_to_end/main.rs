@@ -4,4 +4,5 @@ mod access;
 mod fixture;
 mod kills;
 mod kinds;
+mod resync;
 mod two_runners;

@@ -76,7 +76,10 @@ impl Pipeline {
 }
 
 fn never_synced(target: &Target) -> Error {
-    Error::new(ErrorKind::NotFound, "The table was never synced, so there is nothing to read anew: `commutator run` loads it")
-        .with("table", &target.table)
-        .with("pipeline", &target.pipeline)
+    Error::new(
+        ErrorKind::NotFound,
+        "The table was never synced, so there is nothing to read anew: `commutator run` loads it",
+    )
+    .with("table", &target.table)
+    .with("pipeline", &target.pipeline)
 }

@@ -142,7 +142,7 @@ impl Table {
         if self.options.on_gap == OnGap::Fail {
             return Err(Error::new(
                 ErrorKind::DataInvalid,
-                "Changes were lost before they could be read; set on_gap = \"resync\" to read the table anew",
+                "Changes were lost before they could be read; `commutator resync` reads the table anew, and on_gap = \"resync\" does it by itself",
             )
             .with("table", &self.description.name)
             .with("gap", &gap.reason));

@@ -60,7 +60,9 @@ fn choose(patterns: &[String], tables: Vec<TableDescription>) -> Result<Vec<Tabl
 fn sentence(resync: &Resync) -> String {
     let Resync { table, epoch, asked_before, snapshot_given_up } = resync;
     match (asked_before, snapshot_given_up) {
-        (true, _) => format!("{table}: was asked for before and has not begun, so nothing changed; it is epoch {epoch}"),
+        (true, _) => {
+            format!("{table}: was asked for before and has not begun, so nothing changed; it is epoch {epoch}")
+        }
         (_, true) => {
             format!("{table}: is read anew as epoch {epoch}; the snapshot before was not complete and is given up")
         }

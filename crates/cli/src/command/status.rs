@@ -122,7 +122,10 @@ impl Status {
         }
         if let Some(last) = &self.gaps.last {
             let ago = span(u64::try_from(now.saturating_sub(last.noticed_at)).unwrap_or(0));
-            notes.push(format!("{table}: the last gap was noticed {ago} ago and repaired by epoch {}: {}", last.epoch, last.reason));
+            notes.push(format!(
+                "{table}: the last gap was noticed {ago} ago and repaired by epoch {}: {}",
+                last.epoch, last.reason
+            ));
         }
         if self.phase == Phase::ResyncAsked.as_str() {
             notes.push(format!("{table}: a resync was asked for; a run takes it up"));

@@ -25,7 +25,14 @@ fn read() -> Checkpoint {
 
 fn row(status: Status) -> String {
     let text = grid(&[status]).to_string();
-    text.lines().nth(1).unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
+    text.lines()
+        .nth(1)
+        .unwrap()
+        .split("  ")
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty())
+        .collect::<Vec<_>>()
+        .join("|")
 }
 
 #[test]

@@ -177,7 +177,8 @@ fn a_gap_is_remembered_across_epochs_and_in_the_stored_form() {
 #[test]
 fn a_table_is_handed_over_whole_until_it_is_taken_up() {
     let mut read = Checkpoint::default();
-    read.advance(&Progress { snapshot_ended: true, ..Progress::of(PartitionId::new("a"), None, Position::End) }).unwrap();
+    read.advance(&Progress { snapshot_ended: true, ..Progress::of(PartitionId::new("a"), None, Position::End) })
+        .unwrap();
     let text = serde_json::to_string(&read).unwrap();
     assert!(!text.contains("handed_over") && !text.contains("gaps"), "{text}");
     let asked = read.hand_over();

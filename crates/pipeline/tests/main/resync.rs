@@ -9,9 +9,7 @@ use commutator_core::{
     SyncMode, TableName, TableSchema, Target, Transaction, Until,
 };
 use commutator_destination_memory::Memory;
-use commutator_pipeline::{
-    CancellationToken, Event, Observer, Options, Phase, Pipeline, RunReport, TableOutcome,
-};
+use commutator_pipeline::{CancellationToken, Event, Observer, Options, Phase, Pipeline, RunReport, TableOutcome};
 use tokio::task::JoinHandle;
 
 use crate::live::Live;
@@ -163,10 +161,10 @@ async fn of_two_runners_and_a_resync_exactly_one_goes_on() {
         for asked in (0..1_200).step_by(110) {
             let (live, memory) = (a_table(), Memory::new());
             run_to_the_end(&live, &memory, SyncMode::Mirror).await;
-            // The first takes a while to commit: meanwhile the other can find the mark, too.
+            // Each takes a while to commit: meanwhile the other can find the mark, too.
             let first = Runner::start(&live, Arc::new(Slow(memory.clone(), ms(400))), SyncMode::Mirror);
             tokio::time::sleep(ms(second)).await;
-            let other = Runner::start(&live, Arc::new(memory.clone()), SyncMode::Mirror);
+            let other = Runner::start(&live, Arc::new(Slow(memory.clone(), ms(300))), SyncMode::Mirror);
             tokio::time::sleep(ms(asked)).await;
             live.vanish(5);
             asking(&live, &memory, SyncMode::Mirror).resync(&description("t")).await.unwrap();
