@@ -76,7 +76,7 @@ impl Reader {
             let mut progress = Progress { snapshot_ended: true, ..Progress::default() };
             let from = checkpoint.position(&stream()).cloned();
             progress.spans.insert(stream(), Span { from, to: position(at) });
-            events.push_back(batch(changes(&rows, checkpoint, None), progress));
+            events.push_back(batch(Some(changes(&rows, checkpoint, None)), progress));
         }
         Self { live, request, events, at, idle: 0 }
     }
@@ -90,7 +90,7 @@ impl Reader {
             if let Some(change) = change {
                 let progress = Progress::of(stream(), Some(position(self.at)), position(self.at + 1));
                 self.at += 1;
-                return Some(batch(changes(&[change], &self.request.from, Some(self.at)), progress));
+                return Some(batch(Some(changes(&[change], &self.request.from, Some(self.at))), progress));
             }
             if self.request.until != Until::Stopped {
                 return None;
@@ -137,7 +137,7 @@ fn batch(changes: Option<ChangeBatch>, progress: Progress) -> SourceEvent {
 }
 
 /// Rows of the snapshot, or of the log up to `at`.
-fn changes(rows: &[(i64, Option<i64>)], checkpoint: &Checkpoint, at: Option<usize>) -> Option<ChangeBatch> {
+fn changes(rows: &[(i64, Option<i64>)], checkpoint: &Checkpoint, at: Option<usize>) -> ChangeBatch {
     let columns = vec![Column::key("id", LogicalType::Int64), Column::new("value", LogicalType::Int64)];
     let schema = Arc::new(TableSchema::new(columns).unwrap());
     let ids = Int64Array::from_iter_values(rows.iter().map(|row| row.0));
@@ -150,5 +150,5 @@ fn changes(rows: &[(i64, Option<i64>)], checkpoint: &Checkpoint, at: Option<usiz
     };
     let sequence = at.map_or(Sequence::SNAPSHOT, |at| (at as u64).into());
     let orders = vec![OrderKey::new(checkpoint.epoch(), sequence); rows.len()];
-    Some(ChangeBatch::new(schema, batch, rows.iter().map(op).collect(), orders, vec![None; rows.len()]).unwrap())
+    ChangeBatch::new(schema, batch, rows.iter().map(op).collect(), orders, vec![None; rows.len()]).unwrap()
 }
