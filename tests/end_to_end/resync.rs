@@ -28,8 +28,8 @@ fn what_vanished_is_gone(test: &str, place: &Place) {
     place.verify(&source);
     // Without a resync by hand nothing else repairs it.
     let config = program.folder().join("commutator.toml");
-    let text = std::fs::read_to_string(&config).expect("a configuration");
-    std::fs::write(&config, format!("{text}[defaults]\non_gap = \"fail\"\n")).expect("a configuration");
+    let written = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, format!("{written}[defaults]\non_gap = \"fail\"\n")).expect("a configuration");
     source.load("vanish", &["--items", "60"]);
     let refused = program.run(&["run", "--until-caught-up"]);
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
