@@ -72,8 +72,16 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         None if begins => Some(Plan::new(segments_for(description.bytes, concurrency, source.config.segments))),
         None => None,
     };
-    let changes_since = match &description.stream {
-        Some(stream) if begins => Some(changes_since(&checkpoint, &stream.arn, now_ms)?),
+    let stream = if until == Until::SnapshotEnd {
+        None
+    } else {
+        let arn = discover::followable(&description)?;
+        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &name)))?;
+        Some((arn, listed_shards(stream.shards())))
+    };
+    let changes_since = match &stream {
+        Some((arn, listed)) if begins => Some(changes_since(&checkpoint, arn, listed, now_ms)?),
+        None if begins => Some(now_ms),
         _ => facts::number(&checkpoint, facts::CHANGES_SINCE)?,
     };
     let (outlet, events) = Outlet::new(source.budget.clone(), WAITING_BATCHES);
@@ -93,16 +101,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let (snapshot_ended, watch_ended) = watch::channel(plan.is_none().then(Instant::now));
     let mut first = Vec::new();
     let mut follower = None;
-    if until == Until::SnapshotEnd {
-        // The stream is not touched, but remembered: a later run can go on with it if it was on all the time.
-        if let (true, Some(stream)) = (begins, &description.stream) {
-            let facts = BTreeMap::from([(facts::STREAM_ARN.to_owned(), stream.arn.clone())]);
-            first.push(Progress { facts, ..Progress::default() });
-        }
-    } else {
-        let arn = discover::followable(&description)?;
-        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &table.name)))?;
-        let listed = listed_shards(stream.shards());
+    if let Some((arn, listed)) = stream {
         match begin(&checkpoint, begins, arn, &listed, now_ms)? {
             Beginning::Lost(gap) => return Ok(lost(gap)),
             Beginning::Go { first: progress, positions } => {
@@ -111,6 +110,10 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
                 follower = Some(Follower::new(&table, arn, positions, covered, until, watch_ended));
             }
         }
+    } else if let (true, Some(stream)) = (begins, &description.stream) {
+        // The stream is not touched, but remembered: a later run can go on with it if it was on all the time.
+        let facts = BTreeMap::from([(facts::STREAM_ARN.to_owned(), stream.arn.clone())]);
+        first.push(Progress { facts, ..Progress::default() });
     }
     if let (true, Some(plan)) = (begins, &plan) {
         let clear = Plan::clear(&checkpoint);

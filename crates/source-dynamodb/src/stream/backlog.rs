@@ -17,7 +17,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::begin::{Beginning, begin, changes_since};
 use super::cursor::Cursor;
 use super::follow::{listed_shards, names};
-use super::lineage::{Known, Lineage, Shard, lineage};
+use super::lineage::{Lineage, Shard, known, lineage};
 use super::retention::{covered_until, is_safe, time_left};
 use super::tip::EMPTY_PAGES;
 use crate::client::{Client, From};
@@ -68,13 +68,13 @@ pub(crate) async fn backlog(source: &Connected, name: &TableName, checkpoint: &C
         Beginning::Go { positions, .. } => positions,
     };
     let wanted_since = if begins {
-        Some(changes_since(checkpoint, arn, now_ms)?)
+        Some(changes_since(checkpoint, arn, &listed, now_ms)?)
     } else {
         facts::number(checkpoint, facts::CHANGES_SINCE)?
     };
     // A snapshot that begins sees whatever there is, so nothing is lost before it.
     let safe = begins || is_safe(covered, now_ms);
-    let lineage = lineage_of(&listed, &positions);
+    let lineage = lineage(&listed, &known(&positions));
     if let Some(reason) = missing(&lineage, safe) {
         return Ok(lost(told, reason));
     }
@@ -88,11 +88,6 @@ pub(crate) async fn backlog(source: &Connected, name: &TableName, checkpoint: &C
 
 fn lost(told: Backlog, reason: String) -> Backlog {
     Backlog { gap: Some(reason), time_left: Some(0), ..told }
-}
-
-fn lineage_of(listed: &[Shard], positions: &BTreeMap<String, Position>) -> Lineage {
-    let known = |position: &Position| if *position == Position::End { Known::Ended } else { Known::Unfinished };
-    lineage(listed, &positions.iter().map(|(id, position)| (id.clone(), known(position))).collect())
 }
 
 /// Returns what a listing says is lost.
@@ -269,12 +264,12 @@ mod tests {
 
     #[test]
     fn a_listing_names_what_is_lost() {
-        let known = BTreeMap::from([("gone".to_owned(), Position::Start), ("s0".to_owned(), Position::Start)]);
-        let vanished = lineage_of(&[shard("s0", None)], &known);
+        let positions = BTreeMap::from([("gone".to_owned(), Position::Start), ("s0".to_owned(), Position::Start)]);
+        let vanished = lineage(&[shard("s0", None)], &known(&positions));
         assert!(missing(&vanished, true).unwrap().contains("gone"));
-        let orphans = lineage_of(&[shard("s9", Some("s8"))], &BTreeMap::new());
+        let orphans = lineage(&[shard("s9", Some("s8"))], &BTreeMap::new());
         assert_eq!(missing(&orphans, true), None);
         assert!(missing(&orphans, false).unwrap().contains("s9"));
-        assert_eq!(missing(&lineage_of(&[shard("s0", None)], &BTreeMap::new()), false), None);
+        assert_eq!(missing(&lineage(&[shard("s0", None)], &BTreeMap::new()), false), None);
     }
 }

@@ -120,13 +120,21 @@ fn an_epoch_that_begins_on_another_stream_starts_even_shards_of_the_same_name_an
 }
 
 #[test]
-fn changes_are_wanted_since_the_first_snapshot_for_as_long_as_the_stream_goes_on() {
-    let facts = [(facts::STREAM_ARN, ARN), (facts::CHANGES_SINCE, "5")];
-    let goes_on = checkpoint(&facts, &[]).hand_over();
-    assert_eq!(changes_since(&goes_on, ARN, HOUR).unwrap(), 5);
-    assert_eq!(changes_since(&goes_on, "arn:another", HOUR).unwrap(), HOUR);
-    assert_eq!(changes_since(&Checkpoint::default(), ARN, HOUR).unwrap(), HOUR);
-    let lost = gap(begin(&checkpoint(&facts, &[("a", at("1"))]), false, ARN, &shards(&["a"]), 30 * HOUR).unwrap());
-    let repaired = checkpoint(&facts, &[("a", at("1"))]).after_gap(&lost);
-    assert_eq!(changes_since(&repaired, ARN, 30 * HOUR).unwrap(), 30 * HOUR);
+fn changes_are_wanted_since_the_first_snapshot_for_as_long_as_all_of_the_stream_goes_on() {
+    let caught_up = (9 * HOUR).to_string();
+    let facts = [(facts::STREAM_ARN, ARN), (facts::CHANGES_SINCE, "5"), (facts::CAUGHT_UP_AT, &caught_up)];
+    let read = checkpoint(&facts, &[("a", at("1"))]);
+    let since = |checkpoint: &Checkpoint, arn: &str, listed: &[Shard], now_ms: i64| {
+        changes_since(checkpoint, arn, listed, now_ms).unwrap()
+    };
+    let (asked, now, listed) = (read.hand_over(), 10 * HOUR, shards(&["a", "b"]));
+    assert_eq!(since(&asked, ARN, &listed, now), 5);
+    assert_eq!(since(&asked, "arn:another", &listed, now), now, "another stream");
+    assert_eq!(since(&asked, ARN, &shards(&["b"]), now), now, "a shard vanished");
+    let orphan = Shard { id: "c".to_owned(), parent: Some("b".to_owned()) };
+    assert_eq!(since(&asked, ARN, &[shards(&["a"]), vec![orphan]].concat(), now), now, "a parent was never seen");
+    assert_eq!(since(&asked, ARN, &listed, 33 * HOUR), 33 * HOUR, "some of it can have been trimmed");
+    assert_eq!(since(&Checkpoint::default(), ARN, &listed, now), now);
+    let lost = gap(begin(&read, false, ARN, &listed, 40 * HOUR).unwrap());
+    assert_eq!(since(&read.after_gap(&lost), ARN, &listed, 40 * HOUR), 40 * HOUR);
 }
