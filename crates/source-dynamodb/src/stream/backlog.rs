@@ -86,8 +86,10 @@ pub(crate) async fn backlog(source: &Connected, name: &TableName, checkpoint: &C
     })
 }
 
-fn lost(told: Backlog, reason: String) -> Backlog {
-    Backlog { gap: Some(reason), time_left: Some(0), ..told }
+fn lost(mut told: Backlog, reason: String) -> Backlog {
+    told.gap = Some(reason);
+    told.time_left = Some(0);
+    told
 }
 
 /// Returns what a listing says is lost.
