@@ -5,5 +5,6 @@ mod fixture;
 mod impostor;
 mod kills;
 mod kinds;
+mod resync;
 mod secrets;
 mod two_runners;

@@ -1,4 +1,4 @@
-"""Creates, fills and changes a table: `load.py create|fill|churn|delete --endpoint URL --table NAME …`."""
+"""Creates, fills and changes a table: `load.py create|fill|churn|vanish|delete --endpoint URL --table NAME …`."""
 
 import argparse
 import os
@@ -70,9 +70,19 @@ def churn(db, args):
     print(f"changed {changes}")
 
 
+def vanish(db, args):
+    """Deletes the first items while the stream is off, so that no record tells of it."""
+    db.update_table(TableName=args.table, StreamSpecification={"StreamEnabled": False})
+    db.get_waiter("table_exists").wait(TableName=args.table)
+    for number in range(args.items):
+        db.delete_item(TableName=args.table, Key=items.key(number))
+    db.update_table(TableName=args.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": args.view})
+    db.get_waiter("table_exists").wait(TableName=args.table)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["create", "fill", "churn", "delete"])
+    parser.add_argument("command", choices=["create", "fill", "churn", "vanish", "delete"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--view", default="NEW_AND_OLD_IMAGES")

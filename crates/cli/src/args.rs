@@ -54,8 +54,10 @@ pub(crate) enum Command {
     Plan(Place),
     /// Load a snapshot, then follow every change
     Run(Run),
-    /// Show how far each table is, without disturbing a run
+    /// Show how far each table is, what nobody has read yet and the time left, without disturbing a run
     Status(Place),
+    /// Read tables anew, in place, while their streams go on; a run that is going on takes it up
+    Resync(Resync),
     /// Try it with an embedded DynamoDB and live changes; no account needed
     Demo(Demo),
 }
@@ -137,6 +139,15 @@ pub(crate) struct Run {
     /// Read the snapshot alone; tables need no stream
     #[arg(long)]
     pub(crate) snapshot_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resync {
+    /// Names and globs of the pipeline's tables
+    #[arg(required = true, value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What a run shows while it goes on: a bar per table on a terminal, log lines otherwise.
 
 mod table;
+mod time_left;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +77,7 @@ impl Progress {
                 bytes_per_second = glance.bytes_per_second,
                 percent = glance.percent,
                 lag_ms = glance.lag,
+                time_left_ms = glance.time_left,
                 "progress"
             );
         }
@@ -102,6 +104,15 @@ impl Observer for Progress {
         let shown =
             tables.entry(table.clone()).or_insert_with(|| Shown { table: Table::default(), bar: self.bar(table) });
         shown.table.apply(event);
+        let warning = shown.table.warning();
+        drop(tables);
+        if let Some(left) = warning {
+            tracing::warn!(
+                %table,
+                time_left = span(left),
+                "the stream is not read fast enough: changes that are not read within this time count as lost"
+            );
+        }
     }
 }
 
@@ -120,6 +131,9 @@ fn line(glance: &table::Glance) -> String {
     if let Some(lag) = glance.lag {
         parts.push(if lag == 0 { "caught up".to_owned() } else { format!("lag {}", span(lag)) });
     }
+    if let Some(left) = glance.time_left.filter(|&left| time_left::is_short(left)) {
+        parts.push(format!("{} until changes are lost", span(left)));
+    }
     parts.join("  ")
 }
 
@@ -133,6 +147,9 @@ fn log_event(table: &TableName, event: &Event<'_>) {
         }
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),
+        Event::HandedOver { epoch } => {
+            tracing::info!(%table, %epoch, "a resync was asked for: the table is read anew while its stream goes on");
+        }
         Event::Retrying { error, delay, attempt } => {
             tracing::warn!(%table, error = error.report(), delay_ms = millis(*delay), attempt, "trying again");
         }

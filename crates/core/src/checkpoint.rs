@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, Error, ErrorKind, NameMap, Result};
+use crate::{Epoch, Error, ErrorKind, Gap, Gaps, NameMap, Result};
 
 /// The name of a part of a table that is read in order on its own: a scan segment, an export file, a shard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ pub struct Checkpoint {
     names: NameMap,
     #[serde(default)]
     partitions: BTreeMap<PartitionId, Position>,
+    #[serde(default, skip_serializing_if = "Gaps::is_empty")]
+    gaps: Gaps,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    handed_over: bool,
 }
 
 impl Default for Checkpoint {
@@ -111,6 +115,8 @@ impl Default for Checkpoint {
             facts: BTreeMap::new(),
             names: NameMap::new(),
             partitions: BTreeMap::new(),
+            gaps: Gaps::default(),
+            handed_over: false,
         }
     }
 }
@@ -199,8 +205,43 @@ impl Checkpoint {
         let mut next = self.clone();
         next.epoch = self.epoch.next();
         next.snapshot_ended = false;
+        next.handed_over = false;
         next.partitions.retain(|partition, _| keep(partition));
         next
+    }
+
+    /// Returns the next epoch that repairs a gap: what was lost is forgotten, and the gap is remembered for whoever looks later.
+    #[must_use]
+    pub fn after_gap(&self, gap: &Gap) -> Self {
+        let mut next = self.next_epoch(|partition| !gap.partitions.contains(partition));
+        for fact in &gap.facts {
+            next.forget_fact(fact);
+        }
+        next.gaps.add(gap, next.epoch);
+        next
+    }
+
+    /// Returns the next epoch as somebody commits it who asks for a resync and does not go on himself: nothing that was followed
+    /// is given up, and the table is [handed over](Self::is_handed_over) to whoever runs.
+    #[must_use]
+    pub fn hand_over(&self) -> Self {
+        Self { handed_over: true, ..self.next_epoch(|_| true) }
+    }
+
+    /// Returns whether the last commit was that of somebody who asked for a resync: a writer whom that fenced may open the table
+    /// again and go on.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// Goes on with a table that was handed over, so that a later commit says nothing of it any more.
+    pub fn take_up(&mut self) {
+        self.handed_over = false;
+    }
+
+    /// Returns the gaps that were repaired.
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
     }
 
     /// Removes what the source remembers under this name.

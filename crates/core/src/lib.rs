@@ -7,6 +7,7 @@
 //!
 //! There is no runtime, no network and no clock in this crate.
 
+mod backlog;
 mod budget;
 mod capabilities;
 mod change;
@@ -14,12 +15,14 @@ mod check;
 mod checkpoint;
 mod destination;
 mod error;
+mod gap;
 mod name;
 mod order;
 pub mod schema;
 mod secret;
 mod source;
 
+pub use backlog::Backlog;
 pub use budget::{Budget, Permit};
 pub use capabilities::{Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Limit, Slices, SyncMode};
 pub use change::{ChangeBatch, Op};
@@ -27,10 +30,11 @@ pub use check::{Check, CheckReport, Outcome};
 pub use checkpoint::{Checkpoint, Offset, PartitionId, Position, Progress, Span};
 pub use destination::{Destination, Session, Slice, Target, Transaction};
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use gap::{Gap, Gaps, RepairedGap};
 pub use name::{PipelineId, TableName};
 pub use order::{Epoch, OrderKey, SEQUENCE_DIGITS, Sequence};
 pub use schema::{Column, IdentifierRules, LogicalType, NameMap, SchemaAction, SchemaPlan, TableSchema};
 pub use secret::Secret;
 pub use source::{
-    Gap, Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription, Until,
+    Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription, Until,
 };

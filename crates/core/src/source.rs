@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use serde::Serialize;
 
-use crate::{ChangeBatch, CheckReport, Checkpoint, Column, PartitionId, Permit, Progress, Result, TableName};
+use crate::{Backlog, ChangeBatch, CheckReport, Checkpoint, Column, Gap, Permit, Progress, Result, TableName};
 
 /// What a table is, as its source describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,17 +71,6 @@ pub struct SourceBatch {
     pub permit: Permit,
 }
 
-/// Changes that were lost before they could be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// What happened, as a sentence.
-    pub reason: String,
-    /// The partitions that cannot go on.
-    pub partitions: Vec<PartitionId>,
-    /// Names of facts that no longer hold.
-    pub facts: Vec<String>,
-}
-
 /// How far behind the source a reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Lag {
@@ -89,6 +78,8 @@ pub struct Lag {
     pub milliseconds: u64,
     /// Partitions that are being followed.
     pub partitions: u64,
+    /// Milliseconds until changes that were not read would count as lost; `None` if that is not known.
+    pub time_left: Option<u64>,
 }
 
 /// What a source tells while it reads a table.
@@ -121,4 +112,11 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// After the checkpoint has advanced by the progress of a batch, reading from it gives what follows that batch; what lies
     /// between is read again, never left out.
     async fn read(&self, request: ReadRequest) -> Result<SourceStream>;
+
+    /// Asks what there is of a table that a checkpoint does not have, and how long until it would be lost.
+    ///
+    /// It reads no changes, and disturbs nobody who does. `None` from sources that cannot tell, as by default.
+    async fn backlog(&self, _table: &TableName, _checkpoint: &Checkpoint) -> Result<Option<Backlog>> {
+        Ok(None)
+    }
 }

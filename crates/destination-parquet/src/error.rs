@@ -109,7 +109,7 @@ pub(crate) fn encode(error: parquet::errors::ParquetError) -> Error {
 pub(crate) fn decode(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::new(
         ErrorKind::DataInvalid,
-        "A file of the table cannot be read; if it was changed by somebody else, remove the table's folder and resync",
+        "A file of the table cannot be read; if it was changed by somebody else, remove the table's folder, and `commutator run` loads it anew",
     )
     .with_source(error)
 }

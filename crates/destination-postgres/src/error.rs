@@ -102,13 +102,19 @@ fn classify(code: &str) -> (ErrorKind, Option<Retry>, &'static str) {
                 "the server takes no writes, as a standby does; connect to the primary or set target_session_attrs=read-write",
             );
         }
-        "42P01" => (NotFound, "a table is gone that this pipeline had made; restore it, or resync the table"),
+        "42P01" => (
+            NotFound,
+            "a table is gone that this pipeline had made; restore it, or delete its row in _ct_checkpoints, and `commutator run` loads it anew",
+        ),
         "42P10" => (SchemaConflict, "the table's primary key is gone that this pipeline had made; restore it"),
         "42701" => (
             SchemaConflict,
             "the table has a column of this name that this pipeline did not make; rename one of the two",
         ),
-        "42703" | "42804" => (SchemaConflict, "someone changed the table's columns; restore them, or resync the table"),
+        "42703" | "42804" => (
+            SchemaConflict,
+            "someone changed the table's columns; restore them, and fill them again with `commutator resync`",
+        ),
         "23502" => {
             (SchemaConflict, "someone added a NOT NULL column without a default; drop NOT NULL or give it a default")
         }

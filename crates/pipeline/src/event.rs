@@ -48,6 +48,11 @@ pub enum Event<'a> {
     Lag(Lag),
     /// Changes were lost; what follows is up to [`OnGap`](crate::OnGap).
     Gap(&'a Gap),
+    /// Somebody asked for a resync while the table was written: it is opened again and read anew, its stream goes on.
+    HandedOver {
+        /// The epoch as which it is read anew.
+        epoch: Epoch,
+    },
     /// Something failed that may be tried again.
     Retrying {
         /// What failed.

@@ -6,14 +6,19 @@
 
 mod event;
 mod feed;
+mod handover;
 mod options;
 mod pipeline;
+mod resync;
 mod retry;
 mod shape;
+mod status;
 mod table;
 
 pub use event::{Event, NoObserver, Observer};
 pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
+pub use resync::Resync;
 pub use retry::RetryPolicy;
+pub use status::{Phase, TableStatus};
 pub use tokio_util::sync::CancellationToken;

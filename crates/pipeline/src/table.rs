@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
+use crate::handover::{Handover, after_fence};
 use crate::shape::Shape;
 use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
 
@@ -28,8 +29,8 @@ pub(crate) struct Table {
 enum End {
     Completed,
     Stopped,
-    /// The table is read anew: its next epoch is committed.
-    Resync,
+    /// The table is opened again: its next epoch is committed.
+    Reopen,
 }
 
 /// What a table's tries did together.
@@ -49,7 +50,7 @@ impl Table {
             let error = match self.attempt(cancelled, &mut totals).await {
                 Ok(End::Completed) => break TableOutcome::Completed,
                 Ok(End::Stopped) => break TableOutcome::Stopped,
-                Ok(End::Resync) => continue,
+                Ok(End::Reopen) => continue,
                 Err(error) => error,
             };
             totals.failures += 1;
@@ -67,9 +68,30 @@ impl Table {
     }
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
-        let capabilities = self.destination.capabilities();
         let mut session = self.destination.open(&self.target).await?;
         let mut checkpoint = session.checkpoint().clone();
+        checkpoint.take_up();
+        match self.follow(&mut *session, &mut checkpoint, cancelled, totals).await {
+            Err(fenced) if fenced.kind() == ErrorKind::Fenced => {
+                drop(session);
+                Ok(match after_fence(self, &checkpoint, fenced, cancelled).await? {
+                    Handover::GoOn => End::Reopen,
+                    Handover::Cancelled => End::Stopped,
+                })
+            }
+            end => end,
+        }
+    }
+
+    /// Reads and commits until there is an end; `checkpoint` is always that of the last commit.
+    async fn follow(
+        &self,
+        session: &mut dyn Session,
+        checkpoint: &mut Checkpoint,
+        cancelled: &CancellationToken,
+        totals: &mut Totals,
+    ) -> Result<End> {
+        let capabilities = self.destination.capabilities();
         self.tell(&Event::Started {
             table: &self.description,
             epoch: checkpoint.epoch(),
@@ -100,7 +122,7 @@ impl Table {
             let stop = if first.batches.is_empty() {
                 first.stop
             } else {
-                let (stop, rest) = commit.run(&mut *session, &mut shape, &mut checkpoint, &mut feed, first).await?;
+                let (stop, rest) = commit.run(session, &mut shape, checkpoint, &mut feed, first).await?;
                 next = rest;
                 stop
             };
@@ -109,7 +131,7 @@ impl Table {
                 Stop::Exhausted => return Ok(End::Completed),
                 Stop::Cancelled => return Ok(End::Stopped),
                 Stop::Failed(error) => return Err(error),
-                Stop::Gap(gap) => return self.repair(&gap, &mut *session, &checkpoint).await,
+                Stop::Gap(gap) => return self.repair(&gap, session, checkpoint).await,
             }
         }
     }
@@ -120,20 +142,16 @@ impl Table {
         if self.options.on_gap == OnGap::Fail {
             return Err(Error::new(
                 ErrorKind::DataInvalid,
-                "Changes were lost before they could be read; set on_gap = \"resync\" to read the table anew",
+                "Changes were lost before they could be read; `commutator resync` reads the table anew, and on_gap = \"resync\" does it by itself",
             )
             .with("table", &self.description.name)
             .with("gap", &gap.reason));
         }
-        let mut next = checkpoint.next_epoch(|partition| !gap.partitions.contains(partition));
-        for fact in &gap.facts {
-            next.forget_fact(fact);
-        }
-        session.begin().await?.commit(&next).await?;
-        Ok(End::Resync)
+        session.begin().await?.commit(&checkpoint.after_gap(gap)).await?;
+        Ok(End::Reopen)
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    pub(crate) fn tell(&self, event: &Event<'_>) {
         self.observer.event(&self.description.name, event);
     }
 }

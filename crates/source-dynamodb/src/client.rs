@@ -57,6 +57,13 @@ pub(crate) enum From {
     After(String),
 }
 
+/// What a glimpse of a stream record shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Glimpse {
+    pub(crate) sequence: Option<String>,
+    pub(crate) created_ms: Option<i64>,
+}
+
 /// Makes an HTTP client on rustls with ring, which verifies certificates against the system's roots.
 pub(crate) fn http_client() -> SharedHttpClient {
     let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
@@ -145,6 +152,19 @@ impl Client {
             }
         }
         Err(damaged("dynamodb:GetRecords"))
+    }
+
+    /// Returns the first record that an iterator gives, if there is one on its page, and the iterator after it.
+    ///
+    /// For looking, not for reading: the SDK parses the page, which has one record at most.
+    pub(crate) async fn first_record(&self, iterator: &str) -> Result<(Option<Glimpse>, Option<String>), Failure> {
+        let call = self.streams.get_records().shard_iterator(iterator).limit(1);
+        let page = call.send().await.map_err(|error| failure(error, "dynamodb:GetRecords"))?;
+        let glimpse = page.records().first().and_then(|record| record.dynamodb()).map(|record| Glimpse {
+            sequence: record.sequence_number().map(str::to_owned),
+            created_ms: record.approximate_creation_date_time().and_then(|time| time.to_millis().ok()),
+        });
+        Ok((glimpse, page.next_shard_iterator))
     }
 
     /// Returns an iterator, or `None` if the shard has nothing from there on and never will.

@@ -6,6 +6,9 @@ use commutator_core::{Checkpoint, Error, ErrorKind, Result};
 pub(crate) const STREAM_ARN: &str = "stream_arn";
 /// When the snapshot began, in milliseconds since 1970.
 pub(crate) const SNAPSHOT_STARTED_AT: &str = "snapshot_started_at";
+/// Changes created long before this time are left out, in milliseconds since 1970: the start of the first snapshot since which the
+/// stream is read without a gap. A later snapshot leaves it alone, so that every change after the first one arrives.
+pub(crate) const CHANGES_SINCE: &str = "changes_since";
 /// The epoch whose snapshot the other facts speak of: facts outlive an epoch, the snapshot does not.
 pub(crate) const SNAPSHOT_EPOCH: &str = "snapshot_epoch";
 /// Into how many segments the snapshot is cut.

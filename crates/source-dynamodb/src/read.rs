@@ -21,13 +21,13 @@ use crate::facts;
 use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
-use crate::stream::{Beginning, Follower, Outcome, begin, covered_until, listed_shards};
+use crate::stream::{Beginning, Follower, Outcome, begin, changes_since, covered_until, listed_shards};
 use crate::tuning::Tuning;
 
-/// Stream records created so long before the snapshot's start are left out: the scan has seen what they did.
+/// Stream records created so long before the first snapshot's start are left out: the scan has seen what they did.
 ///
 /// Ten minutes cover clocks that differ, a scan that is eventually consistent, and emulators that cut creation times to the minute.
-const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
+pub(crate) const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
 
 /// How many batches may wait for the pipeline; the byte budget bounds their memory.
 const WAITING_BATCHES: usize = 16;
@@ -72,13 +72,24 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         None if begins => Some(Plan::new(segments_for(description.bytes, concurrency, source.config.segments))),
         None => None,
     };
-    let started_at = if begins { Some(now_ms) } else { facts::number(&checkpoint, facts::SNAPSHOT_STARTED_AT)? };
+    let stream = if until == Until::SnapshotEnd {
+        None
+    } else {
+        let arn = discover::followable(&description)?;
+        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &name)))?;
+        Some((arn, listed_shards(stream.shards())))
+    };
+    let changes_since = match &stream {
+        Some((arn, listed)) if begins => Some(changes_since(&checkpoint, arn, listed, now_ms)?),
+        None if begins => Some(now_ms),
+        _ => facts::number(&checkpoint, facts::CHANGES_SINCE)?,
+    };
     let (outlet, events) = Outlet::new(source.budget.clone(), WAITING_BATCHES);
     let table = Arc::new(Table {
         name,
         keys: description.keys.clone(),
         epoch: checkpoint.epoch(),
-        created_before: started_at.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
+        created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         consistent_read: source.config.consistent_read,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),
@@ -90,16 +101,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let (snapshot_ended, watch_ended) = watch::channel(plan.is_none().then(Instant::now));
     let mut first = Vec::new();
     let mut follower = None;
-    if until == Until::SnapshotEnd {
-        // The stream is not touched, but remembered: a later run can go on with it if it was on all the time.
-        if let (true, Some(stream)) = (begins, &description.stream) {
-            let facts = BTreeMap::from([(facts::STREAM_ARN.to_owned(), stream.arn.clone())]);
-            first.push(Progress { facts, ..Progress::default() });
-        }
-    } else {
-        let arn = discover::followable(&description)?;
-        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &table.name)))?;
-        let listed = listed_shards(stream.shards());
+    if let Some((arn, listed)) = stream {
         match begin(&checkpoint, begins, arn, &listed, now_ms)? {
             Beginning::Lost(gap) => return Ok(lost(gap)),
             Beginning::Go { first: progress, positions } => {
@@ -108,6 +110,10 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
                 follower = Some(Follower::new(&table, arn, positions, covered, until, watch_ended));
             }
         }
+    } else if let (true, Some(stream)) = (begins, &description.stream) {
+        // The stream is not touched, but remembered: a later run can go on with it if it was on all the time.
+        let facts = BTreeMap::from([(facts::STREAM_ARN.to_owned(), stream.arn.clone())]);
+        first.push(Progress { facts, ..Progress::default() });
     }
     if let (true, Some(plan)) = (begins, &plan) {
         let clear = Plan::clear(&checkpoint);
@@ -126,6 +132,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         }
         if let Some(last) = first.last_mut() {
             last.facts.extend(facts);
+            last.facts.extend(changes_since.map(|ms| number(facts::CHANGES_SINCE, ms.to_string())));
         }
     }
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
-use commutator_core::{Budget, CheckReport, ReadRequest, Result, Source, SourceStream, TableDescription};
+use commutator_core::{
+    Backlog, Budget, CheckReport, Checkpoint, ReadRequest, Result, Source, SourceStream, TableDescription, TableName,
+};
 
 use crate::client::{self, Client};
 use crate::clock::{Clock, Surroundings};
 use crate::config::Config;
 use crate::tuning::Tuning;
-use crate::{check, credentials, discover, read};
+use crate::{check, credentials, discover, read, stream};
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]
@@ -77,5 +79,9 @@ impl Source for DynamoDb {
 
     async fn read(&self, request: ReadRequest) -> Result<SourceStream> {
         read::read(&self.0, request).await
+    }
+
+    async fn backlog(&self, table: &TableName, checkpoint: &Checkpoint) -> Result<Option<Backlog>> {
+        Box::pin(stream::backlog(&self.0, table, checkpoint)).await.map(Some)
     }
 }

@@ -5,5 +5,6 @@ pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod init;
 pub(crate) mod plan;
+pub(crate) mod resync;
 pub(crate) mod run;
 pub(crate) mod status;

@@ -106,6 +106,7 @@ impl TablePlan {
     fn state(&self) -> &'static str {
         match &self.checkpoint {
             None => "new",
+            Some(checkpoint) if checkpoint.is_handed_over() => "exists, is read anew",
             Some(checkpoint) if checkpoint.snapshot_ended() => "exists, goes on with its changes",
             Some(_) => "exists, goes on with its snapshot",
         }

@@ -1,122 +1,143 @@
-//! `commutator status`: how far each table is, read from its checkpoint without disturbing whoever writes.
+//! `commutator status`: how far each table is, what nobody has read yet, and how long until it would be lost. It disturbs nobody who
+//! writes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use commutator::{Checkpoint, Position, Result, TableName};
+use commutator::pipeline::{Phase, TableStatus};
+use commutator::{Gaps, Position, Result, TableName};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{Global, Place};
 use crate::connect;
-use crate::failure::Failure;
-use crate::output::{self, Grid, span};
-
-/// Stream records live for 24 hours (`DynamoDB` Streams, developer guide); an hour before that the source no longer trusts that none
-/// is missing, and calls it a gap.
-const RETENTION_MS: u64 = 23 * 3600 * 1000;
-/// The source's facts: every change created before this time was read, in milliseconds since 1970.
-const CAUGHT_UP_AT: &str = "caught_up_at";
-/// And when the snapshot of which epoch began: it has seen every change before.
-const SNAPSHOT_STARTED_AT: &str = "snapshot_started_at";
-const SNAPSHOT_EPOCH: &str = "snapshot_epoch";
+use crate::failure::{Failure, error_json};
+use crate::output::{self, Grid, count, span};
 
 /// How far a table is.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 struct Status {
     table: TableName,
     phase: &'static str,
     epoch: Option<u32>,
+    /// About how many items the source has.
+    source_items: u64,
     partitions: usize,
     partitions_ended: usize,
-    /// Age of the newest moment up to which every change was read and committed, or seen by the snapshot.
+    /// Every change created before this time was read and committed, or seen by the snapshot; milliseconds since 1970.
+    caught_up_at: Option<i64>,
+    /// The age of that time.
     behind_ms: Option<u64>,
+    /// The age of the oldest change that was not read.
+    oldest_unread_ms: Option<u64>,
+    /// Partitions in which a change was found that was not read.
+    unread_partitions: Option<u64>,
+    /// Whether the oldest change cannot be older than it says.
+    backlog_complete: Option<bool>,
     /// Time left before changes that were not read count as lost.
     left_ms: Option<u64>,
+    /// Why changes are lost already.
+    gap: Option<String>,
+    /// The gaps that were repaired.
+    gaps: Gaps,
+    /// Why the source did not tell what was not read.
+    error: Option<Value>,
 }
 
 /// Prints the state of every selected table.
 pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
     let settings = place.settings().map_err(Failure::Config)?;
     let pipeline = connect::pipeline(settings).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let mut tables = Vec::new();
-    for table in pipeline.source().discover().await? {
-        let checkpoint = pipeline.destination().peek(&pipeline.target(&table)).await?;
-        tables.push(status(table.name, checkpoint.as_ref(), now));
-    }
+    let tables: Vec<Status> = pipeline.status().await?.into_iter().map(Status::new).collect();
     if global.json {
         output::json(&json!({ "pipeline": pipeline.id(), "tables": tables }));
-        return Ok(());
+    } else {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        output::line(format_args!("pipeline {}\n{}", pipeline.id(), grid(&tables)));
+        tables.iter().flat_map(|table| table.notes(now)).for_each(output::line);
     }
-    let mut grid = Grid::new(["table", "phase", "epoch", "partitions", "behind", "time left"]);
-    for status in &tables {
+    if tables.iter().any(|table| table.error.is_some()) { Err(Failure::Reported) } else { Ok(()) }
+}
+
+fn grid(tables: &[Status]) -> Grid {
+    let heading = ["table", "phase", "epoch", "items", "partitions", "behind", "oldest unread", "time left", "gaps"];
+    let mut grid = Grid::new(heading);
+    for status in tables {
         let time = |value: Option<u64>| value.map_or("-".to_owned(), span);
+        let oldest = match (status.oldest_unread_ms, status.backlog_complete) {
+            (None, Some(true)) => "none".to_owned(),
+            (Some(age), Some(false)) => format!("{} or more", span(age)),
+            (age, _) => time(age),
+        };
         grid.row([
             status.table.to_string(),
             status.phase.to_owned(),
             status.epoch.map_or("-".to_owned(), |epoch| epoch.to_string()),
+            format!("about {}", count(status.source_items)),
             format!("{} of {} ended", status.partitions_ended, status.partitions),
             time(status.behind_ms),
+            oldest,
             if status.left_ms == Some(0) { "none".to_owned() } else { time(status.left_ms) },
+            status.gaps.count.to_string(),
         ]);
     }
-    output::line(format_args!("pipeline {}\n{grid}", pipeline.id()));
-    Ok(())
+    grid
 }
 
-fn status(table: TableName, checkpoint: Option<&Checkpoint>, now: u64) -> Status {
-    let ended = |checkpoint: &Checkpoint| checkpoint.partitions().values().filter(|p| **p == Position::End).count();
-    let behind_ms = checkpoint.and_then(covered_until).map(|at| now.saturating_sub(at));
-    Status {
-        table,
-        phase: match checkpoint {
-            None => "not started",
-            Some(checkpoint) if checkpoint.snapshot_ended() => "streaming",
-            Some(_) => "snapshot",
-        },
-        epoch: checkpoint.map(|checkpoint| checkpoint.epoch().0),
-        partitions: checkpoint.map_or(0, |checkpoint| checkpoint.partitions().len()),
-        partitions_ended: checkpoint.map_or(0, ended),
-        behind_ms,
-        left_ms: behind_ms.map(|behind| RETENTION_MS.saturating_sub(behind)),
+impl Status {
+    fn new(status: TableStatus) -> Self {
+        let TableStatus { table, phase, checkpoint, backlog } = status;
+        let partitions = checkpoint.as_ref().map(commutator::Checkpoint::partitions);
+        let ended = |position: &&Position| **position == Position::End;
+        let (backlog, error) = match backlog {
+            Ok(backlog) => (backlog, None),
+            Err(error) => (None, Some(error_json(&error))),
+        };
+        let backlog = backlog.as_ref();
+        Self {
+            table: table.name,
+            phase: phase.as_str(),
+            epoch: checkpoint.as_ref().map(|checkpoint| checkpoint.epoch().0),
+            source_items: table.items,
+            partitions: partitions.map_or(0, |partitions| partitions.len()),
+            partitions_ended: partitions.map_or(0, |partitions| partitions.values().filter(ended).count()),
+            caught_up_at: backlog.and_then(|backlog| backlog.covered_until),
+            behind_ms: backlog.and_then(commutator::Backlog::behind),
+            oldest_unread_ms: backlog.and_then(commutator::Backlog::oldest_unread_age),
+            unread_partitions: backlog.map(|backlog| backlog.unread_partitions),
+            backlog_complete: backlog.map(|backlog| backlog.complete),
+            left_ms: backlog.and_then(|backlog| backlog.time_left),
+            gap: backlog.and_then(|backlog| backlog.gap.clone()),
+            gaps: checkpoint.map(|checkpoint| checkpoint.gaps().clone()).unwrap_or_default(),
+            error,
+        }
     }
-}
 
-fn covered_until(checkpoint: &Checkpoint) -> Option<u64> {
-    let number = |name: &str| checkpoint.fact(name).and_then(|fact| fact.parse::<u64>().ok());
-    let this_epoch = number(SNAPSHOT_EPOCH) == Some(u64::from(checkpoint.epoch().0));
-    number(CAUGHT_UP_AT).max(number(SNAPSHOT_STARTED_AT).filter(|_| this_epoch))
+    /// Returns what does not fit a column.
+    fn notes(&self, now: i64) -> Vec<String> {
+        let table = &self.table;
+        let mut notes = Vec::new();
+        if let Some(gap) = &self.gap {
+            notes.push(format!("{table}: changes are lost; the next run notices it: {gap}"));
+        }
+        if let Some(last) = &self.gaps.last {
+            let ago = span(u64::try_from(now.saturating_sub(last.noticed_at)).unwrap_or(0));
+            notes.push(format!(
+                "{table}: the last gap was noticed {ago} ago and repaired by epoch {}: {}",
+                last.epoch, last.reason
+            ));
+        }
+        if self.phase == Phase::ResyncAsked.as_str() {
+            notes.push(format!("{table}: a resync was asked for; a run takes it up"));
+        }
+        if let Some(error) = &self.error {
+            let message = error["message"].as_str().unwrap_or_default();
+            notes.push(format!("{table}: what was not read is not known: {message}"));
+        }
+        notes
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use commutator::{PartitionId, Progress};
-
-    #[test]
-    fn a_checkpoint_tells_phase_and_time_left() {
-        let orders = || TableName::new("orders");
-        assert_eq!(status(orders(), None, 0).phase, "not started");
-        let mut checkpoint = Checkpoint::default();
-        checkpoint.advance(&Progress::of(PartitionId::new("a"), None, Position::End)).unwrap();
-        checkpoint.advance(&Progress::of(PartitionId::new("b"), None, Position::Start)).unwrap();
-        let first = status(orders(), Some(&checkpoint), 5000);
-        assert_eq!((first.phase, first.partitions, first.partitions_ended), ("snapshot", 2, 1));
-        assert_eq!((first.behind_ms, first.left_ms), (None, None));
-        let mut facts = |facts: &[(&str, &str)], snapshot_ended: bool| {
-            let facts = facts.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-            checkpoint.advance(&Progress { facts, snapshot_ended, ..Progress::default() }).unwrap();
-            checkpoint.clone()
-        };
-        let begun = facts(&[(SNAPSHOT_EPOCH, "1"), (SNAPSHOT_STARTED_AT, "500")], false);
-        assert_eq!(status(orders(), Some(&begun), 5000).behind_ms, Some(4500));
-        let checkpoint = facts(&[(CAUGHT_UP_AT, "1000")], true);
-        let later = status(orders(), Some(&checkpoint), 5000);
-        assert_eq!((later.phase, later.behind_ms, later.left_ms), ("streaming", Some(4000), Some(RETENTION_MS - 4000)));
-        // The snapshot of an epoch says nothing of the next.
-        let anew = checkpoint.next_epoch(|_| true);
-        assert_eq!(status(orders(), Some(&anew), 5000).behind_ms, Some(4000));
-        assert_eq!(status(orders(), Some(&checkpoint), 2 * RETENTION_MS).left_ms, Some(0));
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use commutator::pipeline::Event;
 
+use super::time_left;
+
 /// What a table is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
@@ -46,6 +48,8 @@ pub(super) struct Table {
     changes: u64,
     wire_bytes: u64,
     lag: Option<u64>,
+    time_left: Option<u64>,
+    warned: Option<u64>,
     before: Option<(Duration, u64)>,
 }
 
@@ -62,6 +66,8 @@ pub(super) struct Glance {
     /// How much of the snapshot was read, if its size is known.
     pub(super) percent: Option<u64>,
     pub(super) lag: Option<u64>,
+    /// Milliseconds left before changes that were not read would count as lost.
+    pub(super) time_left: Option<u64>,
 }
 
 impl Table {
@@ -76,13 +82,20 @@ impl Table {
                 *(if *snapshot { &mut self.rows } else { &mut self.changes }) += rows;
             }
             Event::SnapshotEnded { .. } => self.phase = Phase::Streaming,
-            Event::Lag(lag) => self.lag = Some(lag.milliseconds),
+            Event::Lag(lag) => (self.lag, self.time_left) = (Some(lag.milliseconds), lag.time_left),
             // The table is read anew, so its snapshot begins at nothing.
-            Event::Gap(_) => (self.phase, self.rows) = (Phase::Snapshot, 0),
+            Event::Gap(_) | Event::HandedOver { .. } => (self.phase, self.rows) = (Phase::Snapshot, 0),
             Event::Finished => self.phase = Phase::Finished,
             Event::Failed(_) => self.phase = Phase::Failed,
             _ => {}
         }
+    }
+
+    /// Returns the time that is left if it is time to warn of it.
+    pub(super) fn warning(&mut self) -> Option<u64> {
+        let (warned, warns) = time_left::warns(self.warned, self.time_left);
+        self.warned = warned;
+        self.time_left.filter(|_| warns)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -113,6 +126,7 @@ impl Table {
             bytes_per_second,
             percent: self.percent(),
             lag: self.lag.filter(|_| self.phase == Phase::Streaming),
+            time_left: self.time_left,
         }
     }
 }
@@ -145,15 +159,19 @@ mod tests {
             bytes_per_second: 2000,
             percent: Some(25),
             lag: None,
+            time_left: None,
         };
         assert_eq!(glance, expected);
         table.apply(&Event::Read { rows: 500, wire_bytes: 0, snapshot: true });
         assert_eq!(table.percent(), Some(99));
         table.apply(&Event::SnapshotEnded { epoch: Epoch::FIRST });
-        table.apply(&Event::Lag(Lag { milliseconds: 7, partitions: 1 }));
+        table.apply(&Event::Lag(Lag { milliseconds: 7, partitions: 1, time_left: Some(3_600_000) }));
+        assert_eq!((table.warning(), table.warning()), (Some(3_600_000), None));
         let glance = table.glance(Duration::from_secs(3));
         assert_eq!((glance.phase, glance.percent, glance.lag), (Phase::Streaming, Some(100), Some(7)));
-        assert_eq!(glance.bytes_per_second, 0);
+        assert_eq!((glance.bytes_per_second, glance.time_left), (0, Some(3_600_000)));
+        table.apply(&Event::HandedOver { epoch: Epoch(2) });
+        assert_eq!((table.glance(Duration::from_secs(4)).phase, table.percent()), (Phase::Snapshot, Some(0)));
         table.apply(&Event::Finished);
         assert!(table.phase().is_over());
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::program::Folder;
 
 /// A shop, and a folder with the configuration that reads it.
-async fn shop(until: &str) -> (Shop, Folder) {
+pub(crate) async fn shop(until: &str) -> (Shop, Folder) {
     let shop = Shop::open(20, 60).await.unwrap();
     let folder = Folder::new();
     folder.write(
@@ -21,7 +21,7 @@ async fn shop(until: &str) -> (Shop, Folder) {
     (shop, folder)
 }
 
-fn table<'a>(said: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn table<'a>(said: &'a Value, name: &str) -> &'a Value {
     let is_it = |table: &&Value| table["table"] == name || table["table"]["name"] == name || table["name"] == name;
     said["tables"].as_array().and_then(|tables| tables.iter().find(is_it)).unwrap_or_else(|| panic!("{name}: {said}"))
 }

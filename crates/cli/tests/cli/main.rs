@@ -4,4 +4,5 @@ mod commands;
 mod demo;
 mod init;
 mod program;
+mod resync;
 mod usage;

@@ -154,3 +154,52 @@ fn an_epoch_that_no_table_reaches_is_refused() {
     let last: Checkpoint = serde_json::from_str(r#"{"epoch":4294967294}"#).unwrap();
     assert_eq!(last.next_epoch(|_| true).epoch(), Epoch(u32::MAX));
 }
+
+#[test]
+fn a_gap_is_remembered_across_epochs_and_in_the_stored_form() {
+    let mut read = Checkpoint::default();
+    read.advance(&Progress {
+        facts: BTreeMap::from([("lost".to_owned(), "1".to_owned()), ("kept".to_owned(), "2".to_owned())]),
+        snapshot_ended: true,
+        ..Progress::of(PartitionId::new("a"), None, Position::Start)
+    })
+    .unwrap();
+    read.advance(&Progress::of(PartitionId::new("b"), None, Position::Start)).unwrap();
+    let gap = |reason: &str, noticed_at| Gap {
+        reason: reason.to_owned(),
+        partitions: vec![PartitionId::new("a")],
+        facts: vec!["lost".to_owned()],
+        noticed_at,
+    };
+    let once = read.after_gap(&gap("first", 7));
+    assert_eq!((once.epoch(), once.snapshot_ended()), (Epoch(2), false));
+    assert_eq!((once.fact("lost"), once.fact("kept")), (None, Some("2")));
+    assert_eq!(once.partitions().keys().map(PartitionId::as_str).collect::<Vec<_>>(), ["b"]);
+    let twice = once.after_gap(&gap("second", 9));
+    let last = twice.gaps().last.as_ref().unwrap();
+    assert_eq!((twice.gaps().count, last.reason.as_str(), last.noticed_at, last.epoch), (2, "second", 9, Epoch(3)));
+    let later = twice.next_epoch(|_| true);
+    assert_eq!(later.gaps(), twice.gaps());
+    let text = serde_json::to_string(&later).unwrap();
+    assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), later);
+}
+
+#[test]
+fn a_table_is_handed_over_whole_until_it_is_taken_up() {
+    let mut read = Checkpoint::default();
+    read.advance(&Progress { snapshot_ended: true, ..Progress::of(PartitionId::new("a"), None, Position::End) })
+        .unwrap();
+    let text = serde_json::to_string(&read).unwrap();
+    assert!(!text.contains("handed_over") && !text.contains("gaps"), "{text}");
+    let asked = read.hand_over();
+    assert_eq!((asked.epoch(), asked.snapshot_ended(), asked.is_handed_over()), (Epoch(2), false, true));
+    assert_eq!(asked.partitions(), read.partitions());
+    let text = serde_json::to_string(&asked).unwrap();
+    assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), asked);
+    assert_eq!(asked.hand_over().epoch(), Epoch(3), "asking again asks for a further epoch");
+    assert!(!asked.next_epoch(|_| true).is_handed_over(), "who repairs a gap goes on himself");
+    let mut taken = asked.clone();
+    taken.take_up();
+    assert!(!taken.is_handed_over());
+    assert_eq!(taken.hand_over(), asked.hand_over());
+}

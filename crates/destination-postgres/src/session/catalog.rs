@@ -72,7 +72,7 @@ pub(crate) fn reconcile(
         (Some(_), None) => {
             return Err(Error::new(
                 ErrorKind::NotFound,
-                "Someone dropped or renamed the table; restore it, or resync: delete its row in _ct_checkpoints to load it anew",
+                "Someone dropped or renamed the table; restore it, or delete its row in _ct_checkpoints, and `commutator run` loads it anew",
             ));
         }
         (Some(recorded), Some(found)) => (recorded, found),
@@ -111,7 +111,7 @@ fn system_columns(mode: SyncMode) -> impl Iterator<Item = (&'static str, Logical
 }
 
 fn changed(column: &str, expected: &str, found: &str) -> Error {
-    Error::new(ErrorKind::SchemaConflict, "Someone changed a column of the table; change it back, or resync the table")
+    Error::new(ErrorKind::SchemaConflict, "Someone changed a column of the table; change it back and fill it with `commutator resync`, or drop the table, delete its row in _ct_checkpoints, and `commutator run` loads it anew")
         .with("column", column)
         .with("expected", expected)
         .with("found", found)

@@ -6,7 +6,8 @@ use arrow_array::types::Int64Type;
 use commutator_core::{Destination, Epoch, ErrorKind, PipelineId, SyncMode, TableName};
 use commutator_destination_memory::Memory;
 use commutator_pipeline::{
-    CancellationToken, Event, Observer, OnGap, Options, Pipeline, RetryPolicy, RunReport, TableOptions, TableOutcome,
+    CancellationToken, Event, Observer, OnGap, Options, Phase, Pipeline, RetryPolicy, RunReport, TableOptions,
+    TableOutcome,
 };
 
 use crate::scripted::{FIRST, Scripted, Step, Value};
@@ -127,6 +128,17 @@ async fn a_gap_reads_the_table_anew_in_place() {
     assert_eq!(ints(&memory, "t", "value"), BTreeMap::from([(1, 11), (2, 20), (3, 30)]));
     let all = memory.rows("t").unwrap();
     assert!(all.orders().iter().all(|order| order.epoch() == Epoch(FIRST.0 + 1)));
+    // Whoever looks later sees that there was one.
+    let status =
+        pipeline(&source, Arc::new(memory.clone()), options(SyncMode::Mirror)).status().await.unwrap().remove(0);
+    let gaps = status.checkpoint.unwrap().gaps().clone();
+    let last = gaps.last.unwrap();
+    assert_eq!((gaps.count, last.reason.as_str(), last.noticed_at), (1, "As the script says", 7));
+    assert_eq!(
+        (status.phase, status.backlog.unwrap()),
+        (Phase::Streaming, None),
+        "the script cannot tell what is unread"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,7 @@ impl Scripted {
                     reason: "As the script says".into(),
                     partitions,
                     facts: vec![],
+                    noticed_at: 7,
                 })));
             }
             Step::Hang => std::future::pending().await,

@@ -62,8 +62,11 @@ impl Plan {
             return Ok(None);
         }
         let inconsistent = |problem: &'static str| {
-            Error::new(ErrorKind::Unexpected, "A checkpoint does not fit its snapshot: read the table anew")
-                .with("problem", problem)
+            Error::new(
+                ErrorKind::Unexpected,
+                "A checkpoint does not fit its snapshot: `commutator resync` reads the table anew",
+            )
+            .with("problem", problem)
         };
         let segments: u32 =
             facts::number(checkpoint, facts::SEGMENTS)?.ok_or_else(|| inconsistent("no number of segments"))?;

@@ -57,8 +57,8 @@ pub(crate) fn begin(
     let unfinished: Vec<_> =
         positions.iter().filter(|(_, p)| **p != Position::End).map(|(id, _)| shard_partition(id)).collect();
     let lost = |reason: String, facts: &[&str]| {
-        let facts = facts.iter().map(|&fact| fact.to_owned()).collect();
-        Ok(Beginning::Lost(Gap { reason, partitions: unfinished.clone(), facts }))
+        let facts = facts.iter().chain([&facts::CHANGES_SINCE]).map(|&fact| fact.to_owned()).collect();
+        Ok(Beginning::Lost(Gap { reason, partitions: unfinished.clone(), facts, noticed_at: now_ms }))
     };
     match remembered {
         None => {
@@ -111,6 +111,26 @@ fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, lis
     progress.facts.insert(facts::STREAM_ARN.to_owned(), arn.to_owned());
     first.push(progress);
     Beginning::Go { first, positions }
+}
+
+/// Returns since when changes are wanted once a snapshot begins at `now_ms`: if all of the stream goes on, since before, so that a
+/// table that is read anew by hand misses none of its changes.
+///
+/// Where some of the stream is lost, an old change may be left without the later one that undid it. So only what comes after the
+/// scan's start is wanted then.
+pub(crate) fn changes_since(checkpoint: &Checkpoint, arn: &str, listed: &[Shard], now_ms: i64) -> Result<i64> {
+    let Some(since) = facts::number(checkpoint, facts::CHANGES_SINCE)? else { return Ok(now_ms) };
+    let lineage = lineage(listed, &known(&positions_in(checkpoint)));
+    let whole = checkpoint.fact(facts::STREAM_ARN) == Some(arn)
+        && retention::is_safe(retention::covered_until(checkpoint)?, now_ms)
+        && lineage.vanished.is_empty()
+        && lineage.orphans.is_empty();
+    if !whole {
+        tracing::warn!(
+            "a part of the stream is lost; the snapshot that begins makes up for it, but its changes are missing"
+        );
+    }
+    Ok(if whole { since } else { now_ms })
 }
 
 /// Puts every listed shard that is not known at its start, but for those whose parent nobody knows: it may only be listed late, and has

@@ -75,7 +75,8 @@ fn a_replaced_stream_is_a_gap_that_names_both() {
     let gap = gap(begin(&before, false, ARN, &shards(&["a"]), HOUR).unwrap());
     assert!(gap.reason.contains("arn:before") && gap.reason.contains(ARN), "{}", gap.reason);
     assert_eq!(gap.partitions, [shard_partition("a")]);
-    assert_eq!(gap.facts, [facts::STREAM_ARN, facts::CAUGHT_UP_AT]);
+    assert_eq!(gap.facts, [facts::STREAM_ARN, facts::CAUGHT_UP_AT, facts::CHANGES_SINCE]);
+    assert_eq!(gap.noticed_at, HOUR);
 }
 
 #[test]
@@ -116,4 +117,24 @@ fn an_epoch_that_begins_on_another_stream_starts_even_shards_of_the_same_name_an
     let after = applied(before.clone(), begin(&before, true, ARN, &shards(&["a"]), 99 * HOUR).unwrap());
     assert_eq!(after.position(&shard_partition("a")), Some(&Position::Start));
     assert_eq!(after.fact(facts::STREAM_ARN), Some(ARN));
+}
+
+#[test]
+fn changes_are_wanted_since_the_first_snapshot_for_as_long_as_all_of_the_stream_goes_on() {
+    let caught_up = (9 * HOUR).to_string();
+    let facts = [(facts::STREAM_ARN, ARN), (facts::CHANGES_SINCE, "5"), (facts::CAUGHT_UP_AT, &caught_up)];
+    let read = checkpoint(&facts, &[("a", at("1"))]);
+    let since = |checkpoint: &Checkpoint, arn: &str, listed: &[Shard], now_ms: i64| {
+        changes_since(checkpoint, arn, listed, now_ms).unwrap()
+    };
+    let (asked, now, listed) = (read.hand_over(), 10 * HOUR, shards(&["a", "b"]));
+    assert_eq!(since(&asked, ARN, &listed, now), 5);
+    assert_eq!(since(&asked, "arn:another", &listed, now), now, "another stream");
+    assert_eq!(since(&asked, ARN, &shards(&["b"]), now), now, "a shard vanished");
+    let orphan = Shard { id: "c".to_owned(), parent: Some("b".to_owned()) };
+    assert_eq!(since(&asked, ARN, &[shards(&["a"]), vec![orphan]].concat(), now), now, "a parent was never seen");
+    assert_eq!(since(&asked, ARN, &listed, 33 * HOUR), 33 * HOUR, "some of it can have been trimmed");
+    assert_eq!(since(&Checkpoint::default(), ARN, &listed, now), now);
+    let lost = gap(begin(&read, false, ARN, &listed, 40 * HOUR).unwrap());
+    assert_eq!(since(&read.after_gap(&lost), ARN, &listed, 40 * HOUR), 40 * HOUR);
 }

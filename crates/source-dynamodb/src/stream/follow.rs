@@ -288,7 +288,7 @@ impl Follower {
                     self.reader.stream, latest.arn
                 );
                 let mut gap = self.gap(reason, self.shards.unfinished().cloned());
-                gap.facts = vec![facts::STREAM_ARN.to_owned(), facts::CAUGHT_UP_AT.to_owned()];
+                gap.facts.push(facts::STREAM_ARN.to_owned());
                 Ok(gap)
             }
             _ => Err(stream_off(&table.name)),
@@ -331,8 +331,8 @@ impl Follower {
         let facts = self.shards.covered_until().map(|at| (facts::CAUGHT_UP_AT.to_owned(), at.to_string()));
         let progress = Progress { facts: facts.into_iter().collect(), ..Progress::default() };
         self.table().outlet.send(None, progress, 0).await?;
-        let partitions = self.shards.lag(0).partitions;
-        self.table().outlet.tell(Lag { milliseconds: 0, partitions });
+        let lag = self.shards.lag(self.table().clock.now_ms());
+        self.table().outlet.tell(Lag { milliseconds: 0, ..lag });
         Ok(Some(Outcome::CaughtUp))
     }
 
@@ -345,7 +345,8 @@ impl Follower {
     fn gap(&self, reason: String, shards: impl IntoIterator<Item = String>) -> Gap {
         let partitions = shards.into_iter().map(|id| shard_partition(&id)).collect();
         tracing::warn!(table = %self.table().name, reason, "changes were lost");
-        Gap { reason, partitions, facts: vec![facts::CAUGHT_UP_AT.to_owned()] }
+        let facts = [facts::CAUGHT_UP_AT, facts::CHANGES_SINCE].map(str::to_owned).to_vec();
+        Gap { reason, partitions, facts, noticed_at: self.table().clock.now_ms() }
     }
 }
 
@@ -359,6 +360,7 @@ pub(crate) fn listed_shards(shards: &[aws_sdk_dynamodbstreams::types::Shard]) ->
         .collect()
 }
 
-fn names(shards: &BTreeSet<String>) -> String {
+/// Returns shards as a list for people.
+pub(crate) fn names(shards: &BTreeSet<String>) -> String {
     shards.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,6 @@
 //! The stream of a table's changes: which shards may be read, reading them, and noticing when something was lost.
 
+mod backlog;
 mod begin;
 mod cursor;
 mod follow;
@@ -9,6 +10,7 @@ mod retention;
 mod shards;
 mod tip;
 
-pub(crate) use begin::{Beginning, begin};
+pub(crate) use backlog::backlog;
+pub(crate) use begin::{Beginning, begin, changes_since};
 pub(crate) use follow::{Follower, Outcome, listed_shards};
 pub(crate) use retention::covered_until;

@@ -13,6 +13,12 @@ pub(crate) fn is_safe(covered_until: Option<i64>, now_ms: i64) -> bool {
     covered_until.is_some_and(|until| now_ms.saturating_sub(until) < SAFE_MS)
 }
 
+/// Returns how many milliseconds are left until [`is_safe`] says no.
+pub(crate) fn time_left(covered_until: Option<i64>, now_ms: i64) -> Option<u64> {
+    let age = now_ms.saturating_sub(covered_until?).max(0);
+    Some(u64::try_from(SAFE_MS.saturating_sub(age)).unwrap_or(0))
+}
+
 /// Returns the time before which no change can be missing: the later one of the snapshot's start, before which the scan has seen
 /// everything, and of the time at which the stream was last read to its tip.
 pub(crate) fn covered_until(checkpoint: &Checkpoint) -> Result<Option<i64>> {
@@ -41,6 +47,16 @@ mod tests {
         assert!(!is_safe(Some(0), 23 * HOUR));
         assert!(!is_safe(None, 0));
         assert!(is_safe(Some(5), 0), "a clock that went back proves nothing lost");
+    }
+
+    #[test]
+    fn the_time_left_ends_when_it_is_not_safe_any_more() {
+        for (now, left) in [(0, 23 * HOUR), (22 * HOUR, HOUR), (23 * HOUR - 1, 1), (23 * HOUR, 0), (99 * HOUR, 0)] {
+            assert_eq!(time_left(Some(0), now), Some(u64::try_from(left).unwrap()));
+            assert_eq!(is_safe(Some(0), now), left > 0);
+        }
+        assert_eq!(time_left(Some(5), 0), Some(23 * 3_600_000), "a clock that went back adds nothing");
+        assert_eq!(time_left(None, 0), None);
     }
 
     #[test]

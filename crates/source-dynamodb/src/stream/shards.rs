@@ -6,6 +6,7 @@ use commutator_core::{Lag, Position};
 use tokio::time::Instant;
 
 use super::lineage::{Lineage, Shard, known, lineage};
+use super::retention;
 use super::tip::Tip;
 
 /// A shard has to be missing from so many listings in a row before its end is forgotten: listings are eventually consistent.
@@ -188,10 +189,11 @@ impl Shards {
     }
 
     /// Returns how far behind the reading is.
-    pub(crate) fn lag(&self, now_ms: i64) -> Lag {
+    pub(crate) fn lag(&mut self, now_ms: i64) -> Lag {
+        let time_left = retention::time_left(self.covered_until(), now_ms);
         let behind = |tip: &Tip| tip.newest_ms().or(tip.watermark_ms()).map_or(0, |ms| now_ms.saturating_sub(ms));
         let worst = self.active.values().filter(|tip| tip.empty_run() == 0).map(behind).max().unwrap_or(0);
-        Lag { milliseconds: u64::try_from(worst).unwrap_or(0), partitions: self.active.len() as u64 }
+        Lag { milliseconds: u64::try_from(worst).unwrap_or(0), partitions: self.active.len() as u64, time_left }
     }
 
     /// Returns the ids of the shards that have not been read to their end.

@@ -57,7 +57,10 @@ async fn the_shards_positions_and_facts_come_before_the_first_scan() {
     let spans: Vec<_> = first.progress.spans.keys().map(commutator_core::PartitionId::as_str).collect();
     assert_eq!(spans, ["shard/s0", "shard/s1"]);
     let facts: Vec<_> = first.progress.facts.keys().map(String::as_str).collect();
-    assert_eq!(facts, ["segments", "segments_done", "snapshot_epoch", "snapshot_started_at", "stream_arn"]);
+    assert_eq!(
+        facts,
+        ["changes_since", "segments", "segments_done", "snapshot_epoch", "snapshot_started_at", "stream_arn"]
+    );
     let requests = run.fake.with(|state| state.log.clone());
     let first_scan = requests.iter().position(|line| line.starts_with("Scan")).unwrap();
     let listing = requests.iter().position(|line| line == "DescribeStream").unwrap();

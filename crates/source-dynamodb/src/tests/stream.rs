@@ -176,10 +176,8 @@ async fn a_stream_that_was_idle_for_a_day_is_a_gap_and_the_next_epoch_repairs_it
     let late = Running::at(fake.clone(), NOW_MS + 30 * HOUR_MS).await;
     let gap = late.read(&first, Until::CaughtUp).await.gap.unwrap();
     assert!(gap.reason.contains("30 hours"), "{}", gap.reason);
-    let mut next = first.next_epoch(|partition| !gap.partitions.contains(partition));
-    for fact in &gap.facts {
-        next.forget_fact(fact);
-    }
+    assert_eq!(gap.noticed_at, NOW_MS + 30 * HOUR_MS);
+    let next = first.after_gap(&gap);
     fake.with(|state| {
         state.segments = vec![vec![vec!["a".to_owned()]]];
         state.created_s = NOW_MS / 1000 + 30 * 3600;
@@ -198,7 +196,7 @@ async fn a_replaced_stream_is_a_gap_that_names_it() {
     let gap = run.read(&first, Until::CaughtUp).await.gap.unwrap();
     assert!(gap.reason.contains(ARN) && gap.reason.contains("arn:another"), "{}", gap.reason);
     assert!(gap.facts.contains(&"stream_arn".to_owned()));
-    let next = first.next_epoch(|partition| !gap.partitions.contains(partition));
+    let next = first.after_gap(&gap);
     let repaired = run.read(&next, Until::CaughtUp).await.expect_end();
     assert_eq!(repaired.ids(), ["r1"]);
     assert_eq!(repaired.checkpoint.fact("stream_arn"), Some("arn:another"));
@@ -278,7 +276,7 @@ async fn shards_that_vanish_before_their_end_are_a_gap() {
     assert!(gap.reason.contains("s0"), "{}", gap.reason);
     assert_eq!(gap.partitions, [PartitionId::new("shard/s0")]);
     // The orphan is no reason for another gap in the next epoch.
-    let next = first.next_epoch(|partition| !gap.partitions.contains(partition));
+    let next = first.after_gap(&gap);
     run.read(&next, Until::CaughtUp).await.expect_end();
 }
 
