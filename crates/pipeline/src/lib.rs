@@ -6,14 +6,18 @@
 
 mod event;
 mod feed;
+mod letters;
 mod options;
 mod pipeline;
+mod replay;
 mod retry;
 mod shape;
+mod sift;
 mod table;
 
 pub use event::{Event, NoObserver, Observer};
 pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
+pub use replay::{ReplayReport, TableReplay};
 pub use retry::RetryPolicy;
 pub use tokio_util::sync::CancellationToken;

@@ -86,7 +86,7 @@ impl Scripted {
             Step::Fail(_) | Step::Gap => None,
         };
         let permit = self.budget.reserve(changes.as_ref().map_or(0, ChangeBatch::memory_size)).await;
-        Some(Ok(SourceEvent::Batch(SourceBatch { changes, progress, wire_bytes: 100, permit })))
+        Some(Ok(SourceEvent::Batch(SourceBatch { changes, rejected: Vec::new(), progress, wire_bytes: 100, permit })))
     }
 }
 
