@@ -5,13 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
-use commutator_core::{Budget, CheckReport, ReadRequest, Result, Source, SourceStream, TableDescription};
+use commutator_core::{
+    Budget, ChangeBatch, CheckReport, DeadLetter, ReadRequest, Reread, Result, Source, SourceStream, TableDescription,
+    TableName,
+};
 
 use crate::client::{self, Client};
 use crate::clock::{Clock, Surroundings};
 use crate::config::Config;
 use crate::tuning::Tuning;
-use crate::{check, credentials, discover, read};
+use crate::{check, credentials, discover, read, reread};
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]
@@ -77,5 +80,9 @@ impl Source for DynamoDb {
 
     async fn read(&self, request: ReadRequest) -> Result<SourceStream> {
         read::read(&self.0, request).await
+    }
+
+    async fn reread(&self, table: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+        reread::reread(&self.0.short, table, letters, how).await
     }
 }

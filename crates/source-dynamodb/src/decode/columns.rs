@@ -189,6 +189,11 @@ impl Columns {
         self.attributes.len()
     }
 
+    /// Returns the key columns as the table's description has them.
+    pub(super) fn keys(&self) -> &[Column] {
+        &self.keys
+    }
+
     /// Returns the number of key columns.
     pub(super) fn key_count(&self) -> usize {
         self.keys.len()

@@ -8,6 +8,7 @@
 //! A body is taken whole or not at all: whatever is wrong with it is [`DataInvalid`](commutator_core::ErrorKind::DataInvalid)
 //! with the offset of the byte, the attribute's name if it is known, and never a value.
 
+mod apart;
 mod bits;
 mod builder;
 mod columns;
@@ -28,6 +29,7 @@ use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence
 
 use columns::Columns;
 use documents::Documents;
+pub(crate) use apart::item_of;
 pub(crate) use records::RecordFilter;
 
 /// Decodes the pages of one table; it remembers from page to page how the table's items look.
@@ -110,6 +112,19 @@ impl Decoder {
             records: envelope.records,
             dropped: envelope.dropped,
         })
+    }
+
+    /// Decodes one item as a row of this operation, order key and time; of a removal, `item` is the key.
+    pub(crate) fn item(
+        &mut self,
+        item: &[u8],
+        (op, order, changed_at): (Op, OrderKey, Option<i64>),
+    ) -> Result<Option<ChangeBatch>> {
+        let body = [b"{\"Items\":[", item, b"]}"].concat();
+        self.columns.begin(&mut self.documents.hints);
+        scan::read(&body, &mut self.columns, &mut self.documents)?;
+        let rows = self.columns.rows();
+        self.take(&body, vec![op; rows], vec![order; rows], vec![changed_at; rows])
     }
 
     fn take(

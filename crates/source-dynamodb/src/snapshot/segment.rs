@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Error, ErrorKind, Offset, Position, Progress, Result};
+use commutator_core::{Error, ErrorKind, Offset, OnBadRecord, Position, Progress, Result};
 
 use super::plan::partition;
 use super::start_key;
@@ -47,8 +47,14 @@ pub(crate) async fn scan(
             Ok(body) => body,
             Err(failure) => return Err(failure.with("partition", &partition).into()),
         };
-        let page = decoder
-            .scan_page(&body, table.epoch)
+        let decoded = match decoder.scan_page(&body, table.epoch) {
+            Ok(page) => Ok((page, Vec::new())),
+            Err(error) if table.on_bad_record == OnBadRecord::DeadLetter => {
+                decoder.scan_page_apart(&body, table.epoch, &format!("of page {}", page_number + 1), error)
+            }
+            Err(error) => Err(error),
+        };
+        let (page, mut rejected) = decoded
             .map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
         scanner.capacity.settle(taken, page.read_units);
         last_cost = page.read_units.or(last_cost);
@@ -64,7 +70,8 @@ pub(crate) async fn scan(
             }
         };
         let progress = Progress::of(partition.clone(), position.replace(to.clone()), to);
-        table.outlet.send(page.changes, progress, body.len()).await?;
+        rejected.iter_mut().for_each(|rejected| rejected.partition = Some(partition.clone()));
+        table.outlet.send_with(page.changes, rejected, progress, body.len()).await?;
         if page.last_key.is_none() {
             return Ok((segment, decoder));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use commutator_core::{Error, ErrorKind, Progress, Result};
+use commutator_core::{Error, ErrorKind, OnBadRecord, Progress, Result};
 use tokio::time::Instant;
 
 use super::cursor::Cursor;
@@ -81,8 +81,15 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             Err(failure) if failure.is("ResourceNotFoundException") => return Ok(Polled::Gone),
             Err(failure) => return Err(in_context(failure, cursor)),
         };
-        let page = decoder
-            .records_page(&body, table.epoch, cursor.filter(table.created_before)?)
+        let filter = cursor.filter(table.created_before)?;
+        let decoded = match decoder.records_page(&body, table.epoch, filter) {
+            Ok(page) => Ok((page, Vec::new())),
+            Err(error) if table.on_bad_record == OnBadRecord::DeadLetter => {
+                decoder.records_page_apart(&body, table.epoch, filter, error)
+            }
+            Err(error) => Err(error),
+        };
+        let (page, mut rejected) = decoded
             .map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
         // The records come before the question whether there are more: the last page of a shard has both.
         let ended = page.next_iterator.is_none();
@@ -96,10 +103,11 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
         } else {
             cursor.tip.records(page.newest_ms);
         }
-        if to != cursor.position || page.changes.is_some() {
+        rejected.iter_mut().for_each(|rejected| rejected.partition = Some(cursor.partition.clone()));
+        if to != cursor.position || page.changes.is_some() || !rejected.is_empty() {
             let mut progress = Progress::of(cursor.partition.clone(), Some(cursor.position.clone()), to.clone());
             progress.facts = caught_up(reader);
-            table.outlet.send(page.changes, progress, body.len()).await?;
+            table.outlet.send_with(page.changes, rejected, progress, body.len()).await?;
             cursor.advance(to);
         }
         return Ok(if ended { Polled::Ended } else { Polled::Open { records: page.records > 0 } });
