@@ -251,9 +251,14 @@ impl Commit<'_> {
     /// Notes that the destination refused a row of this commit, if refused rows shall be set aside and were not looked for yet.
     fn refused(&mut self, error: Error, rows: u64) -> Error {
         let sets_aside = self.table.options.on_bad_record == OnBadRecord::DeadLetter;
-        if sets_aside && error.kind() == ErrorKind::DataInvalid && self.totals.suspects == 0 {
-            self.totals.refused_among = Some(rows.max(1));
+        if !sets_aside || error.kind() != ErrorKind::DataInvalid {
+            return error;
         }
+        if self.totals.suspects > 0 {
+            let message = "The destination refuses rows, but none of them alone, so that none can be set aside";
+            return Error::new(error.kind(), message).with("table", &self.table.description.name).with_source(error);
+        }
+        self.totals.refused_among = Some(rows.max(1));
         error
     }
 }
