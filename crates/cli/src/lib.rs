@@ -68,6 +68,7 @@ async fn run(arguments: Arguments, bars: MultiProgress) -> Result<(), Failure> {
         Command::Plan(place) => Box::pin(command::plan::run(&place, global)).await,
         Command::Run(arguments) => Box::pin(command::run::run(&arguments, global, bars)).await,
         Command::Status(place) => Box::pin(command::status::run(&place, global)).await,
+        Command::DeadLetter { command } => Box::pin(command::dead_letter::run(&command, global)).await,
         Command::Demo(arguments) => Box::pin(command::demo::run(&arguments, global, bars)).await,
     }
 }

@@ -76,6 +76,7 @@ impl Progress {
                 bytes_per_second = glance.bytes_per_second,
                 percent = glance.percent,
                 lag_ms = glance.lag,
+                dead_letters = glance.dead_letters,
                 "progress"
             );
         }
@@ -120,6 +121,9 @@ fn line(glance: &table::Glance) -> String {
     if let Some(lag) = glance.lag {
         parts.push(if lag == 0 { "caught up".to_owned() } else { format!("lag {}", span(lag)) });
     }
+    if glance.dead_letters > 0 {
+        parts.push(format!("{} dead letters", count(glance.dead_letters)));
+    }
     parts.join("  ")
 }
 
@@ -132,6 +136,7 @@ fn log_event(table: &TableName, event: &Event<'_>) {
             tracing::info!(%table, actions = plan.actions.len(), columns = plan.result.columns().len(), "columns changed");
         }
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
+        Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),
         Event::Retrying { error, delay, attempt } => {
             tracing::warn!(%table, error = error.report(), delay_ms = millis(*delay), attempt, "trying again");

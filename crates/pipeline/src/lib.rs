@@ -20,4 +20,5 @@ pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use replay::{ReplayReport, TableReplay};
 pub use retry::RetryPolicy;
+pub use commutator_core::OnBadRecord;
 pub use tokio_util::sync::CancellationToken;

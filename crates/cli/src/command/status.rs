@@ -2,14 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use commutator::{Checkpoint, Position, Result, TableName};
+use commutator::{Checkpoint, DEAD_LETTERS_FACT, Position, Result, TableName};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Global, Place};
 use crate::connect;
 use crate::failure::Failure;
-use crate::output::{self, Grid, span};
+use crate::output::{self, Grid, count, span};
 
 /// Stream records live for 24 hours (`DynamoDB` Streams, developer guide); an hour before that the source no longer trusts that none
 /// is missing, and calls it a gap.
@@ -32,6 +32,8 @@ struct Status {
     behind_ms: Option<u64>,
     /// Time left before changes that were not read count as lost.
     left_ms: Option<u64>,
+    /// Records and rows that were set aside and not replayed since.
+    dead_letters: u64,
 }
 
 /// Prints the state of every selected table.
@@ -49,7 +51,7 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         output::json(&json!({ "pipeline": pipeline.id(), "tables": tables }));
         return Ok(());
     }
-    let mut grid = Grid::new(["table", "phase", "epoch", "partitions", "behind", "time left"]);
+    let mut grid = Grid::new(["table", "phase", "epoch", "partitions", "behind", "time left", "dead letters"]);
     for status in &tables {
         let time = |value: Option<u64>| value.map_or("-".to_owned(), span);
         grid.row([
@@ -59,6 +61,7 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
             format!("{} of {} ended", status.partitions_ended, status.partitions),
             time(status.behind_ms),
             if status.left_ms == Some(0) { "none".to_owned() } else { time(status.left_ms) },
+            count(status.dead_letters),
         ]);
     }
     output::line(format_args!("pipeline {}\n{grid}", pipeline.id()));
@@ -80,6 +83,9 @@ fn status(table: TableName, checkpoint: Option<&Checkpoint>, now: u64) -> Status
         partitions_ended: checkpoint.map_or(0, ended),
         behind_ms,
         left_ms: behind_ms.map(|behind| RETENTION_MS.saturating_sub(behind)),
+        dead_letters: checkpoint
+            .and_then(|checkpoint| checkpoint.fact(DEAD_LETTERS_FACT)?.parse().ok())
+            .unwrap_or_default(),
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) struct Table {
     rows: u64,
     changes: u64,
     wire_bytes: u64,
+    dead_letters: u64,
     lag: Option<u64>,
     before: Option<(Duration, u64)>,
 }
@@ -62,6 +63,8 @@ pub(super) struct Glance {
     /// How much of the snapshot was read, if its size is known.
     pub(super) percent: Option<u64>,
     pub(super) lag: Option<u64>,
+    /// Records and rows that were set aside.
+    pub(super) dead_letters: u64,
 }
 
 impl Table {
@@ -75,6 +78,7 @@ impl Table {
                 self.wire_bytes += wire_bytes;
                 *(if *snapshot { &mut self.rows } else { &mut self.changes }) += rows;
             }
+            Event::DeadLettered { count } => self.dead_letters += count,
             Event::SnapshotEnded { .. } => self.phase = Phase::Streaming,
             Event::Lag(lag) => self.lag = Some(lag.milliseconds),
             // The table is read anew, so its snapshot begins at nothing.
@@ -113,6 +117,7 @@ impl Table {
             bytes_per_second,
             percent: self.percent(),
             lag: self.lag.filter(|_| self.phase == Phase::Streaming),
+            dead_letters: self.dead_letters,
         }
     }
 }
@@ -137,6 +142,7 @@ mod tests {
         table.apply(&Event::Started { table: &description, epoch: Epoch::FIRST, snapshot_ended: false });
         table.apply(&Event::Read { rows: 50, wire_bytes: 3000, snapshot: true });
         table.apply(&Event::Read { rows: 2, wire_bytes: 1000, snapshot: false });
+        table.apply(&Event::DeadLettered { count: 3 });
         let glance = table.glance(Duration::from_secs(2));
         let expected = Glance {
             phase: Phase::Snapshot,
@@ -145,6 +151,7 @@ mod tests {
             bytes_per_second: 2000,
             percent: Some(25),
             lag: None,
+            dead_letters: 3,
         };
         assert_eq!(glance, expected);
         table.apply(&Event::Read { rows: 500, wire_bytes: 0, snapshot: true });
