@@ -133,7 +133,7 @@ fn each_mistake_has_its_message() {
         ),
         (
             &with("[tables.orders]\nnested = \"json\"\n"),
-            vec!["c.toml:8: unknown key `nested` in [tables.orders]; known: `mode`, `on_gap`, `name`"],
+            vec!["c.toml:8: unknown key `nested` in [tables.orders]; known: `mode`, `on_gap`, `on_bad_record`, `name`"],
         ),
         (
             &with("compression_level = \"${NOT_SET}\"\n"),
