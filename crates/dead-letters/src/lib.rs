@@ -45,10 +45,13 @@ impl DeadLetterFiles {
                 let parsed = serde_json::from_slice(line)
                     .map_err(|e| Error::new(ErrorKind::DataInvalid, "A line is not JSON").with_source(e));
                 parsed.and_then(DeadLetter::from_json).map_err(|e| {
-                    Error::new(ErrorKind::DataInvalid, "A file of dead letters cannot be read; correct or remove the line")
-                        .with("file", name)
-                        .with("line", number)
-                        .with_source(e)
+                    Error::new(
+                        ErrorKind::DataInvalid,
+                        "A file of dead letters cannot be read; correct or remove the line",
+                    )
+                    .with("file", name)
+                    .with("line", number)
+                    .with_source(e)
                 })
             })
             .collect()
@@ -65,7 +68,8 @@ impl DeadLetterFiles {
         let names = self.folder.list(part, "").await?.into_iter().map(|entry| entry.name);
         let waits = |name: &String| {
             let mut parts = name.split('/');
-            let place = (parts.next().is_some(), parts.next().is_some_and(|file| file.ends_with(".jsonl")), parts.next());
+            let place =
+                (parts.next().is_some(), parts.next().is_some_and(|file| file.ends_with(".jsonl")), parts.next());
             place == (true, true, None)
         };
         Ok(names.filter(waits).collect())

@@ -40,11 +40,15 @@ impl Letters<'_> {
             return Ok(0);
         }
         let Some(sink) = self.sink else {
-            return Err(Error::new(ErrorKind::Unexpected, "Records were set aside, but there is no place for dead letters")
-                .with("table", self.table));
+            return Err(Error::new(
+                ErrorKind::Unexpected,
+                "Records were set aside, but there is no place for dead letters",
+            )
+            .with("table", self.table));
         };
         let seen_at_ms = now_ms();
-        let letters: Vec<_> = self.waiting.into_iter().map(|rejected| letter(self.table, rejected, seen_at_ms)).collect();
+        let letters: Vec<_> =
+            self.waiting.into_iter().map(|rejected| letter(self.table, rejected, seen_at_ms)).collect();
         sink.put(&letters).await?;
         let count = u64::try_from(letters.len()).unwrap_or(u64::MAX);
         let total = open_letters(checkpoint).saturating_add(count);

@@ -15,10 +15,10 @@ mod shape;
 mod sift;
 mod table;
 
+pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
 pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use replay::{ReplayReport, TableReplay};
 pub use retry::RetryPolicy;
-pub use commutator_core::OnBadRecord;
 pub use tokio_util::sync::CancellationToken;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use commutator_core::schema::Names;
 use commutator_core::{
-    DeadLetters, Destination, Error, ErrorKind, NameMap, OnBadRecord, PipelineId, Result, Slice, Source, TableDescription, TableName, Target,
+    DeadLetters, Destination, Error, ErrorKind, NameMap, OnBadRecord, PipelineId, Result, Slice, Source,
+    TableDescription, TableName, Target,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

@@ -73,7 +73,9 @@ impl Pipeline {
             let mut report = TableReplay { table: table.clone(), replayed: 0, failed: Vec::new(), error: None };
             let replayed = match descriptions.iter().find(|description| description.name == table) {
                 Some(description) => Box::pin(self.replay_table(sink, description, letters, &mut report)).await,
-                None => Err(Error::new(ErrorKind::NotFound, "A table with dead letters is not among the source's tables")),
+                None => {
+                    Err(Error::new(ErrorKind::NotFound, "A table with dead letters is not among the source's tables"))
+                }
             };
             report.error = replayed.err().map(|error| error.with("table", &table));
             tables.push(report);
@@ -90,7 +92,10 @@ impl Pipeline {
     ) -> Result<()> {
         let target = self.target(description);
         if self.destination().peek(&target).await?.is_none() {
-            return Err(Error::new(ErrorKind::NotFound, "The destination has nothing of a table that has dead letters"));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "The destination has nothing of a table that has dead letters",
+            ));
         }
         let mut session = self.destination().open(&target).await?;
         let mut checkpoint = session.checkpoint().clone();

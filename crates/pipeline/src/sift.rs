@@ -107,7 +107,11 @@ pub(crate) fn letters(batches: &[ChangeBatch], refused: Vec<Refused>, renderer: 
         letters.push(Rejected {
             form: RawForm::Row,
             partition: None,
-            position: if order.is_snapshot() { "a row of the snapshot".to_owned() } else { format!("order key {order}") },
+            position: if order.is_snapshot() {
+                "a row of the snapshot".to_owned()
+            } else {
+                format!("order key {order}")
+            },
             order,
             op: Some(batch.ops()[place]),
             changed_at: batch.changed_at()[place],

@@ -186,11 +186,8 @@ impl Commit<'_> {
         }
         shape.evolved(&plan);
         let table = self.table;
-        let mut letters = Letters {
-            table: &table.description.name,
-            sink: table.dead_letters.as_ref(),
-            waiting: Vec::new(),
-        };
+        let mut letters =
+            Letters { table: &table.description.name, sink: table.dead_letters.as_ref(), waiting: Vec::new() };
         let mut parts = shape.conform(&chunk.batches)?;
         let careful = self.totals.suspects > 0;
         if careful {

@@ -129,11 +129,7 @@ impl Client {
     }
 
     /// Returns the body of a strongly consistent `GetItem`.
-    pub(crate) async fn item(
-        &self,
-        table: &TableName,
-        key: HashMap<String, AttributeValue>,
-    ) -> Result<Bytes, Failure> {
+    pub(crate) async fn item(&self, table: &TableName, key: HashMap<String, AttributeValue>) -> Result<Bytes, Failure> {
         let call = self.dynamodb.get_item().table_name(table.as_str()).set_key(Some(key)).consistent_read(true);
         for _ in 0..STARTS {
             let slot = Slot::default();

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use commutator_core::{
-    Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result, SourceEvent, SourceStream,
-    TableName, Until,
+    Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result, SourceEvent,
+    SourceStream, TableName, Until,
 };
 use futures_util::stream;
 use tokio::sync::{mpsc, watch};

@@ -1,8 +1,6 @@
 //! Dead letters, read again: the item as it is now, or the letter's own bytes.
 
-use commutator_core::{
-    ChangeBatch, DeadLetter, Error, ErrorKind, Op, RawForm, Reread, Rejected, Result, TableName,
-};
+use commutator_core::{ChangeBatch, DeadLetter, Error, ErrorKind, Op, RawForm, Rejected, Reread, Result, TableName};
 
 use crate::client::Client;
 use crate::decode::{Decoder, RecordFilter, item_of};

@@ -60,7 +60,8 @@ async fn replay(letters: &Letters, global: Global) -> Result<(), Failure> {
 
 async fn open(settings: &Settings) -> Result<Arc<DeadLetterFiles>, Failure> {
     let files = connect::dead_letters(settings).await?;
-    files.ok_or_else(|| Problem::new("pipeline.dead_letters", "is not set, so there is no place of dead letters").into())
+    files
+        .ok_or_else(|| Problem::new("pipeline.dead_letters", "is not set, so there is no place of dead letters").into())
 }
 
 fn table(letters: &Letters) -> Option<TableName> {

@@ -49,7 +49,9 @@ fn value(array: &ArrayRef, ty: LogicalType, row: usize) -> Result<Value> {
     Ok(match ty {
         LogicalType::Bool => json!({ "BOOL": array.as_boolean().value(row) }),
         LogicalType::Int64 => json!({ "N": array.as_primitive::<Int64Type>().value(row).to_string() }),
-        LogicalType::Timestamp => json!({ "N": array.as_primitive::<TimestampMicrosecondType>().value(row).to_string() }),
+        LogicalType::Timestamp => {
+            json!({ "N": array.as_primitive::<TimestampMicrosecondType>().value(row).to_string() })
+        }
         LogicalType::Decimal { scale, .. } => {
             let mut text = Vec::new();
             write_number(array.as_primitive::<Decimal128Type>().value(row), scale, &mut text);

@@ -88,8 +88,7 @@ async fn a_refused_row_is_set_aside_wherever_it_stands() {
                 let refusing = Refusing::new(memory.clone(), [bad], when);
                 let report = run(&Scripted::new([("t", steps)]), refusing, &letters, mode).await;
                 assert!(report.succeeded(), "{when:?} {mode} {bad}: {report:?}");
-                let expected: BTreeMap<i64, i64> =
-                    (1..=5).filter(|id| *id != bad).map(|id| (id, id * 10)).collect();
+                let expected: BTreeMap<i64, i64> = (1..=5).filter(|id| *id != bad).map(|id| (id, id * 10)).collect();
                 assert_eq!(ints(&memory, "t", "value"), expected, "{when:?} {mode} {bad}");
                 assert_eq!(report.tables[0].dead_letters, 1);
                 assert_eq!(counted(&memory, mode).await.as_deref(), Some("1"));

@@ -33,7 +33,9 @@ async fn a_mirror_gets_the_items_as_they_are_now_and_nothing_comes_back() {
     assert!(letters.ids().is_empty());
     assert_eq!(letters.replayed.lock().unwrap().len(), 4);
     // Nothing is left, and a run goes on where it stood.
-    assert!(pipeline(&source, memory.clone(), &letters, SyncMode::Mirror).replay(None).await.unwrap().tables.is_empty());
+    assert!(
+        pipeline(&source, memory.clone(), &letters, SyncMode::Mirror).replay(None).await.unwrap().tables.is_empty()
+    );
     assert_eq!(run(&source, memory, &letters, SyncMode::Mirror).await.tables[0].rows, 0);
 }
 
@@ -65,7 +67,8 @@ async fn what_fails_again_stays_and_is_told() {
 async fn a_replay_that_dies_anywhere_doubles_nothing() {
     // Two groups: each is written, then put away.
     let ids: Vec<i64> = (1..=150).collect();
-    let source = Scripted::new([(T, vec![Step::Mixed(vec![(0, Some(Value::Int(0)))], ids.clone()), Step::SnapshotEnd])]);
+    let source =
+        Scripted::new([(T, vec![Step::Mixed(vec![(0, Some(Value::Int(0)))], ids.clone()), Step::SnapshotEnd])]);
     let mut failures = 0;
     for at in 2.. {
         let (memory, letters) = (Memory::new(), Letters::failing_at(at));
@@ -94,7 +97,8 @@ async fn letters_of_what_is_not_there_are_told() {
     // Another destination, and another source.
     let elsewhere = pipeline(&source, Memory::new(), &letters, SyncMode::Mirror).replay(None).await.unwrap();
     assert_eq!(elsewhere.tables[0].error.as_ref().unwrap().kind(), ErrorKind::NotFound);
-    let other = pipeline(&Scripted::new([("u", vec![])]), memory, &letters, SyncMode::Mirror).replay(None).await.unwrap();
+    let other =
+        pipeline(&Scripted::new([("u", vec![])]), memory, &letters, SyncMode::Mirror).replay(None).await.unwrap();
     assert!(!other.succeeded());
     assert_eq!(letters.ids(), [1]);
 }

@@ -27,9 +27,9 @@ mod widen;
 
 use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence};
 
+pub(crate) use apart::item_of;
 use columns::Columns;
 use documents::Documents;
-pub(crate) use apart::item_of;
 pub(crate) use records::RecordFilter;
 
 /// Decodes the pages of one table; it remembers from page to page how the table's items look.

@@ -54,8 +54,8 @@ pub(crate) async fn scan(
             }
             Err(error) => Err(error),
         };
-        let (page, mut rejected) = decoded
-            .map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
+        let (page, mut rejected) =
+            decoded.map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
         scanner.capacity.settle(taken, page.read_units);
         last_cost = page.read_units.or(last_cost);
         page_number += 1;

@@ -89,8 +89,8 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             }
             Err(error) => Err(error),
         };
-        let (page, mut rejected) = decoded
-            .map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
+        let (page, mut rejected) =
+            decoded.map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
         // The records come before the question whether there are more: the last page of a shard has both.
         let ended = page.next_iterator.is_none();
         cursor.set_iterator(page.next_iterator, Instant::now());

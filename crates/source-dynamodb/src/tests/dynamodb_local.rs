@@ -92,7 +92,12 @@ impl Local {
 
     async fn read(&self, from: &Checkpoint, until: Until) -> Outcome {
         let mut outcome = Outcome::new(from);
-        let request = ReadRequest { table: TableName::new(&self.table), from: from.clone(), until, on_bad_record: OnBadRecord::Fail };
+        let request = ReadRequest {
+            table: TableName::new(&self.table),
+            from: from.clone(),
+            until,
+            on_bad_record: OnBadRecord::Fail,
+        };
         let mut stream = self.source.read(request).await.unwrap();
         while outcome.take(stream.next().await) {}
         outcome

@@ -45,7 +45,10 @@ fn one_bad_item_leaves_the_others_at_every_place() {
             assert_eq!(page.last_key.as_deref(), Some(r#"{"id":{"S":"q\"ü"}}"#));
             assert_eq!(page.read_units, Some(2.5));
             let [only] = &rejected[..] else { panic!("{rejected:?}") };
-            assert_eq!((only.form, only.order, only.op), (RawForm::Item, OrderKey::snapshot(EPOCH), Some(Op::Snapshot)));
+            assert_eq!(
+                (only.form, only.order, only.op),
+                (RawForm::Item, OrderKey::snapshot(EPOCH), Some(Op::Snapshot))
+            );
             assert_eq!(only.position, format!("item {} of page 3", place + 1));
             assert_eq!(str::from_utf8(&only.raw).unwrap(), bad);
             assert!(only.error.contains(says), "{bad}: {}", only.error);
@@ -150,8 +153,7 @@ fn records_apart(body: &str, filter: RecordFilter) -> Result<(super::super::Reco
 #[test]
 fn one_bad_record_leaves_the_others_and_the_position_passes_it() {
     for place in 1..=4 {
-        let records: Vec<String> =
-            (1..=4).map(|n| if n == place { bad_record(n) } else { good_record(n) }).collect();
+        let records: Vec<String> = (1..=4).map(|n| if n == place { bad_record(n) } else { good_record(n) }).collect();
         let body = format!(r#"{{"NextShardIterator":"it","Records":[{}]}}"#, records.join(","));
         let (page, rejected) = records_apart(&body, RecordFilter::default()).unwrap();
         let others: Vec<String> = (1..=4).filter(|n| *n != place).map(|n| format!("k{n}")).collect();
