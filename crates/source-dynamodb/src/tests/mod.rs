@@ -1,5 +1,6 @@
 //! Tests of the whole source against servers of the test's own.
 
+mod bad_records;
 mod check;
 mod dynamodb_local;
 mod environment;
