@@ -143,12 +143,12 @@ fn letters_lie_on_an_object_store_as_well() {
     let key = |name: &str| server(test, &format!("COMMUTATOR_TEST_S3_{name}")).expect("it stands beside the endpoint");
     let home = tempfile::tempdir().expect("a temporary folder");
     let credentials = home.path().join("credentials");
-    let text = format!(
+    let profile = format!(
         "[letters]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
         key("ACCESS_KEY"),
         key("SECRET_KEY")
     );
-    std::fs::write(&credentials, text).expect("a file");
+    std::fs::write(&credentials, profile).expect("a file");
     let letters = format!("s3://{path}?endpoint_url={endpoint}&allow_http=true&region=us-east-1&profile=letters");
     let program = |nul: &str| {
         let mut program = program(&source, &place, &letters, "mirror", nul);

@@ -136,7 +136,10 @@ fn key_only(outcome: &Outcome, item: &Item) -> Item {
 
 fn key_row(outcome: &Outcome, row: &Row) -> Row {
     let keys = outcome.target.keys.iter().map(|column| column.name.clone());
-    Row { columns: keys.filter_map(|name| Some((name.clone(), row.columns.get(&name)?.clone()))).collect(), ..row.clone() }
+    Row {
+        columns: keys.filter_map(|name| Some((name.clone(), row.columns.get(&name)?.clone()))).collect(),
+        ..row.clone()
+    }
 }
 
 /// Returns a sequence number without what stands before it, as text to compare by equality.

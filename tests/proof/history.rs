@@ -177,11 +177,15 @@ impl History {
         let kinds = if self.scenario.drift { 12 } else { 3 };
         match self.dice.u8(..kinds) {
             0 => i64::from(self.dice.i32(..)).into(),
-            1 => Value::number(["0.10", "-7.5", "12345678901234567890123456789012345678", "99.999"][self.dice.usize(..4)])
-                .unwrap(),
+            1 => Value::number(
+                ["0.10", "-7.5", "12345678901234567890123456789012345678", "99.999"][self.dice.usize(..4)],
+            )
+            .unwrap(),
             2 => ["", "plain", "with \"quotes\" and \\", "日本語 🦀", "line\nbreak"][self.dice.usize(..5)].into(),
-            3 => Value::number(["1E-130", "9.9999999999999999999999999999999999999E+125", "-1E+30"][self.dice.usize(..3)])
-                .unwrap(),
+            3 => Value::number(
+                ["1E-130", "9.9999999999999999999999999999999999999E+125", "-1E+30"][self.dice.usize(..3)],
+            )
+            .unwrap(),
             4 => self.dice.bool().into(),
             5 => Value::Null,
             6 => Value::B((0..self.dice.u8(..5)).collect()),

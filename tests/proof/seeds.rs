@@ -60,7 +60,10 @@ fn play_seeds<H: Harness>(usual: u64, runs_at: fn() -> Place) {
     let mut more = 0;
     if let Some(seed) = seeds.one {
         // What the run says while it goes on; RUST_LOG=debug or trace for more.
-        tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).without_time().init();
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .without_time()
+            .init();
         play(seed);
     } else {
         (0..fixed).for_each(&mut play);

@@ -66,12 +66,8 @@ impl DeadLetterFiles {
     async fn files(&self, table: Option<&TableName>) -> Result<Vec<String>> {
         let part = table.map_or("", TableName::as_str);
         let names = self.folder.list(part, "").await?.into_iter().map(|entry| entry.name);
-        let waits = |name: &String| {
-            let mut parts = name.split('/');
-            let place =
-                (parts.next().is_some(), parts.next().is_some_and(|file| file.ends_with(".jsonl")), parts.next());
-            place == (true, true, None)
-        };
+        // One below its table, so that replayed ones are not among them.
+        let waits = |name: &String| name.matches('/').count() == 1 && name.strip_suffix(".jsonl").is_some();
         Ok(names.filter(waits).collect())
     }
 }
@@ -136,9 +132,10 @@ fn place(letter: &DeadLetter) -> Place<'_> {
 /// Names a file by the letters in it.
 fn file_name<'a>(mut letters: impl Iterator<Item = &'a Place<'a>> + Clone) -> String {
     let digest = letters.clone().fold(Sha256::new(), |hash, (_, id)| hash.chain_update(id).chain_update([0]));
-    let hash: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest.finalize();
+    let hash = digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
     let first = letters.next().map(|(order, _)| order.to_string()).unwrap_or_default();
-    format!("{first}-{hash}.jsonl")
+    format!("{first}-{hash:016x}.jsonl")
 }
 
 #[cfg(test)]

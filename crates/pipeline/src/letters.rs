@@ -77,17 +77,15 @@ fn id(table: &TableName, rejected: &Rejected) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    match &rejected.key {
-        Some(key) => {
-            hash.update([1]);
-            hash.update(key.to_string());
-        }
-        None => {
-            hash.update([2]);
-            hash.update(&rejected.raw);
-        }
+    if let Some(key) = &rejected.key {
+        hash.update([1]);
+        hash.update(key.to_string());
+    } else {
+        hash.update([2]);
+        hash.update(&rejected.raw);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let digest = hash.finalize();
+    format!("{:032x}", digest.first_chunk().map_or(0, |first| u128::from_be_bytes(*first)))
 }
 
 fn now_ms() -> u64 {

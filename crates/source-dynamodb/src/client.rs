@@ -66,7 +66,12 @@ pub(crate) fn http_client() -> SharedHttpClient {
 
 impl Client {
     /// Makes the clients; `aws` has the credentials, the region and the HTTP client.
-    pub(crate) fn new(aws: &SdkConfig, config: &Config, (tuning, attempts): (&Tuning, u32), clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        aws: &SdkConfig,
+        config: &Config,
+        (tuning, attempts): (&Tuning, u32),
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let retry = RetryConfig::standard()
             .with_max_attempts(attempts)
             .with_initial_backoff(tuning.first_backoff)

@@ -55,8 +55,7 @@ pub(crate) async fn load(config: &Config, surroundings: &Surroundings, tuning: &
     };
     aws = keep(&aws, provider(&aws)?);
     if let Some(web) = &config.web_identity {
-        let found =
-            WebIdentityProvider::new(web, &sts_config(&aws, config), session_name(web.session_name.as_ref()));
+        let found = WebIdentityProvider::new(web, &sts_config(&aws, config), session_name(web.session_name.as_ref()));
         aws = keep(&aws, SharedCredentialsProvider::new(found));
     }
     if let Some(first) = &config.assume_role {

@@ -20,7 +20,9 @@ pub(super) fn read(document: &mut Document, pipeline: &Table, destination: &Tabl
     let own = match short_form::objects(PATH, address) {
         Ok(own) => own,
         Err(problems) => {
-            problems.into_iter().for_each(|problem| document.problem(PATH, format!("`{PATH}` {}", problem.message)));
+            for problem in problems {
+                document.problem(PATH, format!("`{PATH}` {}", problem.message));
+            }
             return None;
         }
     };

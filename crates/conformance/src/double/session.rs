@@ -63,8 +63,10 @@ impl Session for DoubleSession {
     async fn evolve(&mut self, plan: &SchemaPlan) -> Result<()> {
         tokio::task::yield_now().await;
         self.owns()?;
-        if matches!(self.double.mistake, Some(Mistake::EvolutionComesWithCommit | Mistake::EvolutionIsLostWithItsTransaction))
-        {
+        if matches!(
+            self.double.mistake,
+            Some(Mistake::EvolutionComesWithCommit | Mistake::EvolutionIsLostWithItsTransaction)
+        ) {
             self.pending = Some(plan.result.clone());
             return Ok(());
         }

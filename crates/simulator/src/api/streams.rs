@@ -98,7 +98,8 @@ pub(super) fn records(call: &mut Call<'_>) -> Result<String> {
     let limit = call.count("Limit", 1, 1000)?.unwrap_or(1000);
     place.check_age(call.now)?;
     let empty = call.chance(quirks.empty_pages, "empty page");
-    let short = call.chance(quirks.short_pages, "short page").then(|| 1 + call.below(limit.min(10), "short page's end"));
+    let short =
+        call.chance(quirks.short_pages, "short page").then(|| 1 + call.below(limit.min(10), "short page's end"));
     let late_end = call.chance(quirks.late_ends, "late end");
     let next = |index| {
         let next = Place { index, issued: call.now, ..place.clone() };

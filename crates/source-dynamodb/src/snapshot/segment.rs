@@ -47,7 +47,7 @@ pub(crate) async fn scan(
             Ok(body) => body,
             Err(failure) => return Err(failure.with("partition", &partition).into()),
         };
-        let decoded = match decoder.scan_page(&body, table.epoch) {
+        let read = match decoder.scan_page(&body, table.epoch) {
             Ok(page) => Ok((page, Vec::new())),
             Err(error) if table.on_bad_record == OnBadRecord::DeadLetter => {
                 decoder.scan_page_apart(&body, table.epoch, &format!("of page {}", page_number + 1), error)
@@ -55,7 +55,7 @@ pub(crate) async fn scan(
             Err(error) => Err(error),
         };
         let (page, mut rejected) =
-            decoded.map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
+            read.map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
         scanner.capacity.settle(taken, page.read_units);
         last_cost = page.read_units.or(last_cost);
         page_number += 1;
@@ -70,7 +70,9 @@ pub(crate) async fn scan(
             }
         };
         let progress = Progress::of(partition.clone(), position.replace(to.clone()), to);
-        rejected.iter_mut().for_each(|rejected| rejected.partition = Some(partition.clone()));
+        for rejected in &mut rejected {
+            rejected.partition = Some(partition.clone());
+        }
         table.outlet.send_with(page.changes, rejected, progress, body.len()).await?;
         if page.last_key.is_none() {
             return Ok((segment, decoder));

@@ -82,7 +82,7 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             Err(failure) => return Err(in_context(failure, cursor)),
         };
         let filter = cursor.filter(table.created_before)?;
-        let decoded = match decoder.records_page(&body, table.epoch, filter) {
+        let read = match decoder.records_page(&body, table.epoch, filter) {
             Ok(page) => Ok((page, Vec::new())),
             Err(error) if table.on_bad_record == OnBadRecord::DeadLetter => {
                 decoder.records_page_apart(&body, table.epoch, filter, error)
@@ -90,7 +90,7 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             Err(error) => Err(error),
         };
         let (page, mut rejected) =
-            decoded.map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
+            read.map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
         // The records come before the question whether there are more: the last page of a shard has both.
         let ended = page.next_iterator.is_none();
         cursor.set_iterator(page.next_iterator, Instant::now());
@@ -103,7 +103,9 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
         } else {
             cursor.tip.records(page.newest_ms);
         }
-        rejected.iter_mut().for_each(|rejected| rejected.partition = Some(cursor.partition.clone()));
+        for rejected in &mut rejected {
+            rejected.partition = Some(cursor.partition.clone());
+        }
         if to != cursor.position || page.changes.is_some() || !rejected.is_empty() {
             let mut progress = Progress::of(cursor.partition.clone(), Some(cursor.position.clone()), to.clone());
             progress.facts = caught_up(reader);

@@ -27,7 +27,7 @@ async fn running() -> Running {
     let fake = Fake::new(|state| {
         state.segments = vec![vec![vec!["a".to_owned(), "b".to_owned()]]];
         state.shards = vec![Shard::new("s0", None, &[&[1, 2], &[3]])];
-        state.faults.extend([("Scan", Reply::ok(BAD_PAGE)), ("GetRecords", Reply::ok(&bad_records()))]);
+        state.faults.extend([("Scan", Reply::ok(BAD_PAGE)), ("GetRecords", Reply::ok(bad_records()))]);
     });
     Running::new(fake).await
 }
