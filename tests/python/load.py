@@ -1,4 +1,4 @@
-"""Creates, fills and changes a table: `load.py create|fill|churn|vanish|delete --endpoint URL --table NAME …`."""
+"""Creates, fills and changes a table: `load.py create|fill|churn|vanish|spoil|mend|drop|delete --endpoint URL --table NAME …`."""
 
 import argparse
 import os
@@ -80,13 +80,34 @@ def vanish(db, args):
     db.get_waiter("table_exists").wait(TableName=args.table)
 
 
+def spoil(db, args):
+    """Writes items with the character NUL, which Postgres cannot hold, in a text, a document or a set."""
+    rng = random.Random(args.seed)
+    word = "secret-word\0"
+    spoiled = [{"S": word}, {"M": {"in": {"L": [{"S": word}, {"N": "1.50"}]}}}, {"SS": ["a", word]}]
+    for n in range(args.first, args.first + args.items):
+        db.put_item(TableName=args.table, Item=items.item(rng, n, 7) | {"spoiled": spoiled[n % len(spoiled)]})
+
+
+def mend(db, args):
+    rng = random.Random(args.seed)
+    for n in range(args.first, args.first + args.items):
+        db.put_item(TableName=args.table, Item=items.item(rng, n, 8))
+
+
+def drop(db, args):
+    for n in range(args.first, args.first + args.items):
+        db.delete_item(TableName=args.table, Key=items.key(n))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["create", "fill", "churn", "vanish", "delete"])
+    parser.add_argument("command", choices=["create", "fill", "churn", "vanish", "spoil", "mend", "drop", "delete"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--view", default="NEW_AND_OLD_IMAGES")
     parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--until")

@@ -105,6 +105,22 @@ def read_postgres(args):
     return types, checkpoint["names"], rows, "replaced"
 
 
+def same(args):
+    """Compares the table in two schemas: the same rows with the same order keys, but for when they were written."""
+    import psycopg
+    from psycopg import sql
+    found = []
+    with psycopg.connect(args.dsn) as connection:
+        for schema in (args.schema, args.other):
+            rows = sql.SQL("select (to_jsonb(t) - '_ct_synced_at')::text from {}.{} t order by 1")
+            found.append([row for row, in connection.execute(rows.format(*map(sql.Identifier, (schema, args.table))))])
+    print(f"{len(found[0])} and {len(found[1])} rows")
+    differing = [pair for pair in zip(*found) if pair[0] != pair[1]]
+    for one, other in differing[:5]:
+        print(f"{one:.1000}\n{other:.1000}\n")
+    sys.exit(found[0] != found[1])
+
+
 def filesystem(args):
     import pyarrow.fs as fs
     if not args.s3_endpoint:
@@ -140,14 +156,17 @@ def read_parquet(args):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["postgres", "parquet"])
+    parser.add_argument("kind", choices=["postgres", "parquet", "same"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--dsn")
     parser.add_argument("--schema")
     parser.add_argument("--root")
     parser.add_argument("--s3-endpoint")
+    parser.add_argument("--other")
     args = parser.parse_args()
+    if args.kind == "same":
+        same(args)
     types, names, rows, nul = (read_postgres if args.kind == "postgres" else read_parquet)(args)
     items = scan(load.client(args.endpoint), args.table)
     problems = []

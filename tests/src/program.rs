@@ -10,6 +10,7 @@ use crate::Running;
 pub struct Program {
     folder: tempfile::TempDir,
     binary: PathBuf,
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Program {
@@ -21,7 +22,12 @@ impl Program {
     pub fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("commutator.toml"), config).expect("a file in it");
-        Self { folder, binary: binary() }
+        Self { folder, binary: binary(), variables: Vec::new() }
+    }
+
+    /// Sets an environment variable for the program.
+    pub fn variable(&mut self, name: &'static str, value: &Path) {
+        self.variables.push((name, value.to_owned()));
     }
 
     /// Returns the folder that the program runs in.
@@ -81,6 +87,7 @@ impl Program {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs(self.variables.iter().cloned());
         command
     }
 }

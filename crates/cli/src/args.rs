@@ -58,8 +58,30 @@ pub(crate) enum Command {
     Status(Place),
     /// Read tables anew, in place, while their streams go on; a run that is going on takes it up
     Resync(Resync),
+    /// Show what was set aside because it could not be read or stored, or try it again
+    DeadLetter {
+        #[command(subcommand)]
+        command: DeadLetterCommand,
+    },
     /// Try it with an embedded DynamoDB and live changes; no account needed
     Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetterCommand {
+    /// List dead letters: table, position, error and time; never a value
+    List(Letters),
+    /// Read dead letters again at the source and write them; stop the run first, for this takes its tables over
+    Replay(Letters),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Letters {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Only this table's
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: Option<String>,
 }
 
 /// Where the configuration comes from.

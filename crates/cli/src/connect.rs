@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commutator::{Budget, Destination, Pipeline, Result, Source, dynamodb, parquet};
+use commutator::{Budget, DeadLetterFiles, Destination, Pipeline, Result, Source, dynamodb, parquet};
 
 use crate::config::{self, Settings};
 
@@ -27,15 +27,44 @@ pub(crate) async fn sampler(settings: &Settings) -> Result<Arc<dyn Source>> {
 /// Connects the destination.
 pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destination>> {
     Ok(match &settings.destination {
-        config::Destination::Parquet(config, None) => Arc::new(config.as_ref().clone().connect().await?),
-        config::Destination::Parquet(config, Some(identity)) => {
-            let identity = identity.as_ref().clone().connect(Budget::new(1)).await?;
-            let region = identity.aws_config().region().map(ToString::to_string);
-            let config = config.as_ref().clone();
-            let config = parquet::Config { region: config.region.clone().or(region), ..config };
-            Arc::new(config.connect_with(identity.credentials()?).await?)
+        config::Destination::Parquet(config, identity) => {
+            let (config, identity) = objects(config, identity.as_deref()).await?;
+            Arc::new(match identity {
+                Some(identity) => config.connect_with(identity.credentials()?).await?,
+                None => config.connect().await?,
+            })
         }
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
+    })
+}
+
+/// Opens the place of dead letters, if there is one; a local folder is created.
+pub(crate) async fn dead_letters(settings: &Settings) -> Result<Option<Arc<DeadLetterFiles>>> {
+    let Some((config, identity)) = &settings.dead_letters else { return Ok(None) };
+    let (config, identity) = objects(config, identity.as_deref()).await?;
+    let credentials = identity.map(|identity| identity.credentials()).transpose()?;
+    Ok(Some(Arc::new(DeadLetterFiles::new(config.folder(credentials)?))))
+}
+
+/// Finds out where and as whom to write to an object store.
+async fn objects(
+    config: &parquet::Config,
+    identity: Option<&dynamodb::Config>,
+) -> Result<(parquet::Config, Option<dynamodb::DynamoDb>)> {
+    let Some(identity) = identity else { return Ok((config.clone(), None)) };
+    let identity = identity.clone().connect(Budget::new(1)).await?;
+    let region = identity.aws_config().region().map(ToString::to_string);
+    let config = parquet::Config { region: config.region.clone().or(region), ..config.clone() };
+    Ok((config, Some(identity)))
+}
+
+/// Connects both, and the place of dead letters, for a run.
+pub(crate) async fn runner(settings: Settings) -> Result<Pipeline> {
+    let dead_letters = dead_letters(&settings).await?;
+    let pipeline = pipeline(settings).await?;
+    Ok(match dead_letters {
+        Some(dead_letters) => pipeline.with_dead_letters(dead_letters),
+        None => pipeline,
     })
 }
 

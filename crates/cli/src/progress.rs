@@ -78,6 +78,7 @@ impl Progress {
                 percent = glance.percent,
                 lag_ms = glance.lag,
                 time_left_ms = glance.time_left,
+                dead_letters = glance.dead_letters,
                 "progress"
             );
         }
@@ -134,6 +135,9 @@ fn line(glance: &table::Glance) -> String {
     if let Some(left) = glance.time_left.filter(|&left| time_left::is_short(left)) {
         parts.push(format!("{} until changes are lost", span(left)));
     }
+    if glance.dead_letters > 0 {
+        parts.push(format!("{} dead letters", count(glance.dead_letters)));
+    }
     parts.join("  ")
 }
 
@@ -146,6 +150,7 @@ fn log_event(table: &TableName, event: &Event<'_>) {
             tracing::info!(%table, actions = plan.actions.len(), columns = plan.result.columns().len(), "columns changed");
         }
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
+        Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),
         Event::HandedOver { epoch } => {
             tracing::info!(%table, %epoch, "a resync was asked for: the table is read anew while its stream goes on");

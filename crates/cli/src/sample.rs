@@ -1,6 +1,8 @@
 //! The columns of a table, inferred from its first page.
 
-use commutator::{Checkpoint, ReadRequest, Result, Source, SourceEvent, TableDescription, TableSchema, Until};
+use commutator::{
+    Checkpoint, OnBadRecord, ReadRequest, Result, Source, SourceEvent, TableDescription, TableSchema, Until,
+};
 use futures_util::StreamExt;
 
 /// What the first page of a table says about its columns.
@@ -14,7 +16,12 @@ pub(crate) struct Sample {
 
 /// Reads about a page of a table, through a source that [`crate::connect::sampler`] made.
 pub(crate) async fn read(source: &dyn Source, table: &TableDescription) -> Result<Sample> {
-    let request = ReadRequest { table: table.name.clone(), from: Checkpoint::default(), until: Until::SnapshotEnd };
+    let request = ReadRequest {
+        table: table.name.clone(),
+        from: Checkpoint::default(),
+        until: Until::SnapshotEnd,
+        on_bad_record: OnBadRecord::Fail,
+    };
     let mut stream = source.read(request).await?;
     while let Some(event) = stream.next().await {
         if let SourceEvent::Batch(batch) = event?

@@ -23,6 +23,8 @@ pub use commutator_core::*;
 pub use commutator_pipeline as pipeline;
 pub use commutator_pipeline::{CancellationToken, CommitOptions, Options, Pipeline, RunReport, TableOptions};
 
+#[cfg(feature = "dead-letters")]
+pub use commutator_dead_letters::DeadLetterFiles;
 #[cfg(feature = "memory")]
 pub use commutator_destination_memory as memory;
 #[cfg(feature = "parquet")]

@@ -235,15 +235,19 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Stages batches in a transaction and drops it.
+    /// Stages batches in a transaction and drops it, then does the same with a rehearsal.
     pub(crate) async fn abandon(&mut self, changes: &[Change]) -> Verdict {
         let batches = [batch(&self.target.keys, changes)?];
         let batches = self.writer.prepare(&batches).await?;
-        let mut transaction = self.writer.session.begin().await?;
-        for batch in &batches {
-            transaction.write(batch).await?;
+        for rehearsed in [false, true] {
+            let mut transaction = self.writer.session.begin().await?;
+            for batch in &batches {
+                transaction.write(batch).await?;
+            }
+            if rehearsed {
+                transaction.rehearse().await?;
+            }
         }
-        drop(transaction);
         Ok(())
     }
 

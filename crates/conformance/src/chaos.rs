@@ -165,6 +165,11 @@ impl Transaction for ChaosTransaction<'_> {
         self.plan.call("end_snapshot", self.inner.end_snapshot(epoch)).await
     }
 
+    async fn rehearse(self: Box<Self>) -> Result<()> {
+        let Self { inner, plan } = *self;
+        plan.call("rehearse", inner.rehearse()).await
+    }
+
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         let Self { inner, plan } = *self;
         plan.call("commit", inner.commit(checkpoint)).await

@@ -40,6 +40,12 @@ impl Op {
             Self::Expire => "expire",
         }
     }
+
+    /// Returns the operation of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Snapshot, Self::Insert, Self::Modify, Self::Remove, Self::Expire];
+        all.into_iter().find(|op| op.as_str() == name)
+    }
 }
 
 /// Changes of one table under one schema: Arrow columns, and an operation, an order key and a time per row.

@@ -110,6 +110,15 @@ pub trait Transaction: Debug + Send {
     /// source and go, as do all tombstones.
     async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()>;
 
+    /// Does what a commit does up to the commit itself, so that whatever the destination refuses is refused now, and leaves
+    /// nothing behind, like dropping the transaction.
+    ///
+    /// It is how a row that a destination refuses is found among others. Destinations that refuse all they refuse in
+    /// [`write`](Self::write) need not implement it.
+    async fn rehearse(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes rows and checkpoint durable and visible.
     ///
     /// An error leaves open whether it happened: open the target again and read its checkpoint.

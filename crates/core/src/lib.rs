@@ -13,6 +13,7 @@ mod capabilities;
 mod change;
 mod check;
 mod checkpoint;
+mod dead_letter;
 mod destination;
 mod error;
 mod gap;
@@ -28,6 +29,7 @@ pub use capabilities::{Capabilities, CheckpointHome, CommitGuarantee, CommitInte
 pub use change::{ChangeBatch, Op};
 pub use check::{Check, CheckReport, Outcome};
 pub use checkpoint::{Checkpoint, Offset, PartitionId, Position, Progress, Span};
+pub use dead_letter::{DEAD_LETTERS_FACT, DeadLetter, DeadLetters, OnBadRecord, RawForm, Rejected, Reread};
 pub use destination::{Destination, Session, Slice, Target, Transaction};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use gap::{Gap, Gaps, RepairedGap};

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use serde::Serialize;
 
-use crate::{Backlog, ChangeBatch, CheckReport, Checkpoint, Column, Gap, Permit, Progress, Result, TableName};
+use crate::{
+    Backlog, ChangeBatch, CheckReport, Checkpoint, Column, DeadLetter, Error, ErrorKind, Gap, OnBadRecord, Permit,
+    Progress, Rejected, Reread, Result, TableName,
+};
 
 /// What a table is, as its source describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,6 +59,8 @@ pub struct ReadRequest {
     pub from: Checkpoint,
     /// How far to read.
     pub until: Until,
+    /// What happens to records that cannot be read.
+    pub on_bad_record: OnBadRecord,
 }
 
 /// Changes, and how far the table has been read with them.
@@ -63,6 +68,10 @@ pub struct ReadRequest {
 pub struct SourceBatch {
     /// The changes; `None` if only the progress matters.
     pub changes: Option<ChangeBatch>,
+    /// What could not be read of the same part of the table; empty unless the request wants it set aside.
+    ///
+    /// It is durable before the progress is committed, so that nothing is left out in silence.
+    pub rejected: Vec<Rejected>,
     /// What is added to the checkpoint when they are committed.
     pub progress: Progress,
     /// How many bytes came over the wire for it.
@@ -118,5 +127,13 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// It reads no changes, and disturbs nobody who does. `None` from sources that cannot tell, as by default.
     async fn backlog(&self, _table: &TableName, _checkpoint: &Checkpoint) -> Result<Option<Backlog>> {
         Ok(None)
+    }
+
+    /// Reads dead letters of a table again, in their order: one row per letter, under the letter's order key.
+    ///
+    /// A letter that still cannot be read has an error of its own. The whole call fails if the source does not answer, and with
+    /// [`Unsupported`](ErrorKind::Unsupported) if it cannot do this.
+    async fn reread(&self, table: &TableName, _: &[DeadLetter], _: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+        Err(Error::new(ErrorKind::Unsupported, "The source cannot read dead letters again").with("table", table))
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Store;
 use crate::destination::Parquet;
+use crate::folder::Folder;
 use crate::sizes::Sizes;
 
 /// The configuration of a Parquet destination.
@@ -96,6 +97,13 @@ impl Config {
     #[expect(clippy::unused_async, reason = "every destination connects this way, and most ask a server")]
     pub async fn connect_with(self, credentials: SharedCredentialsProvider) -> Result<Parquet> {
         self.open(Some(credentials))
+    }
+
+    /// Opens the folder that `url` names for other files than a table's, with the credentials of an AWS provider if it is on S3
+    /// and there is one. A local folder is created.
+    pub fn folder(&self, credentials: Option<SharedCredentialsProvider>) -> Result<Folder> {
+        self.validate()?;
+        Ok(Folder::of(&Store::open(self, credentials)?))
     }
 
     fn open(self, credentials: Option<SharedCredentialsProvider>) -> Result<Parquet> {

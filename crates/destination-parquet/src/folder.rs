@@ -1,4 +1,4 @@
-//! One table's folder: read, write, create, list and delete, by names relative to it.
+//! A folder, such as one table's: read, write, create, list and delete, by names relative to it.
 
 use bytes::Bytes;
 use commutator_core::{Error, Result};
@@ -18,22 +18,28 @@ const PART: usize = 8 << 20;
 const PARTS_AT_ONCE: usize = 4;
 const DELETES_AT_ONCE: usize = 16;
 
-/// One table's folder.
+/// A folder on a local disk or an object store, and the files in it by their names relative to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder {
+pub struct Folder {
     store: Store,
     root: Path,
 }
 
 /// A file in the folder, by its name relative to it.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
+pub struct Entry {
+    /// The name, with `/` between its parts.
+    pub name: String,
 }
 
 impl Folder {
     pub(crate) fn new(store: &Store, table: &str) -> Self {
         Self { store: store.clone(), root: store.root.clone().join(table) }
+    }
+
+    /// The store's own root.
+    pub(crate) fn of(store: &Store) -> Self {
+        Self { store: store.clone(), root: store.root.clone() }
     }
 
     /// Returns the folder's address, for messages.
@@ -42,6 +48,9 @@ impl Folder {
     }
 
     fn at(&self, name: &str) -> String {
+        if self.root == self.store.root {
+            return format!("{}/{name}", self.store.label).trim_end_matches('/').to_owned();
+        }
         let folder = self.root.filename().unwrap_or_default();
         format!("{}/{folder}/{name}", self.store.label).trim_end_matches('/').to_owned()
     }
@@ -50,7 +59,8 @@ impl Folder {
         name.split('/').fold(self.root.clone(), Path::join)
     }
 
-    pub(crate) async fn get(&self, name: &str) -> Result<Bytes> {
+    /// Reads a file.
+    pub async fn get(&self, name: &str) -> Result<Bytes> {
         let read = async { self.store.objects.get(&self.path(name)).await?.bytes().await };
         read.await.map_err(|e| error::storage(e, "read", &self.at(name)))
     }
@@ -72,6 +82,18 @@ impl Folder {
         };
         write.await.map_err(|e| error::storage(e, "write", &self.at(name)))?;
         self.sync(name).await
+    }
+
+    /// Writes a file, or replaces the one of this name, atomically and durably, its name included.
+    pub async fn keep(&self, name: &str, bytes: Bytes) -> Result<()> {
+        self.put(name, bytes).await?;
+        let Some(local) = self.store.local.clone() else { return Ok(()) };
+        let path = local.join(self.path(name).as_ref());
+        let synced = tokio::task::spawn_blocking(move || {
+            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&*local));
+            folders.map(std::fs::File::open).try_for_each(|folder| folder?.sync_all())
+        });
+        synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", name))
     }
 
     /// Writes a file if none has its name, atomically and durably; returns whether it did.
@@ -99,7 +121,7 @@ impl Folder {
     }
 
     /// Lists all files whose names are greater than `after`, bytewise, in the folder or a part of it.
-    pub(crate) async fn list(&self, part: &str, after: &str) -> Result<Vec<Entry>> {
+    pub async fn list(&self, part: &str, after: &str) -> Result<Vec<Entry>> {
         let prefix = if part.is_empty() { self.root.clone() } else { self.path(part) };
         let listed = if after.is_empty() {
             self.store.objects.list(Some(&prefix))
@@ -118,7 +140,7 @@ impl Folder {
     }
 
     /// Deletes files; one that is not there any more is fine.
-    pub(crate) async fn delete(&self, names: impl IntoIterator<Item = String>) -> Result<()> {
+    pub async fn delete(&self, names: impl IntoIterator<Item = String>) -> Result<()> {
         futures_util::stream::iter(names)
             .map(|name| async move {
                 match self.store.objects.delete(&self.path(&name)).await {

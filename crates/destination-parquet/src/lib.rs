@@ -43,3 +43,4 @@ mod tests;
 
 pub use config::Config;
 pub use destination::Parquet;
+pub use folder::{Entry, Folder};

@@ -242,6 +242,19 @@ impl<'a> PgTransaction<'a> {
         Ok(())
     }
 
+    /// Applies everything, and takes it back.
+    async fn roll_back(&mut self) -> Result<()> {
+        let checkpoint = self.session.checkpoint.clone();
+        self.finish(&checkpoint).await?;
+        // Constraints that wait for the commit have their say, too.
+        let undo = "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK";
+        self.client()?.batch_execute(undo).await.map_err(|e| error::failed(e, "Rows cannot be applied"))?;
+        if let Line::Open(lease) = std::mem::replace(&mut self.line, Line::Closed) {
+            lease.give_back();
+        }
+        Ok(())
+    }
+
     /// Applies the staged rows. Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and
     /// written later does not bring the item back.
     async fn apply(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
@@ -325,6 +338,13 @@ impl Transaction for PgTransaction<'_> {
     async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()> {
         self.ended = Some(epoch);
         Ok(())
+    }
+
+    async fn rehearse(mut self: Box<Self>) -> Result<()> {
+        match self.roll_back().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error).await),
+        }
     }
 
     async fn commit(mut self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {

@@ -39,6 +39,11 @@ pub enum Event<'a> {
         /// How long the commit itself took.
         took: Duration,
     },
+    /// Records that could not be read, or rows that the destination refuses, were set aside, and the checkpoint has passed them.
+    DeadLettered {
+        /// Their number in the commit.
+        count: u64,
+    },
     /// The snapshot is complete and committed.
     SnapshotEnded {
         /// Its epoch.

@@ -97,10 +97,11 @@ impl Feed<'_> {
 
     /// Tells the observer of a batch and returns its size in memory.
     fn take_notice(&self, batch: &SourceBatch) -> usize {
-        let Some(changes) = &batch.changes else { return 0 };
+        let rejected = batch.rejected.iter().map(|rejected| rejected.raw.len()).sum();
+        let Some(changes) = &batch.changes else { return rejected };
         let rows = changes.len() as u64;
         let event = Event::Read { rows, wire_bytes: batch.wire_bytes, snapshot: changes.is_snapshot() };
         self.observer.event(self.table, &event);
-        changes.memory_size()
+        changes.memory_size() + rejected
     }
 }

@@ -7,17 +7,22 @@
 mod event;
 mod feed;
 mod handover;
+mod letters;
 mod options;
 mod pipeline;
+mod replay;
 mod resync;
 mod retry;
 mod shape;
+mod sift;
 mod status;
 mod table;
 
+pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
 pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
+pub use replay::{ReplayReport, TableReplay};
 pub use resync::Resync;
 pub use retry::RetryPolicy;
 pub use status::{Phase, TableStatus};

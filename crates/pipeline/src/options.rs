@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use commutator_core::{CommitInterval, SyncMode, TableName, Until};
+use commutator_core::{CommitInterval, OnBadRecord, SyncMode, TableName, Until};
 use serde::{Deserialize, Serialize};
 
 use crate::RetryPolicy;
@@ -28,11 +28,13 @@ pub struct TableOptions {
     pub name: Option<String>,
     /// What happens when changes were lost.
     pub on_gap: OnGap,
+    /// What happens to a record that cannot be read, and to a row that the destination refuses.
+    pub on_bad_record: OnBadRecord,
 }
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { mode: SyncMode::Mirror, name: None, on_gap: OnGap::Resync }
+        Self { mode: SyncMode::Mirror, name: None, on_gap: OnGap::Resync, on_bad_record: OnBadRecord::Fail }
     }
 }
 

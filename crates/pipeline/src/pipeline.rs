@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use commutator_core::schema::Names;
 use commutator_core::{
-    Destination, Error, ErrorKind, NameMap, PipelineId, Result, Slice, Source, TableDescription, TableName, Target,
+    DeadLetters, Destination, Error, ErrorKind, NameMap, OnBadRecord, PipelineId, Result, Slice, Source,
+    TableDescription, TableName, Target,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -31,6 +32,7 @@ pub struct Pipeline {
     destination: Arc<dyn Destination>,
     options: Arc<Options>,
     observer: Arc<dyn Observer>,
+    dead_letters: Option<Arc<dyn DeadLetters>>,
 }
 
 /// How a table ended.
@@ -53,6 +55,8 @@ pub struct TableReport {
     pub rows: u64,
     /// Commits.
     pub commits: u64,
+    /// Records and rows that were set aside as dead letters.
+    pub dead_letters: u64,
     /// How it ended.
     pub outcome: TableOutcome,
 }
@@ -74,7 +78,15 @@ impl RunReport {
 impl Pipeline {
     /// Creates a pipeline; nothing happens before [`run`](Self::run).
     pub fn new(id: PipelineId, source: Arc<dyn Source>, destination: Arc<dyn Destination>, options: Options) -> Self {
-        Self { id, source, destination, options: Arc::new(options), observer: Arc::new(NoObserver) }
+        let options = Arc::new(options);
+        Self { id, source, destination, options, observer: Arc::new(NoObserver), dead_letters: None }
+    }
+
+    /// Sets where dead letters are kept, which tables with [`OnBadRecord::DeadLetter`] need.
+    #[must_use]
+    pub fn with_dead_letters(mut self, dead_letters: Arc<dyn DeadLetters>) -> Self {
+        self.dead_letters = Some(dead_letters);
+        self
     }
 
     /// Sets who listens to the run.
@@ -99,6 +111,10 @@ impl Pipeline {
         &self.destination
     }
 
+    pub(crate) fn dead_letters(&self) -> Option<&Arc<dyn DeadLetters>> {
+        self.dead_letters.as_ref()
+    }
+
     /// Returns what a run writes a table to.
     pub fn target(&self, table: &TableDescription) -> Target {
         let options = self.options.table(&table.name);
@@ -119,7 +135,7 @@ impl Pipeline {
     /// A table that fails does not stop the others: look at the report. An error of this function means that nothing was begun.
     pub async fn run(&self, stop: &CancellationToken) -> Result<RunReport> {
         let tables = self.source.discover().await?;
-        self.check_modes(&tables)?;
+        self.check_options(&tables)?;
         let names: Vec<_> = tables.iter().map(|table| table.name.clone()).collect();
         let slots = Arc::new(Semaphore::new(self.options.max_tables.clamp(1, Semaphore::MAX_PERMITS)));
         let mut tasks = JoinSet::new();
@@ -152,6 +168,7 @@ impl Pipeline {
             destination: self.destination,
             run: self.options,
             observer: Arc::clone(&self.observer),
+            dead_letters: self.dead_letters,
             description,
         };
         let report = table.run(&stop).await;
@@ -162,9 +179,13 @@ impl Pipeline {
         report
     }
 
-    fn check_modes(&self, tables: &[TableDescription]) -> Result<()> {
+    fn check_options(&self, tables: &[TableDescription]) -> Result<()> {
         let capabilities = self.destination.capabilities();
         for table in tables {
+            if self.options.table(&table.name).on_bad_record == OnBadRecord::DeadLetter && self.dead_letters.is_none() {
+                return Err(Error::new(ErrorKind::ConfigInvalid, "There is no place for the table's dead letters")
+                    .with("table", &table.name));
+            }
             let mode = self.options.table(&table.name).mode;
             if !capabilities.modes.contains(&mode) {
                 let offered: Vec<_> = capabilities.modes.iter().map(|mode| mode.as_str()).collect();
@@ -182,5 +203,5 @@ impl Pipeline {
 fn panicked(table: TableName) -> TableReport {
     let error =
         Error::new(ErrorKind::Unexpected, "The table's task panicked; the log says where").with("table", &table);
-    TableReport { table, rows: 0, commits: 0, outcome: TableOutcome::Failed(error) }
+    TableReport { table, rows: 0, commits: 0, dead_letters: 0, outcome: TableOutcome::Failed(error) }
 }

@@ -63,18 +63,19 @@ impl Shape {
         }
     }
 
-    /// Returns the rows of named batches in the table's columns: at most one batch of snapshot rows and one of changes, the
-    /// latter without older versions of a key where the mode keeps only the newest.
-    pub(crate) fn conform(&self, batches: &[SourceBatch]) -> Result<Vec<ChangeBatch>> {
+    /// Returns the rows of named batches in the table's columns, batch by batch.
+    pub(crate) fn conform_each(&self, batches: &[SourceBatch]) -> Result<Vec<ChangeBatch>> {
         let Some(actual) = &self.actual else {
             return Err(Error::new(ErrorKind::Unexpected, "Rows came before the table had columns"));
         };
-        let conformed: Vec<ChangeBatch> = batches
-            .iter()
-            .filter_map(|batch| batch.changes.as_ref())
-            .filter(|changes| !changes.is_empty())
-            .map(|changes| conform(changes, actual))
-            .collect::<Result<_>>()?;
+        let changes = batches.iter().filter_map(|batch| batch.changes.as_ref());
+        changes.filter(|changes| !changes.is_empty()).map(|changes| conform(changes, actual)).collect()
+    }
+
+    /// Returns the rows of named batches in the table's columns: at most one batch of snapshot rows and one of changes, the
+    /// latter without older versions of a key where the mode keeps only the newest.
+    pub(crate) fn conform(&self, batches: &[SourceBatch]) -> Result<Vec<ChangeBatch>> {
+        let conformed = self.conform_each(batches)?;
         let (snapshot, changes): (Vec<_>, Vec<_>) = conformed.into_iter().partition(ChangeBatch::is_snapshot);
         let mut out = Vec::with_capacity(2);
         if !snapshot.is_empty() {

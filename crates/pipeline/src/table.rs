@@ -1,17 +1,20 @@
 //! One table: open, read, commit; and start over at `open` when something failed that may be tried again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use commutator_core::{
-    Checkpoint, CommitInterval, Destination, Error, ErrorKind, Gap, ReadRequest, Result, Session, Source,
-    TableDescription, Target, Until,
+    Checkpoint, CommitInterval, DeadLetters, Destination, Error, ErrorKind, Gap, OnBadRecord, ReadRequest, Result,
+    Session, Source, TableDescription, Target, Until,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
 use crate::handover::{Handover, after_fence};
+use crate::letters::Letters;
 use crate::shape::Shape;
+use crate::sift::{self, Renderer};
 use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
 
 /// Everything that is known of a table before it is opened.
@@ -22,6 +25,7 @@ pub(crate) struct Table {
     pub(crate) run: Arc<Options>,
     pub(crate) options: TableOptions,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) dead_letters: Option<Arc<dyn DeadLetters>>,
     pub(crate) description: TableDescription,
 }
 
@@ -38,8 +42,13 @@ enum End {
 struct Totals {
     rows: u64,
     commits: u64,
+    dead_letters: u64,
     /// Failures since the last commit.
     failures: u32,
+    /// The destination refused a row among so many, which are read again to find it.
+    refused_among: Option<u64>,
+    /// So many more rows are committed chunk by chunk, each after a search for rows that the destination refuses.
+    suspects: u64,
 }
 
 impl Table {
@@ -53,6 +62,11 @@ impl Table {
                 Ok(End::Reopen) => continue,
                 Err(error) => error,
             };
+            if let Some(rows) = totals.refused_among.take() {
+                totals.suspects = rows;
+                self.tell(&Event::Retrying { error: &error, delay: Duration::ZERO, attempt: 0 });
+                continue;
+            }
             totals.failures += 1;
             let Some(delay) = self.run.retry.delay(&error, totals.failures, fastrand::f64()) else {
                 break TableOutcome::Failed(error);
@@ -64,7 +78,8 @@ impl Table {
                 () = tokio::time::sleep(delay) => {}
             }
         };
-        TableReport { table: self.description.name.clone(), rows: totals.rows, commits: totals.commits, outcome }
+        let Totals { rows, commits, dead_letters, .. } = totals;
+        TableReport { table: self.description.name.clone(), rows, commits, dead_letters, outcome }
     }
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
@@ -97,8 +112,12 @@ impl Table {
             epoch: checkpoint.epoch(),
             snapshot_ended: checkpoint.snapshot_ended(),
         });
-        let request =
-            ReadRequest { table: self.description.name.clone(), from: checkpoint.clone(), until: self.run.until };
+        let request = ReadRequest {
+            table: self.description.name.clone(),
+            from: checkpoint.clone(),
+            until: self.run.until,
+            on_bad_record: self.options.on_bad_record,
+        };
         if self.run.until == Until::SnapshotEnd && checkpoint.snapshot_ended() {
             return Ok(End::Completed);
         }
@@ -169,7 +188,7 @@ impl Commit<'_> {
     ///
     /// Returns why it ended, and the chunk that needs other columns if that was why.
     async fn run(
-        self,
+        mut self,
         session: &mut dyn Session,
         shape: &mut Shape,
         checkpoint: &mut Checkpoint,
@@ -184,6 +203,17 @@ impl Commit<'_> {
             session.evolve(&plan).await?;
         }
         shape.evolved(&plan);
+        let table = self.table;
+        let mut letters =
+            Letters { table: &table.description.name, sink: table.dead_letters.as_ref(), waiting: Vec::new() };
+        let mut parts = shape.conform(&chunk.batches)?;
+        let careful = self.totals.suspects > 0;
+        if careful {
+            let refused = sift::refused(session, &parts).await.map_err(|e| e.with("table", &table.description.name))?;
+            let rest = sift::without(&parts, &refused)?;
+            letters.waiting = sift::letters(&parts, refused, &Renderer::new(shape.names()))?;
+            parts = rest;
+        }
         let (mut rows, mut bytes) = (0, 0);
         let mut transaction = session.begin().await?;
         let mut advanced = checkpoint.clone();
@@ -191,17 +221,18 @@ impl Commit<'_> {
             for batch in &chunk.batches {
                 advanced.advance(&batch.progress).map_err(|e| e.with("table", &self.table.description.name))?;
             }
-            for changes in shape.conform(&chunk.batches)? {
+            letters.take(&mut chunk.batches);
+            for changes in std::mem::take(&mut parts) {
                 rows += changes.len() as u64;
                 bytes += changes.memory_size() as u64;
-                transaction.write(&changes).await?;
+                transaction.write(&changes).await.map_err(|e| self.refused(e, rows))?;
             }
             if matches!(chunk.stop, Stop::SnapshotEnded) {
                 transaction.end_snapshot(advanced.epoch()).await?;
                 break (chunk.stop, None);
             }
-            let full = rows >= self.interval.max_rows || bytes >= self.interval.max_bytes;
-            if full || chunk.stop.is_final() || Instant::now() >= deadline {
+            let full = rows >= self.interval.max_rows || bytes >= self.interval.max_bytes || letters.is_full();
+            if full || careful || chunk.stop.is_final() || Instant::now() >= deadline {
                 break (chunk.stop, None);
             }
             // The written rows' memory goes back to the budget before more is waited for.
@@ -210,18 +241,39 @@ impl Commit<'_> {
             if !shape.plan(&chunk.batches)?.is_empty() {
                 break (Stop::Full, Some(chunk));
             }
+            parts = shape.conform(&chunk.batches)?;
         };
         advanced.set_names(shape.names().clone());
+        let dead_letters = letters.put(&mut advanced).await?;
         let began = Instant::now();
-        transaction.commit(&advanced).await?;
+        transaction.commit(&advanced).await.map_err(|e| self.refused(e, rows))?;
         *checkpoint = advanced;
         self.totals.rows += rows;
         self.totals.commits += 1;
         self.totals.failures = 0;
+        self.totals.suspects = self.totals.suspects.saturating_sub(rows.max(1));
+        self.totals.dead_letters += dead_letters;
         self.table.tell(&Event::Committed { rows, took: began.elapsed() });
+        if dead_letters > 0 {
+            self.table.tell(&Event::DeadLettered { count: dead_letters });
+        }
         if matches!(stop, Stop::SnapshotEnded) {
             self.table.tell(&Event::SnapshotEnded { epoch: checkpoint.epoch() });
         }
         Ok((stop, rest))
+    }
+
+    /// Notes that the destination refused a row of this commit, if refused rows shall be set aside and were not looked for yet.
+    fn refused(&mut self, error: Error, rows: u64) -> Error {
+        let sets_aside = self.table.options.on_bad_record == OnBadRecord::DeadLetter;
+        if !sets_aside || error.kind() != ErrorKind::DataInvalid {
+            return error;
+        }
+        if self.totals.suspects > 0 {
+            let message = "The destination refuses rows, but none of them alone, so that none can be set aside";
+            return Error::new(error.kind(), message).with("table", &self.table.description.name).with_source(error);
+        }
+        self.totals.refused_among = Some(rows.max(1));
+        error
     }
 }

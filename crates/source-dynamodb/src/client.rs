@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, TableDescription};
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
@@ -137,6 +138,21 @@ impl Client {
             }
         }
         Err(damaged("dynamodb:Scan").with("table", &request.table))
+    }
+
+    /// Returns the body of a strongly consistent `GetItem`.
+    pub(crate) async fn item(&self, table: &TableName, key: HashMap<String, AttributeValue>) -> Result<Bytes, Failure> {
+        let call = self.dynamodb.get_item().table_name(table.as_str()).set_key(Some(key)).consistent_read(true);
+        for _ in 0..STARTS {
+            let slot = Slot::default();
+            let hook = TakeBody::new(&slot, || Output::erase(GetItemOutput::builder().build()));
+            match call.clone().customize().interceptor(hook).send().await {
+                Ok(_) => return slot.take().ok_or_else(|| hook_broken("dynamodb:GetItem")),
+                Err(error) if must_start_over(&error) => {}
+                Err(error) => return Err(failure(error, "dynamodb:GetItem").with("table", table)),
+            }
+        }
+        Err(damaged("dynamodb:GetItem").with("table", table))
     }
 
     /// Returns the body of one page of stream records.

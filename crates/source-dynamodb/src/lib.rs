@@ -26,6 +26,7 @@ mod outlet;
 mod raw;
 mod read;
 mod renewal;
+mod reread;
 mod skew;
 mod snapshot;
 mod source;

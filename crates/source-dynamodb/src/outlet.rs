@@ -1,6 +1,6 @@
 //! Where the tasks of one table put what they read.
 
-use commutator_core::{Budget, ChangeBatch, Lag, Progress, SourceBatch, SourceEvent};
+use commutator_core::{Budget, ChangeBatch, Lag, Progress, Rejected, SourceBatch, SourceEvent};
 use tokio::sync::mpsc;
 
 /// The sending side of a table's events; it reserves memory before it sends.
@@ -28,13 +28,28 @@ impl Outlet {
         progress: Progress,
         wire_bytes: usize,
     ) -> Result<(), Closed> {
+        self.send_with(changes, Vec::new(), progress, wire_bytes).await
+    }
+
+    /// Like [`send`](Self::send), with what could not be read.
+    pub(crate) async fn send_with(
+        &self,
+        changes: Option<ChangeBatch>,
+        rejected: Vec<Rejected>,
+        progress: Progress,
+        wire_bytes: usize,
+    ) -> Result<(), Closed> {
         let changes = changes.filter(|batch| !batch.is_empty());
+        let set_aside: usize = rejected.iter().map(|rejected| rejected.raw.len()).sum();
         let permit = match &changes {
-            Some(batch) => self.budget.reserve(batch.memory_size()).await,
-            None => commutator_core::Permit::default(),
+            None if rejected.is_empty() => commutator_core::Permit::default(),
+            changes => {
+                let rows = changes.as_ref().map_or(0, ChangeBatch::memory_size);
+                self.budget.reserve(rows + set_aside).await
+            }
         };
         let wire_bytes = u64::try_from(wire_bytes).unwrap_or(u64::MAX);
-        let batch = SourceBatch { changes, progress, wire_bytes, permit };
+        let batch = SourceBatch { changes, rejected, progress, wire_bytes, permit };
         self.events.send(SourceEvent::Batch(batch)).await.map_err(|_| Closed)
     }
 

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use commutator_core::{
-    Column, Epoch, Error, ErrorKind, Gap, PartitionId, Progress, ReadRequest, Result, SourceEvent, SourceStream,
-    TableName, Until,
+    Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result, SourceEvent,
+    SourceStream, TableName, Until,
 };
 use futures_util::stream;
 use tokio::sync::{mpsc, watch};
@@ -39,6 +39,7 @@ pub(crate) struct Table {
     pub(crate) keys: Vec<Column>,
     pub(crate) epoch: Epoch,
     pub(crate) created_before: Option<i64>,
+    pub(crate) on_bad_record: OnBadRecord,
     pub(crate) consistent_read: bool,
     pub(crate) stream_readers: usize,
     pub(crate) client: Client,
@@ -59,7 +60,7 @@ struct Work {
 
 /// Starts reading a table; see [`Source::read`](commutator_core::Source::read).
 pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<SourceStream> {
-    let ReadRequest { table: name, from: checkpoint, until } = request;
+    let ReadRequest { table: name, from: checkpoint, until, on_bad_record } = request;
     let raw = source.short.describe_table(&name).await?;
     let description = discover::describe_from(&name, &raw)?;
     let now_ms = source.clock.now_ms().saturating_sub(source.short.clock_ahead_ms());
@@ -90,6 +91,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         keys: description.keys.clone(),
         epoch: checkpoint.epoch(),
         created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
+        on_bad_record,
         consistent_read: source.config.consistent_read,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use commutator_core::{
-    Backlog, Budget, CheckReport, Checkpoint, ReadRequest, Result, Source, SourceStream, TableDescription, TableName,
+    Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, ReadRequest, Reread, Result, Source,
+    SourceStream, TableDescription, TableName,
 };
 
 use crate::client::{self, Client};
 use crate::clock::{Clock, Surroundings};
 use crate::config::Config;
 use crate::tuning::Tuning;
-use crate::{check, credentials, discover, read, stream};
+use crate::{check, credentials, discover, read, reread, stream};
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]
@@ -83,5 +84,9 @@ impl Source for DynamoDb {
 
     async fn backlog(&self, table: &TableName, checkpoint: &Checkpoint) -> Result<Option<Backlog>> {
         Box::pin(stream::backlog(&self.0, table, checkpoint)).await.map(Some)
+    }
+
+    async fn reread(&self, table: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+        reread::reread(&self.0.short, table, letters, how).await
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) ->
         _ => Until::Stopped,
     };
     let stop = shutdown::token();
-    let pipeline = connect::pipeline(settings).await?;
+    let pipeline = connect::runner(settings).await?;
     let began = Instant::now();
     let report = with_progress(pipeline, bars, &stop).await?;
     let took = began.elapsed();
@@ -54,14 +54,15 @@ pub(crate) async fn with_progress(
 }
 
 fn summary(report: &RunReport, took: Duration) -> String {
-    let mut grid = Grid::new(["table", "rows", "commits", "outcome"]);
+    let mut grid = Grid::new(["table", "rows", "commits", "dead letters", "outcome"]);
     let mut failures = String::new();
     for table in &report.tables {
         let name = table.table.to_string();
         if let TableOutcome::Failed(error) = &table.outcome {
             failures.extend(["\n", &name, ": ", &error.report()]);
         }
-        grid.row([name, count(table.rows), count(table.commits), outcome(&table.outcome).to_owned()]);
+        let outcome = outcome(&table.outcome).to_owned();
+        grid.row([name, count(table.rows), count(table.commits), count(table.dead_letters), outcome]);
     }
     format!("{grid}\n{} in {}{failures}", plural(report.tables.len(), "table"), span(millis(took)))
 }
@@ -72,6 +73,7 @@ fn summary_json(report: &RunReport, took: Duration) -> Value {
             "table": table.table,
             "rows": table.rows,
             "commits": table.commits,
+            "dead_letters": table.dead_letters,
             "outcome": outcome(&table.outcome),
         });
         if let TableOutcome::Failed(error) = &table.outcome {

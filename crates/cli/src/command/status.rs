@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use commutator::pipeline::{Phase, TableStatus};
-use commutator::{Gaps, Position, Result, TableName};
+use commutator::{Checkpoint, DEAD_LETTERS_FACT, Gaps, Position, Result, TableName};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,6 +41,8 @@ struct Status {
     gaps: Gaps,
     /// Why the source did not tell what was not read.
     error: Option<Value>,
+    /// Records and rows that were set aside and not replayed since.
+    dead_letters: u64,
 }
 
 /// Prints the state of every selected table.
@@ -60,7 +62,18 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
 }
 
 fn grid(tables: &[Status]) -> Grid {
-    let heading = ["table", "phase", "epoch", "items", "partitions", "behind", "oldest unread", "time left", "gaps"];
+    let heading = [
+        "table",
+        "phase",
+        "epoch",
+        "items",
+        "partitions",
+        "behind",
+        "oldest unread",
+        "time left",
+        "gaps",
+        "dead letters",
+    ];
     let mut grid = Grid::new(heading);
     for status in tables {
         let time = |value: Option<u64>| value.map_or("-".to_owned(), span);
@@ -79,6 +92,7 @@ fn grid(tables: &[Status]) -> Grid {
             oldest,
             if status.left_ms == Some(0) { "none".to_owned() } else { time(status.left_ms) },
             status.gaps.count.to_string(),
+            count(status.dead_letters),
         ]);
     }
     grid
@@ -87,7 +101,7 @@ fn grid(tables: &[Status]) -> Grid {
 impl Status {
     fn new(status: TableStatus) -> Self {
         let TableStatus { table, phase, checkpoint, backlog } = status;
-        let partitions = checkpoint.as_ref().map(commutator::Checkpoint::partitions);
+        let partitions = checkpoint.as_ref().map(Checkpoint::partitions);
         let ended = |position: &&Position| **position == Position::End;
         let (backlog, error) = match backlog {
             Ok(backlog) => (backlog, None),
@@ -108,6 +122,7 @@ impl Status {
             backlog_complete: backlog.map(|backlog| backlog.complete),
             left_ms: backlog.and_then(|backlog| backlog.time_left),
             gap: backlog.and_then(|backlog| backlog.gap.clone()),
+            dead_letters: checkpoint.as_ref().map_or(0, dead_letters),
             gaps: checkpoint.map(|checkpoint| checkpoint.gaps().clone()).unwrap_or_default(),
             error,
         }
@@ -136,6 +151,11 @@ impl Status {
         }
         notes
     }
+}
+
+/// Returns how many records and rows were set aside and not replayed since.
+fn dead_letters(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.fact(DEAD_LETTERS_FACT).and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(crate) struct Document {
     pub(crate) values: Table,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
+    /// Whether the file names a place for dead letters, right or wrong.
+    pub(crate) has_place_for_dead_letters: bool,
     place: String,
     lines: BTreeMap<String, usize>,
     dropped: BTreeSet<String>,
@@ -44,7 +46,8 @@ impl Document {
     /// Creates a document of values that came from arguments; `place` is their name in messages.
     pub(crate) fn of(place: &str, values: Table) -> Self {
         let (lines, dropped) = (BTreeMap::new(), BTreeSet::new());
-        Self { values, problems: Vec::new(), place: place.to_owned(), lines, dropped }
+        let problems = Vec::new();
+        Self { values, problems, has_place_for_dead_letters: false, place: place.to_owned(), lines, dropped }
     }
 
     /// Returns whether a key stands in the file with a value that a problem speaks of already.

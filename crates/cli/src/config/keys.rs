@@ -70,13 +70,14 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("commit_seconds", Kind::Number),
     key("commit_rows", Kind::Integer),
     key("commit_mb", Kind::Integer),
+    text("dead_letters"),
 ];
 
 /// `[defaults]`
-pub(crate) const DEFAULTS: &[Key] = &[text("mode"), text("on_gap")];
+pub(crate) const DEFAULTS: &[Key] = &[text("mode"), text("on_gap"), text("on_bad_record")];
 
 /// `[tables.<name>]`
-pub(crate) const TABLE: &[Key] = &[text("mode"), text("on_gap"), text("name")];
+pub(crate) const TABLE: &[Key] = &[text("mode"), text("on_gap"), text("on_bad_record"), text("name")];
 
 /// `[source]`, by its `type`.
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];

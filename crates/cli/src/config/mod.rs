@@ -1,5 +1,6 @@
 //! What a user configured, from a file or from `--from` and `--to`: checked as a whole, all problems at once.
 
+mod dead_letters;
 mod document;
 mod interpolate;
 pub(crate) mod keys;
@@ -36,11 +37,16 @@ pub struct Settings {
     pub source: dynamodb::Config,
     /// Where tables go.
     pub destination: Destination,
+    /// Where dead letters are kept.
+    pub dead_letters: Option<Objects>,
     /// What holds for the run and per table.
     pub options: Options,
     /// The byte budget of the process.
     pub memory_bytes: usize,
 }
+
+/// A disk or an object store; and who writes, if that is S3 and no static keys are given.
+pub type Objects = (Box<parquet::Config>, Option<Box<dynamodb::Config>>);
 
 /// Where tables go.
 #[derive(Debug)]
@@ -108,7 +114,11 @@ impl Settings {
         let patterns = patterns(&source_values);
         let pipeline = pipeline_id(&mut document, &pipeline_values, &source_values);
         let source = source(&mut document, source_values);
-        let destination = destination(&mut document);
+        let destination_values = document.take("destination");
+        document.has_place_for_dead_letters =
+            pipeline_values.contains_key("dead_letters") || document.dropped("pipeline.dead_letters");
+        let dead_letters = dead_letters::read(&mut document, &pipeline_values, &destination_values);
+        let destination = destination(&mut document, destination_values);
         let tables = table_options(&mut document, destination.as_ref(), patterns.as_deref());
         let whole =
             |key: &str| pipeline_values.get(key).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
@@ -141,6 +151,7 @@ impl Settings {
             pipeline,
             source,
             destination,
+            dead_letters,
             options: Options { defaults, tables, max_tables, commit, ..Options::default() },
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
         })
@@ -179,10 +190,11 @@ fn tell(document: &mut Document, path: &str, problems: Vec<String>) {
     }
 }
 
-fn destination(document: &mut Document) -> Option<Destination> {
-    let mut values = document.take("destination");
+fn destination(document: &mut Document, mut values: Table) -> Option<Destination> {
     match values.remove("type").as_ref().and_then(Value::as_str) {
-        Some("parquet") => parquet_destination(document, values),
+        Some("parquet") => {
+            objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
+        }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
         _ => {
             if !document.dropped("destination") {
@@ -194,17 +206,17 @@ fn destination(document: &mut Document) -> Option<Destination> {
 }
 
 /// S3 is written to as whoever the same keys would make the source read as.
-fn parquet_destination(document: &mut Document, mut values: Table) -> Option<Destination> {
+fn objects(document: &mut Document, path: &str, mut values: Table) -> Option<Objects> {
     let mut identity: Table =
         S3_IDENTITY.iter().filter_map(|&key| values.remove(key).map(|value| (key.to_owned(), value))).collect();
     let is_s3 = values.get("url").and_then(Value::as_str).is_some_and(|url| url.starts_with("s3://"));
     if !is_s3 && let Some(key) = identity.keys().next() {
-        let at = format!("destination.{key}");
+        let at = format!("{path}.{key}");
         document.problem(&at, format!("`{at}` says who writes to S3, but `url` is no s3:// address"));
     }
     if values.contains_key("access_key_id") && !identity.is_empty() {
-        let message = "[destination] has `access_key_id` and another identity; only one can be used";
-        document.problem("destination.access_key_id", message);
+        let message = format!("[{path}] has `access_key_id` and another identity; only one can be used");
+        document.problem(&format!("{path}.access_key_id"), message);
     }
     let own_chain = is_s3 && !values.contains_key("access_key_id");
     // Both matter to credentials: the region to STS, and a server on this machine needs none.
@@ -213,17 +225,17 @@ fn parquet_destination(document: &mut Document, mut values: Table) -> Option<Des
             identity.insert(key.to_owned(), value.clone());
         }
     }
-    let config = section::read(document, "destination", values);
+    let config = section::read(document, path, values);
     let identity = if own_chain {
         // Nothing is read with it; a source must name a table.
         identity.insert("tables".to_owned(), Value::Array(vec!["none".into()]));
-        let identity: dynamodb::Config = section::read(document, "destination", identity)?;
-        tell(document, "destination", identity.problems());
+        let identity: dynamodb::Config = section::read(document, path, identity)?;
+        tell(document, path, identity.problems());
         Some(Box::new(identity))
     } else {
         None
     };
-    Some(Destination::Parquet(Box::new(config?), identity))
+    Some((Box::new(config?), identity))
 }
 
 fn pipeline_id(document: &mut Document, pipeline: &Table, source: &Table) -> Option<PipelineId> {
@@ -314,6 +326,7 @@ fn one_table(
             document.problem(&at, format!("unknown `{at}` `{other}`; {}", hint(other, ["resync", "fail"])));
         }
     }
+    dead_letters::on_bad_record(document, path, text("on_bad_record"), &mut options);
     match text("name") {
         Some("") => document.problem(&format!("{path}.name"), format!("`{path}.name` is empty")),
         name => options.name = name.map(str::to_owned),

@@ -73,6 +73,20 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
     Ok(values)
 }
 
+/// Reads the address of a folder or an object store, with the keys of a Parquet destination, as such a section; `argument` is its
+/// name in messages.
+pub(crate) fn objects(argument: &str, address: &str) -> Result<Table, Vec<Problem>> {
+    let (place, query) = split_query(address);
+    let known = ["s3://", "gs://", "az://", "file://"].iter().any(|scheme| place.starts_with(scheme));
+    if place.trim().is_empty() || (place.contains("://") && !known) {
+        let message = "takes a folder such as `./dead-letters`, `s3://…`, `gs://…`, `az://…` or `file://…`";
+        return Err(vec![Problem::new(argument, message)]);
+    }
+    let mut values = options(argument, query, PARQUET)?;
+    values.insert("url".into(), place.into());
+    Ok(values)
+}
+
 fn split_query(address: &str) -> (&str, &str) {
     // A `?` of a glob is followed by no `key=`, so the query begins at the last `?` before the first `=`.
     let Some(equals) = address.find('=') else { return (address.strip_suffix('?').unwrap_or(address), "") };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use commutator::SyncMode;
-use commutator::pipeline::OnGap;
+use commutator::pipeline::{OnBadRecord, OnGap};
 use serde::de::DeserializeOwned;
 
 use super::keys::{DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
@@ -133,7 +133,7 @@ fn each_mistake_has_its_message() {
         ),
         (
             &with("[tables.orders]\nnested = \"json\"\n"),
-            vec!["c.toml:8: unknown key `nested` in [tables.orders]; known: `mode`, `on_gap`, `name`"],
+            vec!["c.toml:8: unknown key `nested` in [tables.orders]; known: `mode`, `on_gap`, `on_bad_record`, `name`"],
         ),
         (
             &with("compression_level = \"${NOT_SET}\"\n"),
@@ -297,5 +297,66 @@ fn settings_do_not_show_secrets() {
         let variable = |name: &str| (name == "SECRET").then(|| "hunter2".to_owned());
         let shown = format!("{:?}", Settings::parse(&text, "c.toml", &variable).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn dead_letters_have_a_place_of_their_own() {
+    let text = with(
+        "[pipeline]\ndead_letters = \"./letters\"\n[defaults]\non_bad_record = \"dead_letter\"\n[tables.orders]\non_bad_record = \"fail\"\n",
+    );
+    let settings = parse(&text).unwrap();
+    let (place, identity) = settings.dead_letters.unwrap();
+    assert_eq!((place.url.as_str(), identity.is_none()), ("./letters", true));
+    assert_eq!(settings.options.defaults.on_bad_record, OnBadRecord::DeadLetter);
+    assert_eq!(settings.options.table(&TableName::new("orders")).on_bad_record, OnBadRecord::Fail);
+    let none = parse(&with("")).unwrap();
+    assert!(none.dead_letters.is_none() && none.options.defaults.on_bad_record == OnBadRecord::Fail);
+}
+
+#[test]
+fn dead_letters_on_the_destinations_store_share_its_settings() {
+    let text = |letters: &str| {
+        let source = "[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\n[destination]\ntype = \"parquet\"\nurl = \"s3://lake/a\"\n";
+        let store = "endpoint_url = \"http://127.0.0.1:1\"\nallow_http = true\nregion = \"eu-west-1\"\naccess_key_id = \"i\"\nsecret_access_key = \"s\"\nfile_bytes = 2000000\n";
+        format!("{source}{store}[pipeline]\ndead_letters = \"{letters}\"\n")
+    };
+    let (shared, identity) = parse(&text("s3://letters/b?region=us-east-1")).unwrap().dead_letters.unwrap();
+    assert_eq!((shared.url.as_str(), shared.region.as_deref()), ("s3://letters/b", Some("us-east-1")));
+    assert_eq!(shared.endpoint_url.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!((shared.access_key_id.as_deref(), identity.is_none()), (Some("i"), true));
+    assert_eq!(shared.file_bytes, parquet::Config::new("x").file_bytes);
+    let (own, _) = parse(&text("gs://letters")).unwrap().dead_letters.unwrap();
+    assert!(own.endpoint_url.is_none() && own.access_key_id.is_none());
+}
+
+#[test]
+fn wrong_places_of_dead_letters_are_told() {
+    let cases = [
+        (
+            "[tables.orders]\non_bad_record = \"dead_letter\"\n".to_owned(),
+            "c.toml:8: `tables.orders.on_bad_record` is `dead_letter`, but `pipeline.dead_letters` names no place for them, \
+             such as `./dead-letters`",
+        ),
+        (
+            "[defaults]\non_bad_record = \"dead_leter\"\n".to_owned(),
+            "c.toml:8: unknown `defaults.on_bad_record` `dead_leter`; did you mean `dead_letter`?",
+        ),
+        (
+            "[pipeline]\ndead_letters = \"lake/\"\n".to_owned(),
+            "c.toml:8: `pipeline.dead_letters` is the destination's own folder; name another",
+        ),
+        (
+            "[pipeline]\ndead_letters = \"postgres://h/db\"\n".to_owned(),
+            "c.toml:8: `pipeline.dead_letters` takes a folder such as `./dead-letters`, `s3://…`, `gs://…`, `az://…` or `file://…`",
+        ),
+        (
+            "[pipeline]\ndead_letters = \"s3://b?secret_access_key=x\"\n".to_owned(),
+            "c.toml:8: `pipeline.dead_letters` `secret_access_key` does not belong in an address, where others can read it; \
+             use the environment",
+        ),
+    ];
+    for (rest, said) in cases {
+        assert_eq!(problems(&with(&rest)), [said], "{rest}");
     }
 }

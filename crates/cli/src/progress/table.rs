@@ -47,6 +47,7 @@ pub(super) struct Table {
     rows: u64,
     changes: u64,
     wire_bytes: u64,
+    dead_letters: u64,
     lag: Option<u64>,
     time_left: Option<u64>,
     warned: Option<u64>,
@@ -68,6 +69,8 @@ pub(super) struct Glance {
     pub(super) lag: Option<u64>,
     /// Milliseconds left before changes that were not read would count as lost.
     pub(super) time_left: Option<u64>,
+    /// Records and rows that were set aside.
+    pub(super) dead_letters: u64,
 }
 
 impl Table {
@@ -81,6 +84,7 @@ impl Table {
                 self.wire_bytes += wire_bytes;
                 *(if *snapshot { &mut self.rows } else { &mut self.changes }) += rows;
             }
+            Event::DeadLettered { count } => self.dead_letters += count,
             Event::SnapshotEnded { .. } => self.phase = Phase::Streaming,
             Event::Lag(lag) => (self.lag, self.time_left) = (Some(lag.milliseconds), lag.time_left),
             // The table is read anew, so its snapshot begins at nothing.
@@ -127,6 +131,7 @@ impl Table {
             percent: self.percent(),
             lag: self.lag.filter(|_| self.phase == Phase::Streaming),
             time_left: self.time_left,
+            dead_letters: self.dead_letters,
         }
     }
 }
@@ -151,6 +156,7 @@ mod tests {
         table.apply(&Event::Started { table: &description, epoch: Epoch::FIRST, snapshot_ended: false });
         table.apply(&Event::Read { rows: 50, wire_bytes: 3000, snapshot: true });
         table.apply(&Event::Read { rows: 2, wire_bytes: 1000, snapshot: false });
+        table.apply(&Event::DeadLettered { count: 3 });
         let glance = table.glance(Duration::from_secs(2));
         let expected = Glance {
             phase: Phase::Snapshot,
@@ -160,6 +166,7 @@ mod tests {
             percent: Some(25),
             lag: None,
             time_left: None,
+            dead_letters: 3,
         };
         assert_eq!(glance, expected);
         table.apply(&Event::Read { rows: 500, wire_bytes: 0, snapshot: true });

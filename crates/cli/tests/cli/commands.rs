@@ -147,3 +147,24 @@ async fn what_is_not_there_is_named() {
     assert_eq!(check.code, Some(1), "{check:?}");
     assert!(check.out.contains("FAIL") && !format!("{check:?}").contains("a-secret-word"), "{check:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_without_dead_letters_has_none_to_list_or_replay() {
+    let (_shop, folder) = shop("").await;
+    let file = std::fs::read_to_string(folder.path().join("commutator.toml")).unwrap();
+    folder.write("commutator.toml", &file.replace("id = \"shop\"", "id = \"shop\"\ndead_letters = \"letters\""));
+    let looked = folder.run(&["status", "--json"]);
+    assert_eq!(table(&looked.json(), "orders")["dead_letters"], 0);
+    assert!(!folder.path().join("letters").exists(), "looking changes nothing");
+    let run = folder.run(&["run", "--until-caught-up", "--json"]);
+    assert_eq!((run.code, &table(&run.json(), "orders")["dead_letters"]), (Some(0), &0.into()), "{run:?}");
+    for command in ["list", "replay"] {
+        let done = folder.run(&["dead-letter", command]);
+        assert!(done.code == Some(0) && done.out.contains("no dead letters"), "{done:?}");
+        let done = folder.run(&["dead-letter", command, "orders", "--json"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let empty = done.json();
+        let list = if command == "list" { &empty["dead_letters"] } else { &empty["tables"] };
+        assert_eq!(list, &serde_json::json!([]), "{empty}");
+    }
+}

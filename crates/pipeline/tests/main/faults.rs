@@ -16,10 +16,10 @@ use crate::scripted::{Scripted, Step};
 
 /// Fails one call in the life of a destination: the `at`-th of all that can fail.
 #[derive(Debug, Clone)]
-struct Faulty {
-    memory: Memory,
-    calls: Arc<AtomicU32>,
-    at: u32,
+pub(crate) struct Faulty {
+    pub(crate) memory: Memory,
+    pub(crate) calls: Arc<AtomicU32>,
+    pub(crate) at: u32,
 }
 
 impl Faulty {
@@ -81,6 +81,11 @@ impl Transaction for Wrapped<Box<dyn Transaction + '_>> {
     async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()> {
         self.0.call()?;
         self.1.end_snapshot(epoch).await
+    }
+    async fn rehearse(self: Box<Self>) -> Result<()> {
+        let Self(faulty, transaction) = *self;
+        faulty.call()?;
+        transaction.rehearse().await
     }
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         let Self(faulty, transaction) = *self;

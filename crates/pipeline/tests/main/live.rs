@@ -133,7 +133,13 @@ fn position(at: usize) -> Position {
 }
 
 fn batch(changes: Option<ChangeBatch>, progress: Progress) -> SourceEvent {
-    SourceEvent::Batch(SourceBatch { changes, progress, wire_bytes: 0, permit: Permit::default() })
+    SourceEvent::Batch(SourceBatch {
+        changes,
+        rejected: Vec::new(),
+        progress,
+        wire_bytes: 0,
+        permit: Permit::default(),
+    })
 }
 
 /// Rows of the snapshot, or of the log up to `at`.

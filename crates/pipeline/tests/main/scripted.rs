@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use commutator_core::{
-    Budget, ChangeBatch, CheckReport, Checkpoint, Column, Epoch, Error, ErrorKind, Gap, LogicalType, Offset, Op,
-    OrderKey, PartitionId, Position, Progress, ReadRequest, Result, Sequence, Source, SourceBatch, SourceEvent,
-    SourceStream, TableDescription, TableName, TableSchema,
+    Budget, ChangeBatch, CheckReport, Checkpoint, Column, DeadLetter, Epoch, Error, ErrorKind, Gap, LogicalType,
+    Offset, Op, OrderKey, PartitionId, Position, Progress, RawForm, ReadRequest, Rejected, Reread, Result, Sequence,
+    Source, SourceBatch, SourceEvent, SourceStream, TableDescription, TableName, TableSchema,
 };
+use serde_json::json;
 
 /// What the source does at one place of its script.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Gives rows `(id, value)`; a value of `None` is a removal.
     Rows(Vec<(i64, Option<Value>)>),
+    /// Gives rows, and records with these ids that cannot be read.
+    Mixed(Vec<(i64, Option<Value>)>, Vec<i64>),
     /// Ends the snapshot.
     SnapshotEnd,
     /// Fails, once per mention.
@@ -38,6 +41,8 @@ pub(crate) enum Value {
 pub(crate) struct Scripted {
     pub(crate) tables: Arc<BTreeMap<&'static str, Vec<Step>>>,
     pub(crate) budget: Budget,
+    /// The items as they are now, which a replay reads.
+    pub(crate) items: Arc<Mutex<BTreeMap<i64, i64>>>,
     spent: Arc<Mutex<Vec<(TableName, usize)>>>,
 }
 
@@ -46,7 +51,7 @@ const PARTITION: &str = "script";
 impl Scripted {
     pub(crate) fn new(tables: impl IntoIterator<Item = (&'static str, Vec<Step>)>) -> Self {
         let tables = Arc::new(tables.into_iter().collect());
-        Self { tables, budget: Budget::new(1 << 30), spent: Arc::default() }
+        Self { tables, budget: Budget::new(1 << 30), items: Arc::default(), spent: Arc::default() }
     }
 
     /// Returns whether a step that happens once happens now.
@@ -67,7 +72,12 @@ impl Scripted {
             n => Some(Position::At(Offset { order: format!("{n:06}"), resume: None })),
         };
         let mut progress = Progress::of(PartitionId::new(PARTITION), position(at), position(at + 1).unwrap());
+        let mut rejected = Vec::new();
         let changes = match step {
+            Step::Mixed(rows, bad) => {
+                rejected = bad.iter().map(|id| unreadable(*id, from, at)).collect();
+                (!rows.is_empty()).then(|| changes(rows, from, at))
+            }
             Step::Rows(rows) => Some(changes(rows, from, at)),
             Step::SnapshotEnd => {
                 progress.snapshot_ended = true;
@@ -87,7 +97,7 @@ impl Scripted {
             Step::Fail(_) | Step::Gap => None,
         };
         let permit = self.budget.reserve(changes.as_ref().map_or(0, ChangeBatch::memory_size)).await;
-        Some(Ok(SourceEvent::Batch(SourceBatch { changes, progress, wire_bytes: 100, permit })))
+        Some(Ok(SourceEvent::Batch(SourceBatch { changes, rejected, progress, wire_bytes: 100, permit })))
     }
 }
 
@@ -112,6 +122,48 @@ impl Source for Scripted {
             Some((event, (source, request, at + 1)))
         })))
     }
+
+    async fn reread(&self, _: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+        let items = self.items.lock().unwrap();
+        Ok(letters.iter().map(|letter| reread(&items, letter, how)).collect())
+    }
+}
+
+fn unreadable(id: i64, from: &Checkpoint, at: usize) -> Rejected {
+    Rejected {
+        form: RawForm::Record,
+        partition: Some(PartitionId::new(PARTITION)),
+        position: format!("step {at}"),
+        order: OrderKey::new(from.epoch(), ((at * 1000 + 500) as u64 + id.unsigned_abs()).into()),
+        op: Some(Op::Modify),
+        changed_at: None,
+        key: Some(json!({ "id": { "N": id.to_string() } })),
+        error: "It cannot be read".into(),
+        raw: json!({ "id": { "N": id.to_string() }, "value": { "N": (id * 10).to_string() } }).to_string().into_bytes(),
+    }
+}
+
+/// Reads a letter again, as a source would.
+fn reread(items: &BTreeMap<i64, i64>, letter: &DeadLetter, how: Reread) -> Result<ChangeBatch> {
+    let number = |item: &serde_json::Value, name: &str| item[name]["N"].as_str().and_then(|n| n.parse::<i64>().ok());
+    let Rejected { key, raw, order, op, .. } = &letter.rejected;
+    let (id, value, op) = match how {
+        Reread::Item => {
+            let id = number(key.as_ref().unwrap(), "id").unwrap();
+            let value = items.get(&id).copied();
+            (id, value, if value.is_some() { Op::Modify } else { Op::Remove })
+        }
+        Reread::Raw => {
+            let raw = serde_json::from_slice(raw)
+                .map_err(|e| Error::new(ErrorKind::DataInvalid, "It still cannot be read").with_source(e))?;
+            (number(&raw, "id").unwrap(), number(&raw, "value"), op.unwrap())
+        }
+    };
+    let columns = vec![Column::key("id", LogicalType::Int64), Column::new("value", LogicalType::Int64)];
+    let schema = Arc::new(TableSchema::new(columns).unwrap());
+    let arrays: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![id])), Arc::new(Int64Array::from(vec![value]))];
+    let rows = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
+    ChangeBatch::new(schema, rows, vec![op], vec![*order], vec![None])
 }
 
 pub(crate) fn description(name: &str) -> TableDescription {

@@ -224,6 +224,11 @@ impl Columns {
         self.keys.iter().any(|key| key.name == name)
     }
 
+    /// Returns the key columns as the table's description has them.
+    pub(super) fn keys(&self) -> &[Column] {
+        &self.keys
+    }
+
     /// Returns the number of key columns.
     pub(super) fn key_count(&self) -> usize {
         self.keys.len()

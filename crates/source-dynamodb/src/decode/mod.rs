@@ -8,6 +8,8 @@
 //! A body is taken whole or not at all: whatever is wrong with it is [`DataInvalid`](commutator_core::ErrorKind::DataInvalid)
 //! with the offset of the byte, the attribute's name if it is known, and never a value.
 
+mod apart;
+mod batches;
 mod bits;
 mod builder;
 mod columns;
@@ -26,6 +28,8 @@ mod widen;
 
 use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence};
 
+pub(crate) use apart::item_of;
+pub(crate) use batches::{RecordsBatches, ScanBatches};
 use columns::Columns;
 use documents::Documents;
 pub(crate) use records::RecordFilter;
@@ -146,6 +150,18 @@ impl Decoder {
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn set_full_cells(&mut self, cells: usize) {
         self.columns.set_full_cells(cells);
+    }
+
+    /// Decodes one item as a row of this operation, order key and time; of a removal, `item` is the key.
+    pub(crate) fn item(
+        &mut self,
+        item: &[u8],
+        (op, order, changed_at): (Op, OrderKey, Option<i64>),
+    ) -> Result<Option<ChangeBatch>> {
+        let body = [b"{\"Items\":[", item, b"]}"].concat();
+        self.batch(|columns, documents| scan::read(&body, 0, columns, documents))?;
+        let rows = self.columns.rows();
+        self.take(&body, vec![op; rows], vec![order; rows], vec![changed_at; rows])
     }
 
     fn take(

@@ -2,7 +2,7 @@
 
 mod plan;
 mod segment;
-mod start_key;
+pub(crate) mod start_key;
 
 use std::sync::Arc;
 

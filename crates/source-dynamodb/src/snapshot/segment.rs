@@ -8,7 +8,7 @@ use super::plan::partition;
 use super::start_key;
 use crate::capacity::Capacity;
 use crate::client::ScanPageRequest;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, ScanBatches};
 use crate::read::{Table, undecodable};
 
 /// What all segments of a snapshot share.
@@ -47,16 +47,18 @@ pub(crate) async fn scan(
             Ok(body) => body,
             Err(failure) => return Err(failure.with("partition", &partition).into()),
         };
-        let unreadable = |e, page: u64| undecodable(e, &table.name, &partition, &format!("after page {page}"));
-        let mut page = decoder.scan_page(&body, table.epoch).map_err(|e| unreadable(e, page_number))?;
-        scanner.capacity.settle(taken, page.read_units);
-        last_cost = page.read_units.or(last_cost);
         let mut wire_bytes = body.len();
+        let mut batches = ScanBatches::new(body, table.epoch, table.on_bad_record);
+        let mut cost = None;
         // Each batch of a page has a key to go on from, so the position may stand between them.
         let ended = loop {
+            let (batch, mut rejected) = batches
+                .next(&mut decoder, &format!("of page {}", page_number + 1))
+                .map_err(|e| undecodable(e, &table.name, &partition, &format!("after page {page_number}")))?;
+            cost = cost.or(batch.read_units);
             page_number += 1;
-            tracing::trace!(table = %table.name, %partition, page_number, items = page.items, "page read");
-            let to = match &page.last_key {
+            tracing::trace!(table = %table.name, %partition, page_number, items = batch.items, "page read");
+            let to = match &batch.last_key {
                 None => Position::End,
                 Some(key) => {
                     request.after = Some(start_key::parse(key).map_err(|e| {
@@ -66,14 +68,16 @@ pub(crate) async fn scan(
                 }
             };
             let progress = Progress::of(partition.clone(), position.replace(to.clone()), to);
-            table.outlet.send(page.changes, progress, std::mem::take(&mut wire_bytes)).await?;
-            match page.rest {
-                None => break page.last_key.is_none(),
-                Some(from) => {
-                    page = decoder.scan_page_from(&body, table.epoch, from).map_err(|e| unreadable(e, page_number))?;
-                }
+            for rejected in &mut rejected {
+                rejected.partition = Some(partition.clone());
+            }
+            table.outlet.send_with(batch.changes, rejected, progress, std::mem::take(&mut wire_bytes)).await?;
+            if batch.rest.is_none() {
+                break batch.last_key.is_none();
             }
         };
+        scanner.capacity.settle(taken, cost);
+        last_cost = cost.or(last_cost);
         if ended {
             return Ok((segment, decoder));
         }

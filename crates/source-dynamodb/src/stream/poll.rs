@@ -8,7 +8,7 @@ use commutator_core::{Error, ErrorKind, Progress, Result};
 use tokio::time::Instant;
 
 use super::cursor::Cursor;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, RecordsBatches};
 use crate::error::Failure;
 use crate::facts;
 use crate::read::{Table, undecodable};
@@ -81,37 +81,38 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
             Err(failure) if failure.is("ResourceNotFoundException") => return Ok(Polled::Gone),
             Err(failure) => return Err(in_context(failure, cursor)),
         };
-        let (mut filter, mut wire_bytes) = (cursor.filter(table.created_before)?, body.len());
+        let (filter, mut wire_bytes) = (cursor.filter(table.created_before)?, body.len());
+        let mut batches = RecordsBatches::new(body, table.epoch, table.on_bad_record, filter);
         loop {
-            let page = decoder
-                .records_page(&body, table.epoch, filter)
+            let (batch, mut rejected) = batches
+                .next(decoder)
                 .map_err(|e| undecodable(e, &table.name, &cursor.partition, &cursor.describe()))?;
             // The records come before the question whether there are more: the last page of a shard has both.
-            let ended = page.next_iterator.is_none() && !page.cut;
-            if !page.cut {
-                cursor.set_iterator(page.next_iterator, Instant::now());
+            let ended = batch.next_iterator.is_none() && !batch.cut;
+            if !batch.cut {
+                cursor.set_iterator(batch.next_iterator, Instant::now());
             }
-            let to = cursor.after_page(page.last_sequence, ended);
-            if page.dropped > 0 {
-                tracing::debug!(partition = %cursor.partition, dropped = page.dropped, "records that are known were left out");
+            let to = cursor.after_page(batch.last_sequence, ended);
+            if batch.dropped > 0 {
+                tracing::debug!(partition = %cursor.partition, dropped = batch.dropped, "records that are known were left out");
             }
-            if page.records == 0 {
+            if batch.records == 0 {
                 cursor.tip.empty_page(begun, begun_ms);
             } else {
-                cursor.tip.records(page.newest_ms);
+                cursor.tip.records(batch.newest_ms);
             }
-            if to != cursor.position || page.changes.is_some() {
+            for rejected in &mut rejected {
+                rejected.partition = Some(cursor.partition.clone());
+            }
+            if to != cursor.position || batch.changes.is_some() || !rejected.is_empty() {
                 let mut progress = Progress::of(cursor.partition.clone(), Some(cursor.position.clone()), to.clone());
                 progress.facts = caught_up(reader);
-                table.outlet.send(page.changes, progress, std::mem::take(&mut wire_bytes)).await?;
+                table.outlet.send_with(batch.changes, rejected, progress, std::mem::take(&mut wire_bytes)).await?;
                 cursor.advance(to);
             }
-            if page.cut {
-                // What is left of the page follows the last record that was read of it.
-                filter.after = filter.after.max(page.last_sequence);
-                continue;
+            if !batch.cut {
+                return Ok(if ended { Polled::Ended } else { Polled::Open { records: batch.records > 0 } });
             }
-            return Ok(if ended { Polled::Ended } else { Polled::Open { records: page.records > 0 } });
         }
     }
     Err(Error::new(ErrorKind::Unavailable, "Shard iterators keep expiring while they are used")

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PutRequest, ScalarAttributeType,
     StreamSpecification, StreamViewType, WriteRequest,
 };
-use commutator_core::{Budget, Checkpoint, Op, ReadRequest, Secret, Source as _, TableName, Until};
+use commutator_core::{Budget, Checkpoint, OnBadRecord, Op, ReadRequest, Secret, Source as _, TableName, Until};
 use futures_util::StreamExt as _;
 
 use super::read::Outcome;
@@ -92,7 +92,12 @@ impl Local {
 
     async fn read(&self, from: &Checkpoint, until: Until) -> Outcome {
         let mut outcome = Outcome::new(from);
-        let request = ReadRequest { table: TableName::new(&self.table), from: from.clone(), until };
+        let request = ReadRequest {
+            table: TableName::new(&self.table),
+            from: from.clone(),
+            until,
+            on_bad_record: OnBadRecord::Fail,
+        };
         let mut stream = self.source.read(request).await.unwrap();
         while outcome.take(stream.next().await) {}
         outcome

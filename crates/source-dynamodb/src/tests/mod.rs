@@ -1,6 +1,7 @@
 //! Tests of the whole source against servers of the test's own.
 
 mod backlog;
+mod bad_records;
 mod check;
 mod dynamodb_local;
 mod environment;

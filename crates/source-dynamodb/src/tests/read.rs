@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 use commutator_core::{
-    Budget, Checkpoint, Error, Gap, Op, Position, ReadRequest, Source as _, SourceBatch, SourceEvent, SourceStream,
-    TableName, Until,
+    Budget, Checkpoint, Error, Gap, OnBadRecord, Op, Position, ReadRequest, Source as _, SourceBatch, SourceEvent,
+    SourceStream, TableName, Until,
 };
 use futures_util::StreamExt as _;
 
@@ -99,7 +99,9 @@ impl Running {
     }
 
     pub(super) async fn stream(&self, from: &Checkpoint, until: Until) -> Result<SourceStream, Error> {
-        self.source.read(ReadRequest { table: orders(), from: from.clone(), until }).await
+        self.source
+            .read(ReadRequest { table: orders(), from: from.clone(), until, on_bad_record: OnBadRecord::Fail })
+            .await
     }
 
     /// Reads until the end, a gap or an error.

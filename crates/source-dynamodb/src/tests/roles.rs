@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use commutator_core::{Budget, Checkpoint, ErrorKind, Outcome, ReadRequest, Secret, Source as _, Until};
+use commutator_core::{Budget, Checkpoint, ErrorKind, OnBadRecord, Outcome, ReadRequest, Secret, Source as _, Until};
 use futures_util::StreamExt as _;
 
 use super::fake::{Fake, Shard};
@@ -61,7 +61,12 @@ fn an_hour(roles: &[(&str, Trust)]) -> Sts {
 
 /// Reads everything, and fails unless that went well.
 async fn rows(setup: &Setup) -> usize {
-    let request = ReadRequest { table: orders(), from: Checkpoint::default(), until: Until::CaughtUp };
+    let request = ReadRequest {
+        table: orders(),
+        from: Checkpoint::default(),
+        until: Until::CaughtUp,
+        on_bad_record: OnBadRecord::Fail,
+    };
     let mut outcome = super::read::Outcome::new(&Checkpoint::default());
     let mut stream = setup.source.read(request).await.unwrap();
     while outcome.take(stream.next().await) {}
@@ -107,7 +112,12 @@ async fn a_wrong_and_a_missing_external_id_are_refused_with_what_to_do() {
     for (id, words) in [(Some("wrong-id"), "exactly the configured external_id"), (None, "none was sent")] {
         let sts = an_hour(&[(FIRST, trust(Some(ID), BASE_KEY))]);
         let setup = setup(one_item(), sts, "first", |config| config.assume_role = Some(role(FIRST, id))).await;
-        let request = ReadRequest { table: orders(), from: Checkpoint::default(), until: Until::CaughtUp };
+        let request = ReadRequest {
+            table: orders(),
+            from: Checkpoint::default(),
+            until: Until::CaughtUp,
+            on_bad_record: OnBadRecord::Fail,
+        };
         let error = setup.source.read(request).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
         assert!(error.to_string().contains(FIRST) && error.message().contains(words), "{error}");
@@ -187,7 +197,12 @@ async fn sessions_that_end_during_a_run_are_renewed_before_their_end() {
     let sts = Sts::new(Duration::from_millis(1_500), &[(FIRST, trust(Some(ID), BASE_KEY))]);
     let fake = Fake::new(|state| state.shards = vec![Shard::new("s0", None, &[&[1]])]);
     let setup = setup(fake.clone(), sts, "first", |config| config.assume_role = Some(role(FIRST, Some(ID)))).await;
-    let request = ReadRequest { table: orders(), from: Checkpoint::default(), until: Until::Stopped };
+    let request = ReadRequest {
+        table: orders(),
+        from: Checkpoint::default(),
+        until: Until::Stopped,
+        on_bad_record: OnBadRecord::Fail,
+    };
     let mut outcome = super::read::Outcome::new(&Checkpoint::default());
     let mut stream = setup.source.read(request).await.unwrap();
     // The run lasts until the fourth session; records keep coming all the time.

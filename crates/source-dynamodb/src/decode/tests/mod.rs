@@ -1,5 +1,6 @@
 //! The decoder against its rules, one by one, and against a second, simple decoder of whatever proptest makes up.
 
+mod apart;
 mod differential;
 mod generate;
 mod hostile;
