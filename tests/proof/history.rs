@@ -95,7 +95,8 @@ impl History {
         }
     }
 
-    fn write(&mut self) {
+    /// Writes, updates or removes an item.
+    pub(crate) fn write(&mut self) {
         let existing = self.table.items().unwrap();
         let pick = |dice: &mut fastrand::Rng| {
             let some = if existing.is_empty() { None } else { Some(&existing[dice.usize(..existing.len())]) };
@@ -125,7 +126,8 @@ impl History {
         }
     }
 
-    fn reshard(&mut self) {
+    /// Splits or rolls a shard.
+    pub(crate) fn reshard(&mut self) {
         let open: Vec<_> = self.table.shards().unwrap().into_iter().filter(|shard| shard.open).collect();
         if open.is_empty() {
             return;

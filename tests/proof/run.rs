@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use commutator_conformance::{Harness, Row};
 use commutator_core::{Budget, Checkpoint, Destination, PipelineId, SyncMode, TableName, Target, Until};
 use commutator_pipeline::{
-    CancellationToken, CommitOptions, Event, Observer, Options, Pipeline, RunReport, TableOptions, TableOutcome,
+    CancellationToken, CommitOptions, Event, Observer, OnGap, Options, Pipeline, RunReport, TableOptions, TableOutcome,
 };
 use commutator_simulator::{Clock as Virtual, Faults, Simulator, TableSpec, View};
-use commutator_source_dynamodb::{Clock, Config, DynamoDb, Surroundings};
+use commutator_source_dynamodb::{Clock, Config, Surroundings};
 
 use crate::chaos::{Chaos, Mishaps, Place};
 use crate::history::{History, TABLE};
@@ -73,13 +73,26 @@ pub(crate) fn play<H: Harness>(
 }
 
 /// Everything that stays while processes come and go.
-struct World {
-    simulator: Simulator,
-    history: Arc<Mutex<History>>,
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+    pub(crate) history: Arc<Mutex<History>>,
     mishaps: Mishaps,
     gaps: Arc<Gaps>,
-    scenario: Scenario,
+    pub(crate) scenario: Scenario,
     defect: Option<ReaderDefect>,
+    /// How the processes' source is configured, beyond what the scenario says.
+    pub(crate) configure: fn(&mut Config),
+    pub(crate) on_gap: OnGap,
+}
+
+/// Who else is at work on a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    Nobody,
+    /// A second runner takes the table over.
+    Runner,
+    /// Somebody asks for a resync.
+    Resync,
 }
 
 async fn play_here<H: Harness>(
@@ -88,25 +101,13 @@ async fn play_here<H: Harness>(
     runs_at: Place,
     defect: Option<ReaderDefect>,
 ) -> Result<Outcome, String> {
-    let simulator =
-        Simulator::builder(scenario.seed).clock(Virtual::of_runtime(BEGAN)).quirks(scenario.quirks.clone()).build();
-    let spec = TableSpec::new(TABLE, scenario.key_schema()).stream(View::NewAndOldImages).shards(scenario.shards);
-    simulator.create_table(spec).map_err(|error| error.to_string())?;
-    let history = Arc::new(Mutex::new(History::begin(scenario, &simulator)));
-    let events = Arc::clone(&history);
-    simulator.on_request(move |simulator, operation| {
+    let world = World::new(scenario, runs_at, defect)?;
+    let events = Arc::clone(&world.history);
+    world.simulator.on_request(move |simulator, operation| {
         tracing::trace!(?operation, at = simulator.clock().now_ms(), "request");
         events.lock().unwrap().go_on(simulator);
     });
-    simulator.set_faults(scenario.faults.clone());
-    let world = World {
-        mishaps: Mishaps::new(scenario.seed, scenario.mishaps, runs_at),
-        gaps: Arc::default(),
-        scenario: scenario.clone(),
-        defect,
-        simulator,
-        history,
-    };
+    world.simulator.set_faults(scenario.faults.clone());
     let mut dice = fastrand::Rng::with_seed(scenario.seed ^ 0x0DD5);
     let mut processes = 0;
     loop {
@@ -119,8 +120,13 @@ async fn play_here<H: Harness>(
             world.mishaps.end();
             world.simulator.set_faults(Faults::none());
         }
-        let takeover = !over && dice.f64() < scenario.takeovers * 10.0;
-        let completed = world.process(place, takeover).await?;
+        let company = match dice.f64() / scenario.company {
+            _ if over => Company::Nobody,
+            drawn if drawn < 0.5 => Company::Runner,
+            drawn if drawn < 1.0 => Company::Resync,
+            _ => Company::Nobody,
+        };
+        let completed = world.process(place, company).await? == Ended::Completed;
         if completed && over {
             break;
         }
@@ -128,67 +134,96 @@ async fn play_here<H: Harness>(
             world.history.lock().unwrap().pause(&world.simulator);
         }
     }
-    let (pipeline, _) = world.pipeline(place).await?;
-    let description = pipeline.source().discover().await.map_err(|error| format!("{error:?}"))?.remove(0);
-    let target = pipeline.target(&description);
-    let checkpoint = pipeline.destination().peek(&target).await.map_err(|error| format!("{error:?}"))?;
-    let rows = world.mishaps.elsewhere(place.rows(&target)).await;
-    let items = world.simulator.table(TABLE).items().map_err(|error| error.to_string())?;
-    for shard in world.simulator.table(TABLE).shards().unwrap_or_default() {
-        tracing::debug!(?shard, "at the end");
-    }
-    tracing::debug!(?checkpoint, "at the end");
-    let requests = world.simulator.all_requests();
-    drop(pipeline);
-    // The simulator's hook holds the history.
-    world.simulator.on_request(|_, _| {});
-    let history = Arc::into_inner(world.history).ok_or("the history is still held")?;
-    let history = history.into_inner().map_err(|error| error.to_string())?;
-    let gaps = world.gaps.0.lock().unwrap().clone();
-    let checkpoint = checkpoint.unwrap_or_default();
-    Ok(Outcome { rows, items, history, target, checkpoint, gaps, requests })
+    world.outcome(place).await
+}
+
+/// How a process ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Completed,
+    /// It died, was fenced, or met something that another one may not meet.
+    Early,
 }
 
 impl World {
-    /// Lets a process run until it has caught up, fails or dies; returns whether it had caught up.
-    async fn process<H: Harness>(&self, place: &H, takeover: bool) -> Result<bool, String> {
+    /// Makes the table and its first items.
+    pub(crate) fn new(scenario: &Scenario, runs_at: Place, defect: Option<ReaderDefect>) -> Result<Self, String> {
+        let simulator =
+            Simulator::builder(scenario.seed).clock(Virtual::of_runtime(BEGAN)).quirks(scenario.quirks.clone()).build();
+        let spec = TableSpec::new(TABLE, scenario.key_schema()).stream(View::NewAndOldImages).shards(scenario.shards);
+        simulator.create_table(spec).map_err(|error| error.to_string())?;
+        Ok(Self {
+            mishaps: Mishaps::new(scenario.seed, scenario.mishaps, runs_at),
+            gaps: Arc::default(),
+            scenario: scenario.clone(),
+            defect,
+            history: Arc::new(Mutex::new(History::begin(scenario, &simulator))),
+            simulator,
+            configure: |_| {},
+            on_gap: OnGap::Resync,
+        })
+    }
+
+    /// Reads everything back.
+    pub(crate) async fn outcome<H: Harness>(self, place: &H) -> Result<Outcome, String> {
+        let pipeline = self.pipeline(place).await?;
+        let description = pipeline.source().discover().await.map_err(|error| format!("{error:?}"))?.remove(0);
+        let target = pipeline.target(&description);
+        let checkpoint = pipeline.destination().peek(&target).await.map_err(|error| format!("{error:?}"))?;
+        let rows = self.mishaps.elsewhere(place.rows(&target)).await;
+        let items = self.simulator.table(TABLE).items().map_err(|error| error.to_string())?;
+        let requests = self.simulator.all_requests();
+        drop(pipeline);
+        // The simulator's hook holds the history.
+        self.simulator.on_request(|_, _| {});
+        let history = Arc::into_inner(self.history).ok_or("the history is still held")?;
+        let history = history.into_inner().map_err(|error| error.to_string())?;
+        let gaps = self.gaps.0.lock().unwrap().clone();
+        let checkpoint = checkpoint.unwrap_or_default();
+        Ok(Outcome { rows, items, history, target, checkpoint, gaps, requests })
+    }
+
+    /// Lets a process run until it has caught up, fails or dies; an error is a failure that another process would meet, too.
+    pub(crate) async fn process<H: Harness>(&self, place: &H, company: Company) -> Result<Ended, String> {
         let death = self.mishaps.process();
+        let pipeline = self.pipeline(place).await?;
+        let second = self.pipeline(place).await?;
         let stop = CancellationToken::new();
-        let (pipeline, _) = self.pipeline(place).await?;
-        let (second, _) = self.pipeline(place).await?;
-        let other_stop = CancellationToken::new();
+        let joined = async {
+            tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(..5_000))).await;
+            match company {
+                Company::Nobody => {}
+                Company::Runner => return Some(second.run(&stop).await),
+                Company::Resync => {
+                    let asked = async { second.resync(&second.source().discover().await?.remove(0)).await };
+                    // It may fail like everything else; nothing was promised then.
+                    tracing::debug!(asked = ?asked.await, "resync");
+                }
+            }
+            None
+        };
         let report = tokio::select! {
             biased;
             () = death.cancelled() => None,
-            reports = async {
-                if takeover {
-                    let later = async {
-                        tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(..5_000))).await;
-                        second.run(&other_stop).await
-                    };
-                    tokio::join!(pipeline.run(&stop), later).1
-                } else {
-                    pipeline.run(&stop).await
-                }
-            } => Some(reports),
+            (first, second) = async { tokio::join!(pipeline.run(&stop), joined) } => Some(second.unwrap_or(first)),
         };
         // What was aborted is dropped when its task comes to run.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        tracing::debug!(?report, takeover, "process ended");
+        tracing::debug!(?report, ?company, "process ended");
         match report {
-            None => Ok(false),
-            Some(Ok(report)) => completed(&report),
-            Some(Err(error)) if error.retry() != commutator_core::Retry::Never => Ok(false),
+            None => Ok(Ended::Early),
+            Some(Ok(report)) => ended(&report),
+            Some(Err(error)) if error.retry() != commutator_core::Retry::Never => Ok(Ended::Early),
             Some(Err(error)) => Err(format!("{error:?}")),
         }
     }
 
     /// What a process makes of its configuration.
-    async fn pipeline<H: Harness>(&self, place: &H) -> Result<(Pipeline, DynamoDb), String> {
+    pub(crate) async fn pipeline<H: Harness>(&self, place: &H) -> Result<Pipeline, String> {
         let secret = |text: &str| Some(commutator_core::Secret::new(text.to_owned()));
-        let config = Config {
+        let mut config = Config {
             region: Some("eu-west-1".to_owned()),
             access_key_id: secret("test"),
             secret_access_key: secret("test"),
@@ -199,6 +234,7 @@ impl World {
             consistent_read: self.scenario.consistent,
             ..Config::default()
         };
+        (self.configure)(&mut config);
         let surroundings = Surroundings {
             clock: Arc::new(Skewed(self.simulator.clock().clone(), self.scenario.clock_ahead_ms)),
             http_client: InProcess::client(&self.simulator, self.defect),
@@ -208,7 +244,7 @@ impl World {
         let inner = self.mishaps.elsewhere(place.connect()).await;
         let destination: Arc<dyn Destination> = Arc::new(Chaos { inner, mishaps: self.mishaps.clone() });
         let options = Options {
-            defaults: TableOptions { mode: self.scenario.mode, ..TableOptions::default() },
+            defaults: TableOptions { mode: self.scenario.mode, on_gap: self.on_gap, ..TableOptions::default() },
             until: Until::CaughtUp,
             commit: CommitOptions {
                 max_rows: Some(self.scenario.commit_rows),
@@ -219,20 +255,19 @@ impl World {
         };
         let id = PipelineId::new("proof").map_err(|error| format!("{error:?}"))?;
         let gaps: Arc<dyn Observer> = Arc::<Gaps>::clone(&self.gaps);
-        let pipeline = Pipeline::new(id, Arc::new(source.clone()), destination, options).with_observer(gaps);
-        Ok((pipeline, source))
+        Ok(Pipeline::new(id, Arc::new(source), destination, options).with_observer(gaps))
     }
 }
 
-/// Returns whether every table has caught up; a failure that another process could not mend is an error.
-fn completed(report: &RunReport) -> Result<bool, String> {
+/// Returns how the table ended; a failure that another process could not mend is an error.
+fn ended(report: &RunReport) -> Result<Ended, String> {
     match &report.tables[0].outcome {
-        TableOutcome::Completed => Ok(true),
-        TableOutcome::Stopped => Ok(false),
+        TableOutcome::Completed => Ok(Ended::Completed),
+        TableOutcome::Stopped => Ok(Ended::Early),
         TableOutcome::Failed(error) => match error.kind() {
             commutator_core::ErrorKind::Fenced
             | commutator_core::ErrorKind::Unavailable
-            | commutator_core::ErrorKind::Throttled => Ok(false),
+            | commutator_core::ErrorKind::Throttled => Ok(Ended::Early),
             _ => Err(format!("{error:?}")),
         },
     }

@@ -39,8 +39,8 @@ pub(crate) struct Scenario {
     pub(crate) commit_delay: Duration,
     /// How probably each of the destination's calls goes wrong or ends the process.
     pub(crate) mishaps: f64,
-    /// How probably another process takes over while one runs.
-    pub(crate) takeovers: f64,
+    /// How probably a process has company: a second runner, or somebody who asks for a resync.
+    pub(crate) company: f64,
     /// How far the reader's clock is ahead of the service's, in milliseconds.
     pub(crate) clock_ahead_ms: i64,
     /// Whether the items have ever more attributes and types.
@@ -79,7 +79,7 @@ impl Scenario {
             commit_rows: dice.u64(1..60),
             commit_delay: Duration::from_millis(dice.u64(1..3_000)),
             mishaps: often[dice.usize(..often.len())],
-            takeovers: if dice.u8(..4) == 0 { 0.05 } else { 0.0 },
+            company: if dice.u8(..4) == 0 { 0.5 } else { 0.0 },
             clock_ahead_ms: dice.i64(-20..=20) * 60_000,
             drift: dice.bool(),
         }
@@ -87,6 +87,31 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// A run in which nothing goes wrong and nothing is written by chance.
+    pub(crate) fn calm(items: usize) -> Self {
+        Self {
+            seed: 1,
+            keys: (KeyType::S, None),
+            mode: SyncMode::Mirror,
+            quirks: Quirks::default(),
+            shards: 2,
+            items,
+            distinct: 1 << 20,
+            writes: 0,
+            losses: Losses::None,
+            faults: Faults::none(),
+            segments: 2,
+            stream_readers: 2,
+            consistent: false,
+            commit_rows: 1_000,
+            commit_delay: Duration::from_secs(1),
+            mishaps: 0.0,
+            company: 0.0,
+            clock_ahead_ms: 0,
+            drift: false,
+        }
+    }
+
     /// Returns the key schema.
     pub(crate) fn key_schema(&self) -> KeySchema {
         let keys = KeySchema::partition("id", self.keys.0);

@@ -42,13 +42,17 @@ impl InProcess {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (mut head, body) = request.into_parts();
+        // What an HTTP client adds, and the signature covers.
+        if let Some(host) = head.uri.authority().and_then(|authority| authority.as_str().parse().ok()) {
+            head.headers.entry("host").or_insert(host);
+        }
         // Only the simulator looks at it, and it wants no more than the path.
         head.uri = head.uri.path().parse().unwrap_or_default();
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let mut body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
         if self.defect == Some(ReaderDefect::LatestForChildren) && operation == "GetShardIterator" {
-            body = self.from_latest(&body);
+            body = self.at_latest(&body);
         }
         let response = self.simulator.call(http::Request::from_parts(head, body)).await;
         let response = response.map_err(|error| ConnectorError::io(error.into()))?;
@@ -64,7 +68,7 @@ impl InProcess {
             .map_err(|error| ConnectorError::other(error.into(), None))
     }
 
-    fn from_latest(&self, body: &Bytes) -> Bytes {
+    fn at_latest(&self, body: &Bytes) -> Bytes {
         let mut request: Json = serde_json::from_slice(body).unwrap();
         let is_child = self.children.lock().unwrap().iter().any(|child| request["ShardId"] == child.as_str());
         if is_child && request["ShardIteratorType"] == "TRIM_HORIZON" {

@@ -18,6 +18,15 @@ struct Parts<'a> {
     count: Option<usize>,
 }
 
+/// A page of items without what cannot be read.
+#[derive(Debug)]
+pub(crate) struct ItemsApart {
+    /// The page without it.
+    pub(crate) body: Vec<u8>,
+    /// What cannot be read, each with the number of readable items before it.
+    pub(crate) rejected: Vec<(usize, Rejected)>,
+}
+
 /// A page of records without what cannot be read.
 #[derive(Debug)]
 pub(crate) struct RecordsApart {
@@ -35,8 +44,7 @@ impl Decoder {
     /// Takes the body of a `Scan` response apart, of which an item after the first `from` cannot be read, as `error` says; `place` names the
     /// page.
     ///
-    /// Returns the page without what cannot be read, and that, each with the number of readable items before it. Returns `error` if no item is
-    /// bad by itself.
+    /// Returns `error` if no item is bad by itself.
     pub(crate) fn scan_page_apart(
         &mut self,
         body: &[u8],
@@ -44,7 +52,7 @@ impl Decoder {
         epoch: Epoch,
         place: &str,
         error: Error,
-    ) -> Result<(Vec<u8>, Vec<(usize, Rejected)>)> {
+    ) -> Result<ItemsApart> {
         let parts = match Parts::of(body, b"Items") {
             Some(parts) if parts.count.is_none_or(|count| count == parts.elements.len()) => parts,
             _ => return Err(error),
@@ -77,7 +85,7 @@ impl Decoder {
         if rejected.is_empty() {
             return Err(error);
         }
-        Ok((wrap(ITEMS, &good, &parts.others), rejected))
+        Ok(ItemsApart { body: wrap(ITEMS, &good, &parts.others), rejected })
     }
 
     /// Takes the body of a `GetRecords` response apart, of which a record cannot be read, as `error` says.

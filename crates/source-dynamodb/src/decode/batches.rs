@@ -28,9 +28,9 @@ impl ScanBatches {
     pub(crate) fn next(&mut self, decoder: &mut Decoder, place: &str) -> Result<(ScanPage, Vec<Rejected>)> {
         let batch = match decoder.scan_page_from(&self.body, self.epoch, self.from) {
             Err(error) if self.on_bad_record == OnBadRecord::DeadLetter => {
-                let (body, rejected) = decoder.scan_page_apart(&self.body, self.from, self.epoch, place, error)?;
-                self.body = body.into();
-                self.rejected.extend(rejected);
+                let apart = decoder.scan_page_apart(&self.body, self.from, self.epoch, place, error)?;
+                self.body = apart.body.into();
+                self.rejected.extend(apart.rejected);
                 decoder.scan_page_from(&self.body, self.epoch, self.from)?
             }
             read => read?,

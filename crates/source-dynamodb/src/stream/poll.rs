@@ -56,6 +56,8 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
     };
     for _ in 0..ITERATORS {
         let (begun, begun_ms) = (Instant::now(), table.clock.now_ms());
+        // However it ends, the shard's next turn is a pause after this.
+        cursor.begun = begun;
         let iterator = match cursor.iterator(begun, table.tuning.iterator_age) {
             Some(iterator) => iterator,
             None => match table.client.shard_iterator(&reader.stream, &cursor.shard, &cursor.from()?).await {
@@ -69,7 +71,6 @@ pub(crate) async fn poll(reader: &Reader, cursor: &mut Cursor, decoder: &mut Dec
                 Err(failure) => return Err(in_context(failure, cursor)),
             },
         };
-        cursor.begun = begun;
         let body = match table.client.records(&iterator).await {
             Ok(body) => body,
             Err(failure) if failure.is("ExpiredIteratorException") => {
