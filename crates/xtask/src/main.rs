@@ -27,6 +27,7 @@ cargo xtask services start [--dynamodb-local] [--postgres-matrix]   start the se
 cargo xtask services stop | status | env                            stop them, list them, print their variables
 cargo xtask test [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
+cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
 cargo xtask tidy                                                    check the repository's own rules
 cargo xtask readme                                                  run the README's commands";
 
@@ -77,6 +78,7 @@ fn run(arguments: &[String]) -> Result<()> {
             let (options, arguments) = split.map_or((options, &[][..]), |at| (&options[..at], &options[at + 1..]));
             test_run::run(&root, wanted(options)?, arguments)
         }
+        ["soak", options @ ..] => test_run::soak(&root, options),
         ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["tidy"] => tidy::run(&root),
         ["readme"] => readme::run(&root),

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     command,
@@ -54,6 +54,34 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
             steps.tests(&name, &["--package", "commutator-destination-postgres"], &env);
         }
     }
+    drop(stop);
+    steps.report(&started)
+}
+
+/// Plays the seeds of the proof for so many minutes in every destination, built with optimisation; an error if one of them failed.
+pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
+    let (mut minutes, mut seeds, mut rest) = (10_u64, 0_u64, options.iter());
+    while let Some(&option) = rest.next() {
+        let chosen = match option {
+            "--minutes" => &mut minutes,
+            "--seeds" => &mut seeds,
+            unknown => bail!("unknown option {unknown}; there are --minutes and --seeds"),
+        };
+        *chosen = rest.next().with_context(|| format!("{option} takes a number"))?.parse()?;
+    }
+    let mut stop = StopOnDrop { root, names: Vec::new(), scratch: None };
+    let started = services::start(root, Wanted::default(), &mut stop.names)?;
+    services::report(&started);
+    services::require_all(&started)?;
+    let mut steps = Steps::new(root, &started);
+    let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
+        .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
+    let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
+    steps.cargo(
+        "soak",
+        &[&package[..], &["--", "equals_the_model", "--nocapture", "--test-threads", "3"]].concat(),
+        &env,
+    );
     drop(stop);
     steps.report(&started)
 }
