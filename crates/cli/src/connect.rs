@@ -41,7 +41,9 @@ pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destinati
 /// Opens the place of dead letters, if there is one; a local folder is created.
 pub(crate) async fn dead_letters(settings: &Settings) -> Result<Option<Arc<DeadLetterFiles>>> {
     let Some((config, identity)) = &settings.dead_letters else { return Ok(None) };
-    let (config, identity) = objects(config, identity.as_deref()).await?;
+    let (mut config, identity) = objects(config, identity.as_deref()).await?;
+    // Tables of the same name in another account or destination have letters of their own.
+    config.url = format!("{}/{}", config.url.trim_end_matches('/'), settings.pipeline);
     let credentials = identity.map(|identity| identity.credentials()).transpose()?;
     Ok(Some(Arc::new(DeadLetterFiles::new(config.folder(credentials)?))))
 }

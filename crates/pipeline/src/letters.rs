@@ -10,8 +10,9 @@ use commutator_core::{
 };
 use sha2::{Digest, Sha256};
 
-/// A commit comes early once so many letters have come together, so that their bytes stay few.
+/// A commit comes early once so many letters have come together, or so many bytes of them.
 const MAX_WAITING: usize = 1000;
+const MAX_WAITING_BYTES: usize = 8 << 20;
 
 /// Letters of one commit.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ impl Letters<'_> {
 
     /// Returns whether so many wait that a commit is due.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting.len() >= MAX_WAITING
+        let bytes: usize = self.waiting.iter().map(|rejected| rejected.raw.len()).sum();
+        self.waiting.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
     }
 
     /// Makes the letters durable and counts them in the checkpoint that is about to pass over them; returns their number.

@@ -104,6 +104,10 @@ impl Pipeline {
         let (done, letters): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| before.contains(&letter.id));
         sink.archive(&done).await?;
         report.replayed += count(&done);
+        // Under a later epoch's order key a row could not be changed any more by this one's.
+        let (letters, foreign): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|letter| letter.rejected.order.epoch() <= checkpoint.epoch());
+        report.failed.extend(foreign.into_iter().map(|letter| (letter, of_another_table())));
         let rules = self.destination().capabilities().identifiers;
         let actual = session.describe().await?;
         let mut shape = Shape::new(description, rules, checkpoint.names().clone(), actual, target.mode)?;
@@ -134,6 +138,13 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+fn of_another_table() -> Error {
+    Error::new(
+        ErrorKind::DataInvalid,
+        "The letter is of a later epoch than the table: it was set aside before the table was loaded from the beginning; remove it",
+    )
 }
 
 /// Commits one row per letter, all but those that the destination refuses again; returns these.

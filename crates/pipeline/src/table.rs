@@ -59,7 +59,11 @@ impl Table {
             let error = match self.attempt(cancelled, &mut totals).await {
                 Ok(End::Completed) => break TableOutcome::Completed,
                 Ok(End::Stopped) => break TableOutcome::Stopped,
-                Ok(End::Reopen) => continue,
+                Ok(End::Reopen) => {
+                    // What made it necessary may come back at once.
+                    tokio::time::sleep(self.run.retry.first).await;
+                    continue;
+                }
                 Err(error) => error,
             };
             if let Some(rows) = totals.refused_among.take() {

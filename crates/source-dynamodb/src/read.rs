@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use commutator_core::{
-    Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result, SourceEvent,
-    SourceStream, TableName, Until,
+    Checkpoint, Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result,
+    SourceEvent, SourceStream, TableDescription, TableName, Until,
 };
 use futures_util::stream;
 use tokio::sync::{mpsc, watch};
@@ -21,7 +21,7 @@ use crate::facts;
 use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
-use crate::stream::{Beginning, Follower, Outcome, begin, changes_since, covered_until, listed_shards};
+use crate::stream::{Beginning, Follower, Outcome, begin, changes_since, covered_until, is_safe, listed_shards};
 use crate::tuning::Tuning;
 
 /// Stream records created so long before the first snapshot's start are left out: the scan has seen what they did.
@@ -82,7 +82,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     };
     let changes_since = match &stream {
         Some((arn, listed)) if begins => Some(changes_since(&checkpoint, arn, listed, now_ms)?),
-        None if begins => Some(now_ms),
+        None if begins => Some(kept_since(&checkpoint, &description, now_ms)?),
         _ => facts::number(&checkpoint, facts::CHANGES_SINCE)?,
     };
     let (outlet, events) = Outlet::new(source.budget.clone(), WAITING_BATCHES);
@@ -92,7 +92,8 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         epoch: checkpoint.epoch(),
         created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         on_bad_record,
-        consistent_read: source.config.consistent_read,
+        // A later epoch goes on in its shards: what an eventually consistent scan misses may have been read before it.
+        consistent_read: source.config.consistent_read || checkpoint.epoch() > Epoch::FIRST,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),
         clock: Arc::clone(&source.clock),
@@ -108,7 +109,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
             Beginning::Lost(gap) => return Ok(lost(gap)),
             Beginning::Go { first: progress, positions } => {
                 first = progress;
-                let covered = covered_until(&checkpoint)?.max(if begins { Some(now_ms) } else { None });
+                let covered = covered_until(&checkpoint)?.max(changes_since);
                 follower = Some(Follower::new(&table, arn, positions, covered, until, watch_ended));
             }
         }
@@ -140,6 +141,17 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));
     let snapshot = plan.map(|plan| (plan, capacity, concurrency as usize));
     Ok(events_of(Work { table, first, snapshot, follower, snapshot_ended }, events))
+}
+
+/// Returns from when on changes are wanted by a snapshot that begins without its stream: for as long as the stream can be gone on with,
+/// from when they were wanted before.
+fn kept_since(checkpoint: &Checkpoint, description: &TableDescription, now_ms: i64) -> Result<i64> {
+    let same = description
+        .stream
+        .as_ref()
+        .is_some_and(|stream| checkpoint.fact(facts::STREAM_ARN) == Some(stream.arn.as_str()));
+    let whole = same && is_safe(covered_until(checkpoint)?, now_ms);
+    Ok(facts::number(checkpoint, facts::CHANGES_SINCE)?.filter(|_| whole).unwrap_or(now_ms))
 }
 
 /// Does the work; returns the gap that ended it, if any.

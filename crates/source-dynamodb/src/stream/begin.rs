@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use commutator_core::{Checkpoint, Gap, PartitionId, Position, Progress, Result, Span};
 
-use super::lineage::{Shard, known, lineage};
+use super::lineage::{Shard, known, lineage, with_descendants};
 use super::retention;
 use crate::facts;
 
@@ -137,7 +137,7 @@ pub(crate) fn changes_since(checkpoint: &Checkpoint, arn: &str, listed: &[Shard]
 /// to be read before them. Later listings decide about those.
 fn register(mut positions: BTreeMap<String, Position>, listed: &[Shard]) -> (Progress, BTreeMap<String, Position>) {
     let mut progress = Progress::default();
-    let orphans = lineage(listed, &known(&positions)).orphans;
+    let orphans = with_descendants(&lineage(listed, &known(&positions)).orphans, listed);
     for shard in listed {
         if !positions.contains_key(&shard.id) && !orphans.contains(&shard.id) {
             positions.insert(shard.id.clone(), Position::Start);

@@ -92,6 +92,8 @@ impl Cursor {
     pub(crate) fn advance(&mut self, to: Position) {
         if to != self.position {
             self.position = to;
+            // What was trimmed lies behind it.
+            self.from_horizon = false;
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::begin::shard_partition;
 use super::cursor::Cursor;
-use super::lineage::Shard;
+use super::lineage::{Shard, parents_are_old};
 use super::poll::{NEVER, Polled, Reader, poll};
 use super::retention::is_safe;
 use super::shards::Shards;
@@ -23,6 +23,9 @@ use crate::{discover, facts};
 
 /// A listing that contradicts the checkpoint is checked so many times before it is believed.
 const CONFIRMATIONS: u32 = 5;
+
+/// The same for a shard whose parent is not listed but may still come: read before its parent, it would bring old rows back.
+const PATIENCE: u32 = 60;
 
 /// Before a run ends that shall read everything, so many listings in a row, each a moment after the other, must show no other shard:
 /// one child of a split can be listed before the other, and nothing says how many there are.
@@ -217,9 +220,12 @@ impl Follower {
         };
         self.stream_on = !matches!(description.stream_status, Some(StreamStatus::Disabled | StreamStatus::Disabling));
         let settled = self.suspicions >= CONFIRMATIONS;
-        let safe = is_safe(self.shards.covered_until(), table.clock.now_ms());
-        let accept_orphans = settled && safe;
-        let listed = self.shards.list(listed_shards(description.shards()), accept_orphans);
+        let now_ms = table.clock.now_ms();
+        let safe = is_safe(self.shards.covered_until(), now_ms);
+        let listed = listed_shards(description.shards());
+        tracing::trace!(?listed, "shards listed");
+        let patience = if parents_are_old(&listed, now_ms) { CONFIRMATIONS } else { PATIENCE };
+        let listed = self.shards.list(listed, safe && self.suspicions >= patience);
         if !listed.new.is_empty() {
             self.settled = 0;
         }
@@ -235,7 +241,7 @@ impl Follower {
             let reason = format!("Shards vanished before they were read to their end: {}", names(&listed.vanished));
             return Ok(Some(self.gap(reason, listed.vanished)));
         }
-        if settled && !listed.orphans.is_empty() {
+        if settled && !safe && !listed.orphans.is_empty() {
             let reason =
                 format!("The parents of these shards expired before they were read: {}", names(&listed.orphans));
             return Ok(Some(self.gap(reason, [])));

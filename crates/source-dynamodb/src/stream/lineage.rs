@@ -31,6 +31,34 @@ pub(crate) fn known(positions: &BTreeMap<String, Position>) -> BTreeMap<String, 
     positions.iter().map(|(id, position)| (id.clone(), known(position))).collect()
 }
 
+/// Returns the orphans and all listed shards that descend from them.
+///
+/// None of them may be put into a checkpoint: that a child is known is what says that its parent's parent was read and forgotten.
+pub(crate) fn with_descendants(orphans: &BTreeSet<String>, listed: &[Shard]) -> BTreeSet<String> {
+    let mut all = orphans.clone();
+    loop {
+        let descends = |shard: &&Shard| shard.parent.as_ref().is_some_and(|parent| all.contains(parent));
+        let more: Vec<_> = listed.iter().filter(|shard| !all.contains(&shard.id)).filter(descends).collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more.into_iter().map(|shard| shard.id.clone()));
+    }
+}
+
+/// Shards take changes for four hours or so and are listed for 24 more, so a parent that was made before is not listed late: it expired.
+const LISTED_FOR_MS: i64 = 26 * 60 * 60 * 1000;
+
+/// Returns whether every parent that is not listed is so old that it must have expired, by the time that is part of a shard's id.
+///
+/// That form of ids is not documented, so nothing but patience may depend on it.
+pub(crate) fn parents_are_old(listed: &[Shard], now_ms: i64) -> bool {
+    let ids: BTreeSet<&str> = listed.iter().map(|shard| shard.id.as_str()).collect();
+    let made_at = |id: &str| id.strip_prefix("shardId-")?.split('-').next()?.parse::<i64>().ok();
+    let absent = listed.iter().filter_map(|shard| shard.parent.as_deref()).filter(|parent| !ids.contains(parent));
+    absent.filter_map(made_at).all(|made_at| now_ms.saturating_sub(made_at) > LISTED_FOR_MS)
+}
+
 /// What a listing means. Every listed shard that has not ended is in exactly one of the first three sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lineage {

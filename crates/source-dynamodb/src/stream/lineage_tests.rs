@@ -135,3 +135,14 @@ proptest! {
         prop_assert_eq!(known.len(), listed.len());
     }
 }
+
+#[test]
+fn a_parent_made_lately_may_only_be_listed_late() {
+    const HOUR: i64 = 3_600_000;
+    let made_at = |hour: i64| format!("shardId-{:020}-1f2e3d4c", hour * HOUR);
+    let listed = |parent: &str| [shard("b", Some(parent)), shard("c", Some("b"))];
+    assert!(parents_are_old(&listed(&made_at(10)), 37 * HOUR));
+    assert!(!parents_are_old(&listed(&made_at(10)), 35 * HOUR));
+    assert!(parents_are_old(&listed("of another form"), 0));
+    assert!(parents_are_old(&[shard("b", None)], 0));
+}

@@ -13,4 +13,4 @@ mod tip;
 pub(crate) use backlog::backlog;
 pub(crate) use begin::{Beginning, begin, changes_since};
 pub(crate) use follow::{Follower, Outcome, listed_shards};
-pub(crate) use retention::covered_until;
+pub(crate) use retention::{covered_until, is_safe};

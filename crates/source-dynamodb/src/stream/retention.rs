@@ -19,12 +19,13 @@ pub(crate) fn time_left(covered_until: Option<i64>, now_ms: i64) -> Option<u64> 
     Some(u64::try_from(SAFE_MS.saturating_sub(age)).unwrap_or(0))
 }
 
-/// Returns the time before which no change can be missing: the later one of the snapshot's start, before which the scan has seen
-/// everything, and of the time at which the stream was last read to its tip.
+/// Returns the time before which no change can be missing: the later one of the time from which on changes are wanted, before which a
+/// scan has seen everything, and of the time at which the stream was last read to its tip.
+///
+/// A later snapshot's start is not enough: of two older changes that are wanted the second could be trimmed after the first was applied.
 pub(crate) fn covered_until(checkpoint: &Checkpoint) -> Result<Option<i64>> {
-    let this_epoch = facts::number(checkpoint, facts::SNAPSHOT_EPOCH)? == Some(checkpoint.epoch().0);
-    let started = if this_epoch { facts::number(checkpoint, facts::SNAPSHOT_STARTED_AT)? } else { None };
-    Ok(facts::number(checkpoint, facts::CAUGHT_UP_AT)?.max(started))
+    let wanted_since: Option<i64> = facts::number(checkpoint, facts::CHANGES_SINCE)?;
+    Ok(facts::number(checkpoint, facts::CAUGHT_UP_AT)?.max(wanted_since))
 }
 
 #[cfg(test)]
@@ -60,10 +61,10 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_snapshot_and_stream_counts_and_only_of_this_epoch() {
-        let facts = [(facts::SNAPSHOT_EPOCH, "1"), (facts::SNAPSHOT_STARTED_AT, "5"), (facts::CAUGHT_UP_AT, "3")];
+    fn the_later_of_what_is_wanted_and_what_was_read_counts() {
+        let facts = [(facts::SNAPSHOT_STARTED_AT, "9"), (facts::CHANGES_SINCE, "5"), (facts::CAUGHT_UP_AT, "3")];
         assert_eq!(covered_until(&with(&facts)).unwrap(), Some(5));
-        assert_eq!(covered_until(&with(&facts).next_epoch(|_| true)).unwrap(), Some(3));
+        assert_eq!(covered_until(&with(&facts[2..])).unwrap(), Some(3));
         assert_eq!(covered_until(&with(&[])).unwrap(), None);
         assert!(covered_until(&with(&[(facts::CAUGHT_UP_AT, "soon")])).is_err());
     }

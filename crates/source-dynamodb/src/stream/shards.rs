@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use commutator_core::{Lag, Position};
 use tokio::time::Instant;
 
-use super::lineage::{Lineage, Shard, known, lineage};
+use super::lineage::{Lineage, Shard, known, lineage, with_descendants};
 use super::retention;
 use super::tip::Tip;
 
@@ -79,11 +79,12 @@ impl Shards {
         let lineage = self.lineage();
         let orphans = if accept_orphans { BTreeSet::new() } else { lineage.orphans.clone() };
         self.any_orphan = !orphans.is_empty();
+        let early = with_descendants(&orphans, &self.listed);
         let new: Vec<String> = self
             .listed
             .iter()
             .map(|shard| &shard.id)
-            .filter(|id| !self.positions.contains_key(*id) && !orphans.contains(*id))
+            .filter(|id| !self.positions.contains_key(*id) && !early.contains(*id))
             .cloned()
             .collect();
         for id in &new {
