@@ -113,7 +113,7 @@ impl Status {
             phase: phase.as_str(),
             epoch: checkpoint.as_ref().map(|checkpoint| checkpoint.epoch().0),
             source_items: table.items,
-            partitions: partitions.map_or(0, |partitions| partitions.len()),
+            partitions: partitions.map_or(0, std::collections::BTreeMap::len),
             partitions_ended: partitions.map_or(0, |partitions| partitions.values().filter(ended).count()),
             caught_up_at: backlog.and_then(|backlog| backlog.covered_until),
             behind_ms: backlog.and_then(commutator::Backlog::behind),
