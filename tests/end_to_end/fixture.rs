@@ -1,8 +1,10 @@
 //! A table at the source and an empty place at a destination, each with a name of its own.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use commutator_tests::{Program, Running, python, python_in_background, server};
+use commutator_tests::{Program, Running, python, python_in_background, server, try_python, until};
 
 /// A table in DynamoDB Local.
 pub(crate) struct Source {
@@ -98,18 +100,30 @@ impl Place {
 
     /// Compares what arrived with the source, row by row and value by value.
     pub(crate) fn verify(&self, source: &Source) -> String {
+        self.compare(source).unwrap_or_else(|differences| panic!("{differences}"))
+    }
+
+    /// Waits until what arrived is identical; nothing may change the source meanwhile.
+    pub(crate) fn becomes_identical(&self, source: &Source, limit: Duration) {
+        let last = RefCell::new(String::new());
+        let identical = || self.compare(source).map_err(|differences| last.replace(differences)).is_ok();
+        until(limit, identical, || last.take());
+    }
+
+    fn compare(&self, source: &Source) -> Result<String, String> {
         let of_source = ["--endpoint", &source.endpoint, "--table", &source.table];
         match self {
             Self::Postgres { url, schema } => {
-                python("verify.py", &[&["postgres", "--dsn", url, "--schema", schema], &of_source[..]].concat())
+                try_python("verify.py", &[&["postgres", "--dsn", url, "--schema", schema], &of_source[..]].concat())
             }
             Self::Disk { folder } => {
                 let root = folder.path().to_string_lossy();
-                python("verify.py", &[&["parquet", "--root", &root], &of_source[..]].concat())
+                try_python("verify.py", &[&["parquet", "--root", &root], &of_source[..]].concat())
             }
-            Self::S3 { endpoint, path } => {
-                python("verify.py", &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat())
-            }
+            Self::S3 { endpoint, path } => try_python(
+                "verify.py",
+                &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat(),
+            ),
         }
     }
 }

@@ -6,9 +6,11 @@
 
 mod process;
 mod program;
+mod relay;
 
-pub use process::Running;
-pub use program::{Program, python, python_in_background};
+pub use process::{Running, until};
+pub use program::{Program, python, python_in_background, try_python};
+pub use relay::Relay;
 
 /// Returns the value of an environment variable that names a server, or `None` if this machine has none.
 ///

@@ -3,6 +3,19 @@
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
+/// Waits until something holds.
+///
+/// # Panics
+///
+/// If it does not within `limit`, with what `explain` says.
+pub fn until(limit: Duration, mut holds: impl FnMut() -> bool, explain: impl FnOnce() -> String) {
+    let end = Instant::now() + limit;
+    while !holds() {
+        assert!(Instant::now() < end, "not within {limit:?}: {}", explain());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A running process; it is killed when dropped.
 #[derive(Debug)]
 pub struct Running(Child);

@@ -71,8 +71,32 @@ impl Program {
     ///
     /// If it cannot be started.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts the program with more environment variables.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
-        Running::new(self.command(arguments).stdout(Stdio::null()).stderr(log).spawn().expect("the program starts"))
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
+        Running::new(command.spawn().expect("the program starts"))
+    }
+
+    /// Runs the program to its end with a limit on the size of each file that it writes, in blocks of 512 bytes.
+    ///
+    /// # Panics
+    ///
+    /// If there is no shell.
+    pub fn run_limited(&self, arguments: &[&str], blocks: u32) -> Output {
+        // Without the trap the system ends the program instead of refusing the write.
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited]).arg(&self.binary).args(arguments);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).output().expect("there is a shell")
     }
 
     /// Returns what every started program logged.
@@ -118,10 +142,18 @@ fn binary() -> PathBuf {
 ///
 /// If it does not succeed.
 pub fn python(program: &str, arguments: &[&str]) -> String {
+    try_python(program, arguments).unwrap_or_else(|said| panic!("{program} {arguments:?}: {said}"))
+}
+
+/// Runs one of the Python programs to its end and returns what it printed, as an error if it does not succeed.
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn try_python(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = command(program, arguments).output().expect("Python starts");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}\n{err}", output.status);
-    out.into_owned()
+    if output.status.success() { Ok(out.into_owned()) } else { Err(format!("{}\n{out}\n{err}", output.status)) }
 }
 
 /// Starts one of the Python programs; its standard output can be read.

@@ -149,6 +149,7 @@ fn log_event(table: &TableName, event: &Event<'_>) {
         Event::SchemaChanged { plan } => {
             tracing::info!(%table, actions = plan.actions.len(), columns = plan.result.columns().len(), "columns changed");
         }
+        Event::Committed { rows, took } => tracing::debug!(%table, rows, took_ms = millis(*took), "committed"),
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
         Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),

@@ -46,12 +46,15 @@ impl Parquet {
     async fn take_over(&self, folder: &Folder, target: &Target) -> Result<Manifest> {
         let session = Uuid::new_v4().simple().to_string();
         for _ in 0..TRIES {
-            let manifest = if let Some(newest) = chain::newest(folder).await? {
-                newest.check(target)?;
-                newest.taken_over(session.clone())
-            } else {
-                sweep::refuse_foreign(folder).await?;
-                Manifest::first(target, session.clone())
+            let newest = chain::newest(folder).await?;
+            newest.iter().try_for_each(|newest| newest.check(target))?;
+            // Before the table is taken over, so that what was refused is still as it was when the user looks at it.
+            if !sweep::admit(folder, target, newest.as_ref()).await? {
+                continue;
+            }
+            let manifest = match newest {
+                Some(newest) => newest.taken_over(session.clone()),
+                None => Manifest::first(target, session.clone()),
             };
             if chain::append(folder, &manifest).await? == Appended::Newest {
                 return Ok(manifest);

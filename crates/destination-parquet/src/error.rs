@@ -50,6 +50,9 @@ fn describe(error: &object_store::Error) -> Description {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 (ErrorKind::Unavailable, "The disk is full; free some space")
             }
+            Some(io::ErrorKind::FileTooLarge) => {
+                (ErrorKind::ConfigInvalid, "A file is larger than this process may write; raise the limit (ulimit -f)")
+            }
             _ => remote(&chain_text(error)),
         },
     }

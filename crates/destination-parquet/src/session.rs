@@ -27,7 +27,7 @@ pub(crate) struct ParquetSession {
     /// The columns that the table has from the next commit on, and their number.
     schema: Option<(u32, Arc<TableSchema>)>,
     /// The names of all files that this session may have written since its last commit.
-    written: Arc<Mutex<Vec<String>>>,
+    pub(crate) written: Arc<Mutex<Vec<String>>>,
     /// Why nothing can be committed any more.
     pub(crate) failed: Option<ErrorKind>,
 }

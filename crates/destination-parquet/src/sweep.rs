@@ -1,10 +1,11 @@
-//! Removes what dead sessions left: files that were written but never committed, or replaced and not deleted.
+//! Looks through a table's folder when it is opened: refuses one that others changed, and removes what dead sessions left, files that
+//! were written but never committed, or replaced and not deleted.
 
 use std::collections::HashSet;
 
-use commutator_core::{Error, ErrorKind, Result};
+use commutator_core::{Error, ErrorKind, Result, Target};
 
-use crate::chain::KEPT;
+use crate::chain::{self, KEPT};
 use crate::folder::{Entry, Folder};
 use crate::manifest::{Manifest, file_owner, manifest_version};
 
@@ -13,15 +14,6 @@ use crate::manifest::{Manifest, file_owner, manifest_version};
 /// Files of newer sessions, of people and of other programs are left alone.
 pub(crate) async fn sweep(folder: &Folder, manifest: &Manifest) -> Result<()> {
     let entries = folder.list("", "").await?;
-    let foreign = foreign_files(&entries).count();
-    if foreign > 0 {
-        let folder = folder.address();
-        tracing::warn!(
-            folder,
-            foreign,
-            "Parquet files that are not part of the table lie in its folder; readers see them"
-        );
-    }
     let garbage = garbage(&entries, manifest);
     if !garbage.is_empty() {
         tracing::info!(folder = folder.address(), files = garbage.len(), "Removing files that were never committed");
@@ -31,20 +23,37 @@ pub(crate) async fn sweep(folder: &Folder, manifest: &Manifest) -> Result<()> {
     folder.remove_unfinished(move |name| file_owner(name).is_some_and(|of| of < owner)).await
 }
 
-/// Refuses a folder that holds Parquet files but no manifest: readers would take them for rows of the table.
-pub(crate) async fn refuse_foreign(folder: &Folder) -> Result<()> {
+/// Refuses a folder whose files are not those of the manifest, `None` for a table that is new: readers would miss rows, or take rows
+/// of something else for rows of the table.
+///
+/// Returns whether the folder is as it should be; if it is not, because another writer committed in between, look again.
+pub(crate) async fn admit(folder: &Folder, target: &Target, manifest: Option<&Manifest>) -> Result<bool> {
     let entries = folder.list("", "").await?;
-    let files = entries.iter().filter(|entry| entry.name.ends_with(".parquet")).count();
-    if files == 0 {
-        return Ok(());
+    let refused = |kind, message: &str, files: &[&str]| {
+        let mut named = Error::new(kind, message).with("table", &target.table).with("folder", folder.address());
+        named = named.with("files", files.len());
+        Err(files.iter().min().into_iter().fold(named, |error, file| error.with("first", file)))
+    };
+    let foreign = foreign_files(&entries, manifest.is_none());
+    if !foreign.is_empty() {
+        let message = "The table's folder holds Parquet files of something else, which readers take for its rows; remove \
+                       them, or choose another folder";
+        return refused(ErrorKind::ConfigInvalid, message, &foreign);
     }
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        "The table's folder holds Parquet files of something else; choose another folder or remove them",
-    )
-    .with("folder", folder.address())
-    .with("files", files))
+    let there: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let gone: Vec<&str> =
+        manifest.iter().flat_map(|manifest| manifest.names()).filter(|&name| !there.contains(name)).collect();
+    if gone.is_empty() {
+        return Ok(true);
+    }
+    if chain::newest(folder).await?.map(|newest| newest.version) != manifest.map(|manifest| manifest.version) {
+        return Ok(false);
+    }
+    refused(ErrorKind::NotFound, GONE, &gone)
 }
+
+/// What to do about a file that a manifest names and that is not there.
+pub(crate) const GONE: &str = "Files of the table are gone that this pipeline had written; restore them, or remove the table's folder to load it anew";
 
 fn garbage(entries: &[Entry], manifest: &Manifest) -> Vec<String> {
     let live: HashSet<&str> = manifest.names().collect();
@@ -56,6 +65,8 @@ fn garbage(entries: &[Entry], manifest: &Manifest) -> Vec<String> {
     entries.iter().filter(|entry| dead(&entry.name)).map(|entry| entry.name.clone()).collect()
 }
 
-fn foreign_files(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
-    entries.iter().filter(|entry| entry.name.ends_with(".parquet") && file_owner(&entry.name).is_none())
+/// Returns the Parquet files that this program did not write; in the folder of a table that is `new` those are all of them.
+fn foreign_files(entries: &[Entry], new: bool) -> Vec<&str> {
+    let foreign = |name: &&str| name.ends_with(".parquet") && (new || file_owner(name).is_none());
+    entries.iter().map(|entry| entry.name.as_str()).filter(foreign).collect()
 }

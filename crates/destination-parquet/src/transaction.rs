@@ -1,6 +1,6 @@
 //! One atomic unit of rows and checkpoint.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -9,11 +9,12 @@ use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, 
 use crate::append::Append;
 use crate::buckets::Bucket;
 use crate::chain::{self, Appended};
-use crate::files::Files;
+use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
 use crate::mirror::Mirror;
 use crate::session::ParquetSession;
+use crate::sweep::GONE;
 use crate::types::rows;
 
 /// What is written goes into files that no manifest names, so a transaction that is dropped leaves nothing that counts; its files
@@ -26,6 +27,8 @@ pub(crate) struct ParquetTransaction<'a> {
     changes: Changes,
     ended: Option<Epoch>,
     synced_at: i64,
+    /// Whether a write failed, upon which the transaction's files were removed.
+    broken: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +46,18 @@ impl<'a> ParquetTransaction<'a> {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let synced_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-        Self { session, files, changes, ended: None, synced_at }
+        Self { session, files, changes, ended: None, synced_at, broken: false }
     }
 
     async fn try_commit(self, checkpoint: &Checkpoint) -> Result<()> {
-        let (session, next) = self.prepare(checkpoint).await?;
+        let (folder, written) = (self.session.folder.clone(), Arc::clone(&self.session.written));
+        let (session, next) = match self.prepare(checkpoint).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                discard(&folder, &written).await;
+                return Err(error);
+            }
+        };
         // From here on until the answer it is unclear whether the manifest exists, also if this future is dropped in between: a
         // manifest of this session may name its files, so it may neither commit again nor delete any of them.
         session.failed = Some(ErrorKind::Unavailable);
@@ -83,6 +93,16 @@ impl<'a> ParquetTransaction<'a> {
             next.forget_unused_schemas();
         }
         Ok((self.session, next))
+    }
+}
+
+/// Removes the files of a transaction that failed before anything could name them, which on a full disk makes room for the next one.
+///
+/// What cannot be removed now is removed by the next commit or the next session.
+async fn discard(folder: &Folder, written: &Mutex<Vec<String>>) {
+    let names = lock(written).clone();
+    if let Err(error) = folder.delete(names).await {
+        tracing::debug!(%error, folder = folder.address(), "Files of a failed transaction cannot be deleted");
     }
 }
 
@@ -122,7 +142,9 @@ impl Transaction for ParquetTransaction<'_> {
         match written {
             Ok(()) => Ok(()),
             Err(error) => {
-                Err(fenced_if_missing(&session.folder, &session.target, session.manifest.version, error).await)
+                self.broken = true;
+                discard(&session.folder, &session.written).await;
+                Err(explain_missing(&session.folder, &session.target, session.manifest.version, error).await)
             }
         }
     }
@@ -135,20 +157,29 @@ impl Transaction for ParquetTransaction<'_> {
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         let (folder, target) = (self.session.folder.clone(), self.session.target.clone());
         let version = self.session.manifest.version;
+        if self.broken {
+            let message = "A write of this transaction failed before; begin another one";
+            return Err(Error::new(ErrorKind::Unexpected, message).with("table", &target.table));
+        }
         match self.try_commit(checkpoint).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(fenced_if_missing(&folder, &target, version, error).await),
+            Err(error) => Err(explain_missing(&folder, &target, version, error).await),
         }
     }
 }
 
-/// Returns the error that explains why a file of ours is missing: another writer took the table over and removed it.
-async fn fenced_if_missing(folder: &Folder, target: &Target, version: u64, error: Error) -> Error {
-    if error.kind() == ErrorKind::NotFound
-        && let Ok(Some(newest)) = chain::newest(folder).await
-        && newest.version > version
-    {
-        return chain::fenced(target).with_source(error);
+/// Returns the error that explains why a file of ours is missing: another writer took the table over and removed it, or someone else
+/// did.
+async fn explain_missing(folder: &Folder, target: &Target, version: u64, error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
     }
-    error
+    match chain::newest(folder).await {
+        Ok(Some(newest)) if newest.version > version => chain::fenced(target).with_source(error),
+        Ok(Some(_)) => Error::new(ErrorKind::NotFound, GONE)
+            .with("table", &target.table)
+            .with("folder", folder.address())
+            .with_source(error),
+        _ => error,
+    }
 }

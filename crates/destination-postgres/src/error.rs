@@ -113,7 +113,7 @@ fn classify(code: &str) -> (ErrorKind, Option<Retry>, &'static str) {
         ),
         "42703" | "42804" => (
             SchemaConflict,
-            "someone changed the table's columns; restore them, and fill them again with `commutator resync`",
+            "someone changed the table's columns; restore them and fill them with `commutator resync`, or drop the table, delete its row in _ct_checkpoints, and `commutator run` loads it anew",
         ),
         "23502" => {
             (SchemaConflict, "someone added a NOT NULL column without a default; drop NOT NULL or give it a default")

@@ -133,7 +133,11 @@ impl PgSession {
             SimpleQueryMessage::Row(row) if row.columns()[0].name() == "owner" => row.get(0).map(str::to_owned),
             _ => None,
         });
-        if owner.as_deref() == Some(self.owner.to_string().as_str()) { Ok(lease) } else { Err(fenced()) }
+        match owner {
+            Some(owner) if owner == self.owner.to_string() => Ok(lease),
+            Some(_) => Err(fenced()),
+            None => Err(forgotten()),
+        }
     }
 
     /// Begins a transaction in which the table has the columns it shall have.
@@ -247,6 +251,14 @@ SET LOCAL enable_mergejoin = off;";
 
 pub(crate) fn fenced() -> Error {
     Error::new(ErrorKind::Fenced, "Another writer took the table over")
+}
+
+/// Whoever deletes a target's checkpoint is no other writer, and ours must not come back without the rows that it speaks of.
+pub(crate) fn forgotten() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "Someone deleted the table's row in _ct_checkpoints; restore it, or drop the table, too, to load it anew",
+    )
 }
 
 /// The modes that are offered.

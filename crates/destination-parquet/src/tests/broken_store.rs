@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     pub(crate) repeat_create: AtomicBool,
     /// No file but manifests can be written.
     pub(crate) refuse_files: AtomicBool,
+    /// No file that readers see can be written.
+    pub(crate) refuse_data: AtomicBool,
     /// Nothing can be deleted.
     pub(crate) refuse_deletes: AtomicBool,
 }
@@ -58,6 +60,9 @@ impl ObjectStore for BrokenStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let create = matches!(options.mode, PutMode::Create);
         if !create && self.faults.refuse_files.load(Ordering::SeqCst) {
+            return Err(timed_out());
+        }
+        if location.as_ref().ends_with(".parquet") && self.faults.refuse_data.load(Ordering::SeqCst) {
             return Err(timed_out());
         }
         if create && self.faults.repeat_create.load(Ordering::SeqCst) {

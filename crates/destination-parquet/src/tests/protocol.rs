@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use commutator_core::schema::plan;
 use commutator_core::{
-    Checkpoint, Destination as _, Epoch, ErrorKind, Outcome, PipelineId, Progress, Result, Session, SyncMode,
-    TableName, Target,
+    Checkpoint, Destination as _, Epoch, ErrorKind, LogicalType, Op, OrderKey, Outcome, PipelineId, Progress, Result,
+    Session, SyncMode, TableName, Target,
 };
 
 use super::broken_store::BrokenStore;
-use super::rows::{snapshot_rows, target};
+use super::rows::{batch, schema, snapshot_rows, target};
 use crate::chain::{self, KEPT};
 use crate::config::Config;
 use crate::destination::Parquet;
@@ -146,7 +146,7 @@ async fn the_sweep_spares_newer_sessions_and_other_programs() {
     let place = place();
     let mut session = place.open().await;
     commit(&mut session, &[1], &checkpoint(1)).await.unwrap();
-    let spared = ["notes.txt".to_owned(), "other/part-0.parquet".to_owned(), file_name(Purpose::Data, 1000, 5, "a")];
+    let spared = ["notes.txt".to_owned(), "other/part-0.csv".to_owned(), file_name(Purpose::Data, 1000, 5, "a")];
     let removed = [Purpose::Data, Purpose::Pending, Purpose::Scratch].map(|purpose| file_name(purpose, 1, 5, "a"));
     for name in spared.iter().chain(&removed) {
         place.folder.put(name, Bytes::from_static(b"x")).await.unwrap();
@@ -216,6 +216,68 @@ async fn the_folder_of_something_else_is_refused() {
         assert!(error.to_string().contains("wanted: "), "{error}");
     }
     assert_eq!(place.versions().await, [1]);
+}
+
+#[tokio::test]
+async fn a_folder_that_someone_changed_is_refused_before_it_is_taken_over() {
+    let place = place();
+    let mut session = place.open().await;
+    let mut ended = checkpoint(1);
+    ended.advance(&Progress { snapshot_ended: true, ..Progress::default() }).unwrap();
+    for id in 1..4 {
+        commit(&mut session, &[id], &ended).await.unwrap();
+    }
+    let (versions, files) = (place.versions().await, place.files().await);
+    let data = files.first().unwrap().clone();
+    let refused = async |kind, first: &str| {
+        let error = place.parquet.open(&target()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        let text = error.to_string();
+        assert!(["table: orders", "folder: memory:///orders", first].iter().all(|part| text.contains(part)), "{text}");
+    };
+    // A file of somebody else.
+    place.folder.put("part-0.parquet", Bytes::from_static(b"x")).await.unwrap();
+    refused(ErrorKind::ConfigInvalid, "part-0.parquet").await;
+    place.folder.delete(["part-0.parquet".to_owned()]).await.unwrap();
+    // A file of ours that is gone, first while the table is open.
+    let bytes = place.folder.get(&data).await.unwrap();
+    place.folder.delete([data.clone()]).await.unwrap();
+    let error = commit(&mut session, &[9], &ended).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("table: orders"), "{error}");
+    refused(ErrorKind::NotFound, &data).await;
+    place.folder.put(&data, bytes).await.unwrap();
+    // The newest manifest: the one before names a file that the last commit replaced.
+    let last = manifest_name(*versions.iter().max().unwrap());
+    let manifest = place.folder.get(&last).await.unwrap();
+    place.folder.delete([last.clone()]).await.unwrap();
+    refused(ErrorKind::NotFound, "-0000").await;
+    place.folder.put(&last, manifest).await.unwrap();
+    assert_eq!((place.versions().await, place.files().await), (versions, files));
+    place.open().await;
+    assert_eq!(place.rows().await, 3);
+    // All manifests: the files are nobody's.
+    place.folder.delete(place.versions().await.into_iter().map(manifest_name)).await.unwrap();
+    refused(ErrorKind::ConfigInvalid, &data).await;
+}
+
+#[tokio::test]
+async fn files_of_a_transaction_that_failed_make_room_at_once() {
+    let place = place();
+    let mut session = place.open().await;
+    commit(&mut session, &[1], &checkpoint(1)).await.unwrap();
+    // A row of the snapshot is in a file that readers see, and a change waits for the snapshot's end in another.
+    let seen = (Op::Snapshot, OrderKey::snapshot(Epoch::FIRST), 2);
+    let changed = (Op::Modify, OrderKey::new(Epoch::FIRST, 7_u64.into()), 3);
+    let batch = batch(&schema(LogicalType::Int64), &[seen, changed]);
+    let (live, mut failed) = (place.live().await, session.begin().await.unwrap());
+    failed.write(&batch).await.unwrap();
+    place.store.faults.refuse_data.store(true, Ordering::SeqCst);
+    failed.commit(&checkpoint(2)).await.unwrap_err();
+    place.store.faults.refuse_data.store(false, Ordering::SeqCst);
+    assert_eq!(place.files().await, live);
+    commit(&mut session, &[3], &checkpoint(3)).await.unwrap();
+    assert_eq!(place.rows().await, 2);
 }
 
 #[tokio::test]

@@ -82,6 +82,61 @@ async fn columns_that_were_changed_are_conflicts() {
 }
 
 #[tokio::test]
+async fn a_number_is_never_rounded_because_a_column_was_changed_under_an_open_session() {
+    for (statements, kind) in [
+        ("ALTER TABLE t ALTER COLUMN a TYPE double precision", ErrorKind::SchemaConflict),
+        ("ALTER TABLE t ALTER COLUMN a TYPE numeric(10,1)", ErrorKind::SchemaConflict),
+        // Wider, so the table is opened again and goes on with it.
+        ("ALTER TABLE t ALTER COLUMN a TYPE numeric", ErrorKind::Unavailable),
+    ] {
+        let Some(server) = fresh("a_number_is_never_rounded") else { return };
+        let mut table = Table::open(&server, target("t")).await;
+        table.commit(&[put(1, 1, [("a", Value::number("1.25"))])]).await;
+        let changes = [put(1, 2, [("a", Value::number("2.75"))])];
+        // As the pipeline, which looks at the columns when it opens the table and not again.
+        let rows = table.prepare(&changes).await.unwrap();
+        server.execute(statements).await;
+        let checkpoint = table.checkpoint.clone();
+        let mut transaction = table.session.begin().await.unwrap();
+        transaction.write(&rows).await.unwrap();
+        let error = transaction.commit(&checkpoint).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{statements}: {error:?}");
+        assert!(error.to_string().contains("table: t"), "{error}");
+        assert_eq!(server.query("SELECT a::numeric(9,2)::text FROM t WHERE a > 2").await.len(), 0, "{statements}");
+        if kind == ErrorKind::Unavailable {
+            let mut table = Table::open(&server, target("t")).await;
+            table.commit(&changes).await;
+            assert_eq!(server.query("SELECT a::text FROM t").await, [[Some("2.75".to_owned())]]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_deleted_is_named_and_is_no_other_writer() {
+    let Some(server) = fresh("a_checkpoint_that_was_deleted_is_named") else { return };
+    let mut table = meddled(&server, "DELETE FROM _ct_checkpoints").await;
+    let early = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    let Some(server) = fresh("a_checkpoint_that_was_deleted_between") else { return };
+    let mut open = Table::open(&server, target("t")).await;
+    open.commit(&[put(1, 1, [])]).await;
+    let rows = open.prepare(&[put(2, 2, [])]).await.unwrap();
+    let checkpoint = open.checkpoint.clone();
+    let mut transaction = open.session.begin().await.unwrap();
+    transaction.write(&rows).await.unwrap();
+    server.execute("DELETE FROM _ct_checkpoints").await;
+    let late = transaction.commit(&checkpoint).await.unwrap_err();
+    for error in [early, late] {
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+        assert!(error.to_string().contains("_ct_checkpoints"), "{error}");
+    }
+    assert_eq!(server.query("SELECT id FROM t").await, [[Some("1".to_owned())]]);
+    // The way out that the error names.
+    assert_eq!(refused(&server, target("t")).await.kind(), ErrorKind::ConfigInvalid);
+    server.execute("DROP TABLE t").await;
+    Table::open(&server, target("t")).await.commit(&[put(1, 1, [])]).await;
+}
+
+#[tokio::test]
 async fn a_column_that_was_dropped_is_not_added_again_in_silence() {
     let Some(server) = fresh("a_column_that_was_dropped_is_not_added_again") else { return };
     let mut table = meddled(&server, "ALTER TABLE t DROP COLUMN b").await;
