@@ -1,11 +1,14 @@
 //! The built program against DynamoDB Local, Postgres and S3, compared by Python programs that share no code with it.
 
 mod access;
+mod altered;
 mod dead_letters;
 mod fixture;
+mod full_disk;
 mod impostor;
 mod kills;
 mod kinds;
+mod outages;
 mod resync;
 mod secrets;
 mod two_runners;
