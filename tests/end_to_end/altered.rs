@@ -184,7 +184,9 @@ fn a_parquet_file_that_was_deleted_while_a_run_goes_on() {
     let mut running = program.start(&["run"]);
     commutator_tests::until(LIMIT, || program.log().contains("snapshot complete"), || program.log());
     // Nothing changes yet, so none of these is replaced at this moment.
-    files(&table, ".parquet").into_iter().for_each(|file| std::fs::remove_file(file).expect("it is there"));
+    for file in files(&table, ".parquet") {
+        std::fs::remove_file(file).expect("it is there");
+    }
     let churn = source.churn(ITEMS);
     commutator_tests::until(LIMIT, || !running.is_running(), || program.log());
     churn.kill();
