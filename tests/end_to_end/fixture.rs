@@ -32,6 +32,13 @@ impl Source {
         python_in_background("load.py", &self.arguments("churn", &["--items", &items]))
     }
 
+    /// Changes about a hundred items a second until it is dropped, which leaves the machine to those who follow.
+    pub(crate) fn trickle(&self, items: u32) -> Running {
+        let items = items.to_string();
+        let more = ["--items", &items, "--pause", "0.01", "--seconds", "3600"];
+        python_in_background("load.py", &self.arguments("churn", &more))
+    }
+
     pub(crate) fn load(&self, command: &str, more: &[&str]) {
         python("load.py", &self.arguments(command, more));
     }

@@ -9,7 +9,7 @@ use commutator_tests::{Program, until};
 
 use crate::fixture::{Place, Source};
 
-const ITEMS: u32 = 2_000;
+const ITEMS: u32 = 1_000;
 const LIVES: u32 = 20;
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -43,7 +43,7 @@ fn round(source: &Source, place: &Place, lives: u32, random: &mut Random) {
     let (source_config, destination) = (source.config(), place.config());
     let config = format!("[pipeline]\nid = \"killed\"\ncommit_seconds = 0.1\n{source_config}{destination}");
     let program = Program::new(&config);
-    let churn = source.churn(ITEMS);
+    let churn = source.trickle(ITEMS);
     for life in 0..lives {
         // Every third life ends while it starts, the others some time after their first commit.
         let committed = commits(&program);

@@ -36,7 +36,7 @@ fn run_through(test: &str, place: &Place, relay: &Relay, destination: &str) {
     source.fill(ITEMS);
     let config = format!("[pipeline]\nid = \"outage\"\ncommit_seconds = 0.1\n{}{destination}", source.config());
     let program = Program::new(&config);
-    let churn = source.churn(ITEMS);
+    let churn = source.trickle(ITEMS);
     // It is away already when the run begins, and once more when the stream is followed.
     relay.leave();
     let mut running = program.start_with(&["run"], &[("RUST_LOG", "warn,commutator_cli=debug")]);

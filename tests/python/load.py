@@ -67,6 +67,7 @@ def churn(db, args):
         else:
             db.put_item(TableName=args.table, Item=items.item(rng, number, changes))
         changes += 1
+        time.sleep(args.pause)
     print(f"changed {changes}")
 
 
@@ -110,6 +111,7 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two changes")
     parser.add_argument("--until")
     parser.add_argument("--special", type=int, metavar="ATTRIBUTES")
     arguments = parser.parse_args()
