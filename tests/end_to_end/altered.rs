@@ -27,7 +27,7 @@ const MEDDLINGS: &[Meddling] = &[
         said: "change it back",
         remedy: "ALTER TABLE {t} ALTER COLUMN count TYPE bigint",
     },
-    Meddling { statement: "DROP TABLE {t}", said: "_ct_checkpoints to load it anew", remedy: ANEW },
+    Meddling { statement: "DROP TABLE {t}", said: "delete its row in _ct_checkpoints", remedy: ANEW },
     Meddling { statement: "DELETE FROM {c}", said: "drop", remedy: ANEW },
 ];
 
