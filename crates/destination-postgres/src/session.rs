@@ -204,7 +204,13 @@ impl Session for PgSession {
     }
 
     async fn describe(&mut self) -> Result<Option<TableSchema>> {
-        self.look().await.map_err(|e| self.place.name(e))?;
+        if let Err(error) = self.look().await {
+            // What another writer made since this one was opened is not recorded here, and looks like somebody's own.
+            return Err(match self.enter().await {
+                Err(fence) if fence.kind() == ErrorKind::Fenced => self.place.name(fence.with_source(error)),
+                _ => self.place.name(error),
+            });
+        }
         Ok(self.state.actual.as_deref().cloned())
     }
 
