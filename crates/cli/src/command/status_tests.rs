@@ -37,7 +37,7 @@ fn row(status: Status) -> String {
 
 #[test]
 fn a_row_has_what_checkpoint_and_source_say() {
-    assert_eq!(row(status(None, Ok(None))), "orders|not started|-|about 1,234|0 of 0 ended|-|-|-|0");
+    assert_eq!(row(status(None, Ok(None))), "orders|not started|-|about 1,234|0 of 0 ended|-|-|-|0|0");
     let told = Backlog {
         asked_at: 10_000,
         covered_until: Some(4_000),
@@ -53,10 +53,10 @@ fn a_row_has_what_checkpoint_and_source_say() {
         row(status(Some(read()), Ok(Some(told))))
     };
     let start = "orders|streaming|1|about 1,234|1 of 2 ended|6 s|";
-    assert_eq!(told_row(&|_| {}), format!("{start}3 s|5 h 0 min|0"));
-    assert_eq!(told_row(&|told| told.complete = false), format!("{start}3 s or more|5 h 0 min|0"));
-    assert_eq!(told_row(&|told| told.oldest_unread = None), format!("{start}none|5 h 0 min|0"));
-    assert_eq!(told_row(&|told| told.time_left = Some(0)), format!("{start}3 s|none|0"));
+    assert_eq!(told_row(&|_| {}), format!("{start}3 s|5 h 0 min|0|0"));
+    assert_eq!(told_row(&|told| told.complete = false), format!("{start}3 s or more|5 h 0 min|0|0"));
+    assert_eq!(told_row(&|told| told.oldest_unread = None), format!("{start}none|5 h 0 min|0|0"));
+    assert_eq!(told_row(&|told| told.time_left = Some(0)), format!("{start}3 s|none|0|0"));
 }
 
 #[test]
