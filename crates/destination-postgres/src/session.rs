@@ -150,10 +150,14 @@ impl PgSession {
         Ok((lease, state))
     }
 
-    /// Names the table in an error; one that says that the connection was lost becomes [`Fenced`](ErrorKind::Fenced) if another
-    /// writer has the table now, for it ends our open transactions.
+    /// Names the table in an error, which becomes [`Fenced`](ErrorKind::Fenced) if another writer has the table now: it ends our open
+    /// transactions, and what it made since we opened the table looks like somebody's own, or stands in the way.
     pub(crate) async fn explain(&self, error: Error) -> Error {
-        if error.kind() == ErrorKind::Unavailable
+        let by_another = matches!(
+            error.kind(),
+            ErrorKind::Unavailable | ErrorKind::ConfigInvalid | ErrorKind::NotFound | ErrorKind::SchemaConflict
+        );
+        if by_another
             && let Err(fence) = self.enter().await
             && fence.kind() == ErrorKind::Fenced
         {
@@ -205,11 +209,7 @@ impl Session for PgSession {
 
     async fn describe(&mut self) -> Result<Option<TableSchema>> {
         if let Err(error) = self.look().await {
-            // What another writer made since this one was opened is not recorded here, and looks like somebody's own.
-            return Err(match self.enter().await {
-                Err(fence) if fence.kind() == ErrorKind::Fenced => self.place.name(fence.with_source(error)),
-                _ => self.place.name(error),
-            });
+            return Err(self.explain(error).await);
         }
         Ok(self.state.actual.as_deref().cloned())
     }
