@@ -59,11 +59,7 @@ impl Table {
             let error = match self.attempt(cancelled, &mut totals).await {
                 Ok(End::Completed) => break TableOutcome::Completed,
                 Ok(End::Stopped) => break TableOutcome::Stopped,
-                Ok(End::Reopen) => {
-                    // What made it necessary may come back at once.
-                    tokio::time::sleep(self.run.retry.first).await;
-                    continue;
-                }
+                Ok(End::Reopen) => continue,
                 Err(error) => error,
             };
             if let Some(rows) = totals.refused_among.take() {
@@ -171,6 +167,8 @@ impl Table {
             .with("gap", &gap.reason));
         }
         session.begin().await?.commit(&checkpoint.after_gap(gap)).await?;
+        // A gap may come back at once.
+        tokio::time::sleep(self.run.retry.first).await;
         Ok(End::Reopen)
     }
 
