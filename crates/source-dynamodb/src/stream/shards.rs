@@ -73,7 +73,9 @@ impl Shards {
         let ids: BTreeSet<&str> = self.listed.iter().map(|shard| shard.id.as_str()).collect();
         let parents: BTreeSet<&str> = self.listed.iter().filter_map(|shard| shard.parent.as_deref()).collect();
         self.ended.retain(|id, _| ids.contains(id.as_str()));
-        let childless = self.ended.keys().filter(|id| !parents.contains(id.as_str()));
+        // Also of those that ended in an earlier run: it may have died before their children were listed.
+        let ended = self.positions.iter().filter(|(id, to)| **to == Position::End && ids.contains(id.as_str()));
+        let childless = ended.map(|(id, _)| id).filter(|id| !parents.contains(id.as_str()));
         self.childless =
             childless.map(|id| (id.clone(), self.childless.get(id).map_or(1, |listings| listings + 1))).collect();
         let lineage = self.lineage();
