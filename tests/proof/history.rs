@@ -23,7 +23,7 @@ pub(crate) struct Record {
 /// The course of events.
 #[derive(Debug)]
 pub(crate) struct History {
-    scenario: Scenario,
+    pub(crate) scenario: Scenario,
     dice: fastrand::Rng,
     table: TableHandle,
     clock: Clock,

@@ -230,6 +230,7 @@ impl World {
             endpoint_url: Some("http://simulator".to_owned()),
             tables: vec![TABLE.to_owned()],
             segments: Some(self.scenario.segments),
+            max_read_capacity: self.scenario.max_read_capacity,
             stream_readers: Some(self.scenario.stream_readers),
             consistent_read: self.scenario.consistent,
             ..Config::default()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use commutator_core::SyncMode;
-use commutator_simulator::{Fault, Faults, KeySchema, KeyType, Quirks};
+use commutator_simulator::{Fault, Faults, KeySchema, KeyType, Operation, Quirks};
 
 /// What may happen to the reader's way through the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) struct Scenario {
     pub(crate) losses: Losses,
     pub(crate) faults: Faults,
     pub(crate) segments: u32,
+    /// The limit of the scan's read units per second, if there is one.
+    pub(crate) max_read_capacity: Option<f64>,
     pub(crate) stream_readers: u32,
     pub(crate) consistent: bool,
     /// Rows per commit.
@@ -62,7 +64,7 @@ impl Scenario {
             faults = faults.randomly_everywhere(Fault::Slow(Duration::from_secs(dice.u64(1..90))), fault);
         }
         let losses = if dice.u8(..4) == 0 { Losses::Gaps } else { Losses::None };
-        Self {
+        let mut scenario = Self {
             seed,
             keys,
             mode,
@@ -74,6 +76,7 @@ impl Scenario {
             losses,
             faults,
             segments: dice.u32(1..5),
+            max_read_capacity: None,
             stream_readers: dice.u32(1..5),
             consistent: dice.bool(),
             commit_rows: dice.u64(1..60),
@@ -82,11 +85,22 @@ impl Scenario {
             company: if dice.u8(..4) == 0 { 0.5 } else { 0.0 },
             clock_ahead_ms: dice.i64(-20..=20) * 60_000,
             drift: dice.bool(),
+        };
+        if dice.u8(..3) == 0 {
+            scenario.scan_slowly(&mut dice);
         }
+        scenario
     }
-}
 
-impl Scenario {
+    /// Makes the scan slow, so that much of the stream is read and committed between a page's making and its commit.
+    fn scan_slowly(&mut self, dice: &mut fastrand::Rng) {
+        if dice.bool() {
+            self.max_read_capacity = Some(1.0 + dice.f64() * 5.0);
+        }
+        let slow = Fault::Slow(Duration::from_secs(dice.u64(1..50)));
+        self.faults = self.faults.clone().randomly(Operation::Scan, slow, 0.5);
+    }
+
     /// A run in which nothing goes wrong and nothing is written by chance.
     pub(crate) fn calm(items: usize) -> Self {
         Self {
@@ -101,6 +115,7 @@ impl Scenario {
             losses: Losses::None,
             faults: Faults::none(),
             segments: 2,
+            max_read_capacity: None,
             stream_readers: 2,
             consistent: false,
             commit_rows: 1_000,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use commutator_core::{
     Checkpoint, Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result,
@@ -21,13 +22,20 @@ use crate::facts;
 use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
-use crate::stream::{Beginning, Follower, Outcome, begin, changes_since, covered_until, is_safe, listed_shards};
+use crate::stream::{Beginning, Follower, Outcome, Shard, begin, changes_since, covered_until, is_safe, listed_shards};
 use crate::tuning::Tuning;
 
 /// Stream records created so long before the first snapshot's start are left out: the scan has seen what they did.
 ///
 /// Ten minutes cover clocks that differ, a scan that is eventually consistent, and emulators that cut creation times to the minute.
 pub(crate) const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
+
+/// For so long a scan reads strongly consistently, whatever is configured.
+///
+/// What an eventually consistent page misses has to be in the stream behind the point where its reading began. A change that was made just
+/// before is not: the stream was only switched on then, or its shards were read up to there already, for the epoch before. Such pages
+/// reflect a write "usually within one second" (developer guide, "Read consistency"); a minute is patient.
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// How many batches may wait for the pipeline; the byte budget bounds their memory.
 const WAITING_BATCHES: usize = 16;
@@ -41,6 +49,8 @@ pub(crate) struct Table {
     pub(crate) created_before: Option<i64>,
     pub(crate) on_bad_record: OnBadRecord,
     pub(crate) consistent_read: bool,
+    /// Pages asked for before this time are read strongly consistently in any case.
+    pub(crate) settled_at: Instant,
     pub(crate) stream_readers: usize,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
@@ -77,8 +87,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         None
     } else {
         let arn = discover::followable(&description)?;
-        let stream = source.short.describe_stream(arn).await.map_err(|f| Error::from(f.with("table", &name)))?;
-        Some((arn, listed_shards(stream.shards())))
+        Some((arn, first_listing(source, &name, arn).await?))
     };
     let changes_since = match &stream {
         Some((arn, listed)) if begins => Some(changes_since(&checkpoint, arn, listed, now_ms)?),
@@ -92,8 +101,8 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         epoch: checkpoint.epoch(),
         created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         on_bad_record,
-        // A later epoch goes on in its shards: what an eventually consistent scan misses may have been read before it.
-        consistent_read: source.config.consistent_read || checkpoint.epoch() > Epoch::FIRST,
+        consistent_read: source.config.consistent_read,
+        settled_at: Instant::now() + SETTLING,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),
         clock: Arc::clone(&source.clock),
@@ -141,6 +150,24 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));
     let snapshot = plan.map(|plan| (plan, capacity, concurrency as usize));
     Ok(events_of(Work { table, first, snapshot, follower, snapshot_ended }, events))
+}
+
+/// Lists the shards of a table's stream. A stream that was replaced since the table was described is not there any more: trying again helps.
+async fn first_listing(source: &Connected, name: &TableName, arn: &str) -> Result<Vec<Shard>> {
+    let failure = match source.short.describe_stream(arn).await {
+        Ok(stream) => return Ok(listed_shards(stream.shards())),
+        Err(failure) => failure,
+    };
+    if failure.is("ResourceNotFoundException") {
+        let latest = discover::describe(&source.short, name).await?.stream;
+        if latest.is_none_or(|latest| latest.arn != arn) {
+            let replaced = "The table's stream was replaced while its reading began";
+            return Err(Error::new(ErrorKind::Unavailable, replaced)
+                .with("table", name)
+                .with_source(Error::from(failure)));
+        }
+    }
+    Err(failure.with("table", name).into())
 }
 
 /// Returns from when on changes are wanted by a snapshot that begins without its stream: for as long as the stream can be gone on with,

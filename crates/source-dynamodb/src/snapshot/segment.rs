@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use commutator_core::{Error, ErrorKind, Offset, Position, Progress, Result};
+use tokio::time::Instant;
 
 use super::plan::partition;
 use super::start_key;
@@ -43,6 +44,7 @@ pub(crate) async fn scan(
     let mut last_cost = None;
     loop {
         let taken = scanner.capacity.take(last_cost).await;
+        request.consistent = table.consistent_read || Instant::now() < table.settled_at;
         let body = match table.client.scan(&request).await {
             Ok(body) => body,
             Err(failure) => return Err(failure.with("partition", &partition).into()),

@@ -13,4 +13,5 @@ mod tip;
 pub(crate) use backlog::backlog;
 pub(crate) use begin::{Beginning, begin, changes_since};
 pub(crate) use follow::{Follower, Outcome, listed_shards};
+pub(crate) use lineage::Shard;
 pub(crate) use retention::{covered_until, is_safe};
