@@ -114,6 +114,37 @@ async fn a_replaced_stream_is_a_gap_that_is_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_item_that_was_written_just_before_the_stream_was_switched_on_is_there() {
+    for mode in [SyncMode::Mirror, SyncMode::Append] {
+        let quirks = Quirks { stale_reads: Duration::from_secs(5), ..Quirks::default() };
+        let (world, place) = new(&Scenario { quirks, mode, ..Scenario::calm(30) }).await;
+        let table = world.simulator.table(TABLE);
+        table.stream_off().unwrap();
+        write(&world, 40);
+        table.stream_on(View::NewAndOldImages).unwrap();
+        lossy(&world);
+        completes(&world, &place).await;
+        assert_eq!(equal(world, &place).await.gaps, [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_replaced_while_a_run_begins_is_found_again() {
+    let (world, place) = new(&Scenario::calm(30)).await;
+    world.simulator.on_request(|simulator, operation| {
+        if operation == Operation::DescribeStream && simulator.requests(operation) == 0 {
+            let table = simulator.table(TABLE);
+            table.stream_off().unwrap();
+            simulator.clock().advance(Duration::from_hours(30));
+            table.stream_on(View::NewAndOldImages).unwrap();
+        }
+    });
+    lossy(&world);
+    completes(&world, &place).await;
+    equal(world, &place).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shard_that_vanished_is_a_gap_that_is_repaired() {
     let (world, place) = new(&Scenario::calm(30)).await;
     completes(&world, &place).await;

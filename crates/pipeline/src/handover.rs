@@ -34,16 +34,26 @@ enum Found {
     Runner,
 }
 
+/// What a runner that was fenced has committed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own<'a> {
+    /// With its last commit that was answered, or before it.
+    pub(crate) committed: &'a Checkpoint,
+    /// With a commit that may have been carried out: its answer was lost, and whoever asked again was fenced.
+    pub(crate) doubtful: Option<&'a Checkpoint>,
+}
+
 /// Decides from the checkpoint with which a runner was fenced, and from what the destination has now.
 ///
 /// | the destination's checkpoint | |
 /// |---|---|
 /// | is handed over, and of a newer epoch | handed over |
 /// | is the runner's own, whether or not it was handed over before the runner took it up | nothing |
+/// | is that of the runner's own commit whose answer was lost | nothing |
 /// | is any other, or gone | a runner |
-fn decide(own: &Checkpoint, found: Option<&Checkpoint>) -> Found {
+fn decide(own: Own<'_>, found: Option<&Checkpoint>) -> Found {
     let Some(found) = found else { return Found::Runner };
-    if found.is_handed_over() && found.epoch() > own.epoch() {
+    if found.is_handed_over() && found.epoch() > own.committed.epoch() {
         return Found::HandedOver(found.epoch());
     }
     let taken_up = |checkpoint: &Checkpoint| {
@@ -51,7 +61,8 @@ fn decide(own: &Checkpoint, found: Option<&Checkpoint>) -> Found {
         checkpoint.take_up();
         checkpoint
     };
-    if taken_up(found) == taken_up(own) { Found::Nothing } else { Found::Runner }
+    let is_own = taken_up(found) == taken_up(own.committed) || own.doubtful == Some(found);
+    if is_own { Found::Nothing } else { Found::Runner }
 }
 
 /// How it ended that a runner was fenced.
@@ -65,7 +76,7 @@ pub(crate) enum Handover {
 /// Finds out who fenced a runner, without taking anything over; an error that is `fenced` if it was another runner.
 pub(crate) async fn after_fence(
     table: &Table,
-    own: &Checkpoint,
+    own: Own<'_>,
     fenced: Error,
     cancelled: &CancellationToken,
 ) -> Result<Handover> {
@@ -126,13 +137,31 @@ mod tests {
         all
     }
 
+    fn sure(committed: &Checkpoint) -> Own<'_> {
+        Own { committed, doubtful: None }
+    }
+
+    #[test]
+    fn a_commit_whose_answer_was_lost_is_the_runners_own() {
+        let mut own = Checkpoint::default();
+        own.advance(&Progress::of(PartitionId::new("a"), None, Position::Start)).unwrap();
+        let mut next = own.clone();
+        next.advance(&Progress::of(PartitionId::new("b"), None, Position::Start)).unwrap();
+        assert_eq!(decide(sure(&own), Some(&next)), Found::Runner);
+        let doubtful = Own { committed: &own, doubtful: Some(&next) };
+        assert_eq!(decide(doubtful, Some(&next)), Found::Nothing);
+        assert_eq!(decide(doubtful, Some(&own)), Found::Nothing);
+        let handed_over = next.hand_over();
+        assert_eq!(decide(doubtful, Some(&handed_over)), Found::HandedOver(handed_over.epoch()));
+    }
+
     #[test]
     fn every_pair_of_checkpoints_is_decided() {
         let (mut handed_over, mut nothing, mut runner) = (0, 0, 0);
         for mut own in all() {
             // A runner takes a table up when it opens it.
             own.take_up();
-            assert_eq!(decide(&own, None), Found::Runner);
+            assert_eq!(decide(sure(&own), None), Found::Runner);
             for found in all() {
                 let newer = found.epoch() > own.epoch();
                 let same = found.epoch() == own.epoch() && found.partitions() == own.partitions();
@@ -146,7 +175,7 @@ mod tests {
                     Found::Nothing => &mut nothing,
                     Found::Runner => &mut runner,
                 }) += 1;
-                assert_eq!(decide(&own, Some(&found)), expected, "{own:?} {found:?}");
+                assert_eq!(decide(sure(&own), Some(&found)), expected, "{own:?} {found:?}");
             }
         }
         assert_eq!((handed_over, nothing, runner), (16, 18, 66));
@@ -157,10 +186,10 @@ mod tests {
         for mut own in all() {
             own.take_up();
             for found in all() {
-                if let Found::HandedOver(_) = decide(&own, Some(&found)) {
+                if let Found::HandedOver(_) = decide(sure(&own), Some(&found)) {
                     let mut reopened = found.clone();
                     reopened.take_up();
-                    assert_eq!(decide(&reopened, Some(&found)), Found::Nothing);
+                    assert_eq!(decide(sure(&reopened), Some(&found)), Found::Nothing);
                 }
             }
         }

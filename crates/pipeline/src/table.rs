@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
-use crate::handover::{Handover, after_fence};
+use crate::handover::{Handover, Own, after_fence};
 use crate::letters::Letters;
 use crate::shape::Shape;
 use crate::sift::{self, Renderer};
@@ -47,6 +47,8 @@ struct Totals {
     failures: u32,
     /// The destination refused a row among so many, which are read again to find it.
     refused_among: Option<u64>,
+    /// The checkpoint of a commit that was begun and has not been answered with success.
+    doubtful: Option<Checkpoint>,
     /// So many more rows are committed chunk by chunk, each after a search for rows that the destination refuses.
     suspects: u64,
 }
@@ -83,13 +85,15 @@ impl Table {
     }
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
+        totals.doubtful = None;
         let mut session = self.destination.open(&self.target).await?;
         let mut checkpoint = session.checkpoint().clone();
         checkpoint.take_up();
         match self.follow(&mut *session, &mut checkpoint, cancelled, totals).await {
             Err(fenced) if fenced.kind() == ErrorKind::Fenced => {
                 drop(session);
-                Ok(match after_fence(self, &checkpoint, fenced, cancelled).await? {
+                let own = Own { committed: &checkpoint, doubtful: totals.doubtful.as_ref() };
+                Ok(match after_fence(self, own, fenced, cancelled).await? {
                     Handover::GoOn => End::Reopen,
                     Handover::Cancelled => End::Stopped,
                 })
@@ -150,13 +154,19 @@ impl Table {
                 Stop::Exhausted => return Ok(End::Completed),
                 Stop::Cancelled => return Ok(End::Stopped),
                 Stop::Failed(error) => return Err(error),
-                Stop::Gap(gap) => return self.repair(&gap, session, checkpoint).await,
+                Stop::Gap(gap) => return self.repair(&gap, session, checkpoint, totals).await,
             }
         }
     }
 
     /// Commits the table's next epoch, under which it is read anew, or refuses as the user wished.
-    async fn repair(&self, gap: &Gap, session: &mut dyn Session, checkpoint: &Checkpoint) -> Result<End> {
+    async fn repair(
+        &self,
+        gap: &Gap,
+        session: &mut dyn Session,
+        checkpoint: &Checkpoint,
+        totals: &mut Totals,
+    ) -> Result<End> {
         self.tell(&Event::Gap(gap));
         if self.options.on_gap == OnGap::Fail {
             return Err(Error::new(
@@ -166,7 +176,9 @@ impl Table {
             .with("table", &self.description.name)
             .with("gap", &gap.reason));
         }
-        session.begin().await?.commit(&checkpoint.after_gap(gap)).await?;
+        let transaction = session.begin().await?;
+        let next = totals.doubtful.insert(checkpoint.after_gap(gap));
+        transaction.commit(next).await?;
         // A gap may come back at once.
         tokio::time::sleep(self.run.retry.first).await;
         Ok(End::Reopen)
@@ -248,7 +260,9 @@ impl Commit<'_> {
         advanced.set_names(shape.names().clone());
         let dead_letters = letters.put(&mut advanced).await?;
         let began = Instant::now();
+        self.totals.doubtful = Some(advanced.clone());
         transaction.commit(&advanced).await.map_err(|e| self.refused(e, rows))?;
+        self.totals.doubtful = None;
         *checkpoint = advanced;
         self.totals.rows += rows;
         self.totals.commits += 1;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use commutator_core::{
     Checkpoint, Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result,
@@ -12,7 +11,7 @@ use commutator_core::{
 use futures_util::stream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::capacity::{self, Capacity};
 use crate::client::Client;
@@ -22,20 +21,16 @@ use crate::facts;
 use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
-use crate::stream::{Beginning, Follower, Outcome, Shard, begin, changes_since, covered_until, is_safe, listed_shards};
+use crate::stream::{
+    Beginning, CONFIRMATIONS, Follower, Outcome, Shard, begin, changes_since, covered_until, is_safe, lacks_shards,
+    listed_shards,
+};
 use crate::tuning::Tuning;
 
 /// Stream records created so long before the first snapshot's start are left out: the scan has seen what they did.
 ///
 /// Ten minutes cover clocks that differ, a scan that is eventually consistent, and emulators that cut creation times to the minute.
 pub(crate) const SNAPSHOT_MARGIN_MS: i64 = 10 * 60 * 1000;
-
-/// For so long a scan reads strongly consistently, whatever is configured.
-///
-/// What an eventually consistent page misses has to be in the stream behind the point where its reading began. A change that was made just
-/// before is not: the stream was only switched on then, or its shards were read up to there already, for the epoch before. Such pages
-/// reflect a write "usually within one second" (developer guide, "Read consistency"); a minute is patient.
-const SETTLING: Duration = Duration::from_mins(1);
 
 /// How many batches may wait for the pipeline; the byte budget bounds their memory.
 const WAITING_BATCHES: usize = 16;
@@ -87,7 +82,12 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         None
     } else {
         let arn = discover::followable(&description)?;
-        Some((arn, first_listing(source, &name, arn).await?))
+        let listed = if begins {
+            patient_listing(source, &checkpoint, &name, arn).await
+        } else {
+            first_listing(source, &name, arn).await
+        };
+        Some((arn, listed?))
     };
     let changes_since = match &stream {
         Some((arn, listed)) if begins => Some(changes_since(&checkpoint, arn, listed, now_ms)?),
@@ -102,7 +102,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
         created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         on_bad_record,
         consistent_read: source.config.consistent_read,
-        settled_at: Instant::now() + SETTLING,
+        settled_at: Instant::now() + source.tuning.settling,
         stream_readers: source.config.stream_readers.map_or(4, |n| n as usize),
         client: source.client.clone(),
         clock: Arc::clone(&source.clock),
@@ -150,6 +150,27 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));
     let snapshot = plan.map(|plan| (plan, capacity, concurrency as usize));
     Ok(events_of(Work { table, first, snapshot, follower, snapshot_ended }, events))
+}
+
+/// Lists the shards of a table's stream, again and again with growing pauses while shards are missing that the checkpoint speaks of:
+/// what a new epoch takes for gone is not read on, so a shard that is only listed late must not be among it.
+async fn patient_listing(
+    source: &Connected,
+    checkpoint: &Checkpoint,
+    name: &TableName,
+    arn: &str,
+) -> Result<Vec<Shard>> {
+    let mut listed = first_listing(source, name, arn).await?;
+    for pause in 0..CONFIRMATIONS {
+        // What is too old to be read on is given up in any case.
+        let worthwhile = is_safe(covered_until(checkpoint)?, source.clock.now_ms());
+        if !worthwhile || !lacks_shards(checkpoint, arn, &listed) {
+            break;
+        }
+        sleep(source.tuning.confirm * (1 << pause)).await;
+        listed = first_listing(source, name, arn).await?;
+    }
+    Ok(listed)
 }
 
 /// Lists the shards of a table's stream. A stream that was replaced since the table was described is not there any more: trying again helps.

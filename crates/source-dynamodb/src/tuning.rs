@@ -5,6 +5,12 @@ use std::time::Duration;
 /// How the source paces itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Tuning {
+    /// For so long a scan reads strongly consistently, whatever is configured.
+    ///
+    /// What an eventually consistent page misses has to be in the stream behind the point where its reading began. A change that was made
+    /// just before is not: the stream was only switched on then, or its shards were read up to there already, for the epoch before. Such a
+    /// page shows a write usually within one second (developer guide, "Read consistency"); a minute is patient.
+    pub(crate) settling: Duration,
     /// The pause before the second attempt of a call; it doubles, with jitter.
     pub(crate) first_backoff: Duration,
     /// The longest pause between two attempts.
@@ -34,6 +40,7 @@ pub(crate) struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
+            settling: Duration::from_mins(1),
             first_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(20),
             attempts: 24,

@@ -113,6 +113,14 @@ fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, lis
     Beginning::Go { first, positions }
 }
 
+/// Returns whether a listing of the stream that the checkpoint speaks of lacks shards: unfinished ones, or parents nobody knows.
+///
+/// One listing does not say whether they are gone or only listed late.
+pub(crate) fn lacks_shards(checkpoint: &Checkpoint, arn: &str, listed: &[Shard]) -> bool {
+    let lineage = lineage(listed, &known(&positions_in(checkpoint)));
+    checkpoint.fact(facts::STREAM_ARN) == Some(arn) && !(lineage.vanished.is_empty() && lineage.orphans.is_empty())
+}
+
 /// Returns since when changes are wanted once a snapshot begins at `now_ms`: if all of the stream goes on, since before, so that a
 /// table that is read anew by hand misses none of its changes.
 ///
@@ -120,11 +128,9 @@ fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, lis
 /// scan's start is wanted then.
 pub(crate) fn changes_since(checkpoint: &Checkpoint, arn: &str, listed: &[Shard], now_ms: i64) -> Result<i64> {
     let Some(since) = facts::number(checkpoint, facts::CHANGES_SINCE)? else { return Ok(now_ms) };
-    let lineage = lineage(listed, &known(&positions_in(checkpoint)));
     let whole = checkpoint.fact(facts::STREAM_ARN) == Some(arn)
         && retention::is_safe(retention::covered_until(checkpoint)?, now_ms)
-        && lineage.vanished.is_empty()
-        && lineage.orphans.is_empty();
+        && !lacks_shards(checkpoint, arn, listed);
     if !whole {
         tracing::warn!(
             "a part of the stream is lost; the snapshot that begins makes up for it, but its changes are missing"

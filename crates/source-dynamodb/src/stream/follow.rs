@@ -22,7 +22,7 @@ use crate::read::{Table, stream_off};
 use crate::{discover, facts};
 
 /// A listing that contradicts the checkpoint is checked so many times before it is believed.
-const CONFIRMATIONS: u32 = 5;
+pub(crate) const CONFIRMATIONS: u32 = 5;
 
 /// The same for a shard whose parent is not listed but may still come: read before its parent, it would bring old rows back.
 const PATIENCE: u32 = 60;
@@ -53,7 +53,10 @@ pub(crate) struct Follower {
     queue: BTreeMap<(Instant, String), Cursor>,
     running: JoinSet<Page>,
     decoders: Vec<Decoder>,
-    suspicions: u32,
+    /// How many listings in a row lacked a shard that was not read to its end.
+    vanishings: u32,
+    /// How many listings in a row had a shard whose parent nobody knows.
+    orphanings: u32,
     next_suspicion: Instant,
     /// How many listings in a row, made to end the run, showed no other shard.
     settled: u32,
@@ -87,7 +90,8 @@ impl Follower {
             queue: BTreeMap::new(),
             running: JoinSet::new(),
             decoders: (0..table.stream_readers).map(|_| Decoder::new(table.keys.clone())).collect(),
-            suspicions: 0,
+            vanishings: 0,
+            orphanings: 0,
             next_suspicion: now,
             settled: 0,
             stream_on: true,
@@ -219,13 +223,12 @@ impl Follower {
             Err(failure) => return Err(failure.with("table", &table.name).into()),
         };
         self.stream_on = !matches!(description.stream_status, Some(StreamStatus::Disabled | StreamStatus::Disabling));
-        let settled = self.suspicions >= CONFIRMATIONS;
         let now_ms = table.clock.now_ms();
         let safe = is_safe(self.shards.covered_until(), now_ms);
         let listed = listed_shards(description.shards());
         tracing::trace!(?listed, "shards listed");
         let patience = if parents_are_old(&listed, now_ms) { CONFIRMATIONS } else { PATIENCE };
-        let listed = self.shards.list(listed, safe && self.suspicions >= patience);
+        let listed = self.shards.list(listed, safe && self.orphanings >= patience);
         if !listed.new.is_empty() {
             self.settled = 0;
         }
@@ -237,24 +240,25 @@ impl Follower {
         if !progress.is_empty() {
             table.outlet.send(None, progress, 0).await?;
         }
-        if settled && !listed.vanished.is_empty() {
+        if self.vanishings >= CONFIRMATIONS && !listed.vanished.is_empty() {
             let reason = format!("Shards vanished before they were read to their end: {}", names(&listed.vanished));
             return Ok(Some(self.gap(reason, listed.vanished)));
         }
-        if settled && !safe && !listed.orphans.is_empty() {
+        if self.orphanings >= CONFIRMATIONS && !safe && !listed.orphans.is_empty() {
             let reason =
                 format!("The parents of these shards expired before they were read: {}", names(&listed.orphans));
             return Ok(Some(self.gap(reason, [])));
         }
         let suspicious = !listed.vanished.is_empty() || !listed.orphans.is_empty();
         let now = Instant::now();
-        if !suspicious {
-            self.suspicions = 0;
-        } else if now >= self.next_suspicion {
-            self.suspicions += 1;
+        let is_due = now >= self.next_suspicion;
+        let counted = |before: u32, seen: bool| if seen { before + u32::from(is_due) } else { 0 };
+        self.vanishings = counted(self.vanishings, !listed.vanished.is_empty());
+        self.orphanings = counted(self.orphanings, !listed.orphans.is_empty());
+        if suspicious && is_due {
             // A gap is dear, so it is confirmed patiently; a shard whose parent expired long ago is the usual beginning of a stream.
-            let doubled = if safe && listed.vanished.is_empty() { 0 } else { self.suspicions.min(6) };
-            self.next_suspicion = now + table.tuning.confirm * (1 << doubled);
+            let doubled = if safe { self.vanishings } else { self.vanishings.max(self.orphanings) };
+            self.next_suspicion = now + table.tuning.confirm * (1 << doubled.min(6));
         }
         self.next_list = if suspicious {
             self.next_suspicion
@@ -327,7 +331,7 @@ impl Follower {
             return Ok(Some(Outcome::Lost(gap)));
         }
         let ended_without_child = self.stream_on && self.shards.any_childless_end();
-        if self.suspicions > 0 || ended_without_child || !self.shards.all_read(Some(since)) {
+        if self.vanishings + self.orphanings > 0 || ended_without_child || !self.shards.all_read(Some(since)) {
             return Ok(None);
         }
         self.settled += 1;

@@ -1,10 +1,13 @@
 //! The snapshot: segments, pages, resuming, faults.
 
+use std::time::Duration;
+
 use commutator_core::{Checkpoint, Op, OrderKey, Position, Until};
 
 use super::fake::{Fake, Shard, State};
 use super::read::Running;
 use super::server::Reply;
+use crate::tuning::Tuning;
 
 fn pages(pages: &[&[&str]]) -> Vec<Vec<String>> {
     pages.iter().map(|page| page.iter().map(|&id| id.to_owned()).collect()).collect()
@@ -148,6 +151,17 @@ async fn a_consistent_snapshot_asks_for_consistent_reads() {
     run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
     let scans = run.fake.requests("Scan");
     assert!(!scans.is_empty() && scans.iter().all(|line| line.ends_with("consistent")), "{scans:?}");
+}
+
+#[tokio::test]
+async fn a_scan_asks_for_consistent_reads_until_what_was_written_before_it_has_settled() {
+    for (settling, consistent) in [(Duration::from_mins(1), true), (Duration::ZERO, false)] {
+        let tuning = Tuning { settling, ..super::read::fast() };
+        let run = Running::configured(Fake::new(two_segments), super::read::NOW_MS, tuning, |_| {}).await;
+        run.read(&Checkpoint::default(), Until::SnapshotEnd).await.expect_end();
+        let scans = run.fake.requests("Scan");
+        assert!(!scans.is_empty() && scans.iter().all(|line| line.ends_with("consistent") == consistent), "{scans:?}");
+    }
 }
 
 #[tokio::test]

@@ -304,6 +304,38 @@ async fn a_child_that_is_listed_before_its_parent_waits_for_it() {
 }
 
 #[tokio::test]
+async fn a_shard_that_is_missing_for_a_moment_while_an_orphan_waits_is_not_taken_for_gone() {
+    let fake = shards(vec![Shard::new("s0", None, &[&[1]])]);
+    let run = Running::new(fake.clone()).await;
+    let first = caught_up(&run).await;
+    // A young parent that is listed late is waited for, in more listings than make a shard that is gone believed.
+    let young = |name: &str| format!("shardId-{NOW_MS:020}-{name}");
+    let (parent, child) = (young("p"), young("c"));
+    let listings = |fake: &Fake| fake.with(|state| state.log.iter().filter(|line| *line == "DescribeStream").count());
+    fake.with(|state| state.shards.push(Shard::new(&child, Some(&parent), &[&[5]])));
+    let later = fake.clone();
+    let changes = tokio::spawn(async move {
+        let until = async |more: usize| {
+            let wanted = listings(&later) + more;
+            while listings(&later) < wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        until(10).await;
+        let gone = later.with(|state| state.shards.remove(0));
+        until(2).await;
+        later.with(|state| {
+            state.shards.insert(0, gone);
+            state.shards.push(Shard::new(&parent, Some("s0"), &[&[4]]).closed());
+            state.shards[0].closed = true;
+        });
+    });
+    let outcome = run.read(&first, Until::CaughtUp).await.expect_end();
+    changes.await.unwrap();
+    assert_eq!(outcome.ids(), ["r4", "r5"]);
+}
+
+#[tokio::test]
 async fn an_orphan_is_read_if_nothing_can_be_missing_and_is_a_gap_otherwise() {
     let fake = shards(vec![Shard::new("s0", None, &[&[1]])]);
     let first = caught_up(&Running::new(fake.clone()).await).await;
