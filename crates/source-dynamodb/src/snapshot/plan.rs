@@ -49,7 +49,10 @@ impl Plan {
         Self { segments, left: (0..segments).map(|i| (i, None)).collect(), done_below: 0, ended: BTreeSet::new() }
     }
 
-    /// Returns the plan of the snapshot that a checkpoint is in the middle of; `None` if none of it was read, so that it can begin anew.
+    /// Returns the plan of the snapshot that a checkpoint is in the middle of; `None` if there is none of its epoch.
+    ///
+    /// A snapshot of which no page was committed yet is gone on with like any other: rows of its epoch's stream may have been committed,
+    /// and nothing but a later epoch could take them away again.
     ///
     /// The number of segments is the one it began with: that of the configuration may have changed.
     pub(crate) fn resume(checkpoint: &Checkpoint) -> Result<Option<Self>> {
@@ -58,9 +61,6 @@ impl Plan {
         }
         let done_below = facts::number(checkpoint, facts::SEGMENTS_DONE)?.unwrap_or(0);
         let positions: BTreeMap<_, _> = checkpoint.partitions().iter().filter(|(id, _)| is_segment(id)).collect();
-        if done_below == 0 && positions.is_empty() {
-            return Ok(None);
-        }
         let inconsistent = |problem: &'static str| {
             Error::new(
                 ErrorKind::Unexpected,

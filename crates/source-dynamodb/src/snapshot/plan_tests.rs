@@ -34,9 +34,9 @@ fn at(page: &str) -> Position {
 }
 
 #[test]
-fn a_snapshot_of_which_nothing_was_read_begins_anew() {
+fn a_snapshot_of_which_nothing_was_read_is_gone_on_with() {
     assert_eq!(Plan::resume(&Checkpoint::default()).unwrap(), None);
-    assert_eq!(Plan::resume(&begun(4)).unwrap(), None);
+    assert_eq!(Plan::resume(&begun(4)).unwrap(), Some(Plan::new(4)));
 }
 
 #[test]
