@@ -117,7 +117,7 @@ async fn a_replaced_stream_is_a_gap_that_is_repaired() {
 async fn an_item_that_was_written_just_before_the_stream_was_switched_on_is_there() {
     for mode in [SyncMode::Mirror, SyncMode::Append] {
         let quirks = Quirks { stale_reads: Duration::from_secs(5), ..Quirks::default() };
-        let (world, place) = new(&Scenario { quirks, mode, ..Scenario::calm(30) }).await;
+        let (world, place) = new(&Scenario { mode, quirks, ..Scenario::calm(30) }).await;
         let table = world.simulator.table(TABLE);
         table.stream_off().unwrap();
         write(&world, 40);
