@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commutator_conformance::{Row, Value};
-use commutator_core::{OrderKey, SyncMode};
+use commutator_core::{Checkpoint, OrderKey, SyncMode};
 use commutator_simulator::{Item, Value as Sent};
 
 use crate::history::Record;
@@ -34,9 +34,15 @@ fn check_append(outcome: &Outcome) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     let mut newest: BTreeMap<Key, &Row> = BTreeMap::new();
     let last = outcome.checkpoint.epoch();
+    let whole = outcome.gaps.is_empty() && !outcome.history.lossy;
     for row in &outcome.rows {
         let key = key_of_row(outcome, row);
-        let id = if row.order.is_snapshot() { (row.order, Some(key.clone())) } else { (row.order, None) };
+        let id = match row.order.is_snapshot() {
+            true => (row.order.to_string(), Some(key.clone())),
+            // A change comes in one epoch only, unless some of the stream was lost.
+            false if whole => (digits_of(row.order), None),
+            false => (row.order.to_string(), None),
+        };
         if !seen.insert(id) {
             return Err(format!("a change came twice: {row:?}"));
         }
@@ -52,12 +58,13 @@ fn check_append(outcome: &Outcome) -> Result<(), String> {
         };
         check_change(outcome, row, record)?;
     }
-    let began = outcome.checkpoint.fact("snapshot_started_at").and_then(|at| at.parse::<u64>().ok());
+    // Where nothing was lost every change since the first snapshot is there, however often the table was read anew.
+    let began = if whole { outcome.began } else { snapshot_started_at(&outcome.checkpoint) };
     if let (Some(began), true) = (began, outcome.gaps.is_empty()) {
         // A stream that was replaced just before has nothing older than itself, the service tells its time in seconds, and the reader
         // takes the earlier one of both clocks.
         let behind_ms = outcome.history.scenario.clock_ahead_ms.min(0).unsigned_abs();
-        let began = if outcome.history.lossy { began + behind_ms + 1_000 } else { began };
+        let began = if outcome.history.replaced { began + behind_ms + 1_000 } else { began };
         let arrived: BTreeSet<String> = outcome.rows.iter().map(|row| digits_of(row.order)).collect();
         let missing = records.iter().find(|(digits, record)| record.at >= began && !arrived.contains(*digits));
         if let Some((digits, record)) = missing {
@@ -66,6 +73,11 @@ fn check_append(outcome: &Outcome) -> Result<(), String> {
     }
     let live = newest.into_values().filter(|row| !is_removal(row)).collect();
     same_items(outcome, live)
+}
+
+/// Returns when the snapshot of a checkpoint's epoch began, in milliseconds since 1970.
+pub(crate) fn snapshot_started_at(checkpoint: &Checkpoint) -> Option<u64> {
+    checkpoint.fact("snapshot_started_at").and_then(|at| at.parse().ok())
 }
 
 fn check_change(outcome: &Outcome, row: &Row, record: &Record) -> Result<(), String> {

@@ -33,6 +33,8 @@ pub(crate) struct History {
     pub(crate) records: BTreeMap<String, Record>,
     /// Whether something happened that a reader may lose changes by.
     pub(crate) lossy: bool,
+    /// Whether the stream was replaced by another one.
+    pub(crate) replaced: bool,
 }
 
 impl History {
@@ -48,6 +50,7 @@ impl History {
             written: 0,
             records: BTreeMap::new(),
             lossy: false,
+            replaced: false,
         };
         for _ in 0..scenario.items {
             let item = history.item();
@@ -147,6 +150,7 @@ impl History {
             simulator.clock().advance(Duration::from_hours(self.dice.u64(20..50)));
             return;
         }
+        self.replaced = true;
         self.table.stream_off().unwrap();
         for _ in 0..self.dice.usize(..4).min(self.left) {
             self.left -= 1;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use commutator_conformance::{Harness, Row};
-use commutator_core::{Budget, Checkpoint, Destination, PipelineId, SyncMode, TableName, Target, Until};
+use commutator_core::{
+    Budget, Checkpoint, Destination, PipelineId, SyncMode, TableDescription, TableName, Target, Until,
+};
 use commutator_pipeline::{
     CancellationToken, CommitOptions, Event, Observer, OnGap, Options, Pipeline, RunReport, TableOptions, TableOutcome,
 };
@@ -11,6 +13,7 @@ use commutator_simulator::{Clock as Virtual, Faults, Simulator, TableSpec, View}
 use commutator_source_dynamodb::{Clock, Config, Surroundings};
 
 use crate::chaos::{Chaos, Mishaps, Place};
+use crate::compare::snapshot_started_at;
 use crate::history::{History, TABLE};
 use crate::scenario::Scenario;
 use crate::transport::{InProcess, ReaderDefect};
@@ -32,6 +35,8 @@ pub(crate) struct Outcome {
     pub(crate) target: Target,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) gaps: Vec<String>,
+    /// When the first snapshot began, as the first checkpoint said it that was found after a process.
+    pub(crate) began: Option<u64>,
     /// How many requests there were: two runs of one seed agree in it.
     pub(crate) requests: u64,
 }
@@ -47,13 +52,18 @@ impl Clock for Skewed {
 }
 
 #[derive(Debug, Default)]
-struct Gaps(Mutex<Vec<String>>);
+struct Told {
+    gaps: Mutex<Vec<String>>,
+    table: Mutex<Option<TableDescription>>,
+}
 
-impl Observer for Gaps {
+impl Observer for Told {
     fn event(&self, _: &TableName, event: &Event<'_>) {
         tracing::debug!(?event, "event");
-        if let Event::Gap(gap) = event {
-            self.0.lock().unwrap().push(gap.reason.clone());
+        match event {
+            Event::Gap(gap) => self.gaps.lock().unwrap().push(gap.reason.clone()),
+            Event::Started { table, .. } => *self.table.lock().unwrap() = Some((*table).clone()),
+            _ => {}
         }
     }
 }
@@ -77,7 +87,8 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) history: Arc<Mutex<History>>,
     mishaps: Mishaps,
-    gaps: Arc<Gaps>,
+    told: Arc<Told>,
+    began: Mutex<Option<u64>>,
     pub(crate) scenario: Scenario,
     defect: Option<ReaderDefect>,
     /// How the processes' source is configured, beyond what the scenario says.
@@ -154,7 +165,8 @@ impl World {
         simulator.create_table(spec).map_err(|error| error.to_string())?;
         Ok(Self {
             mishaps: Mishaps::new(scenario.seed, scenario.mishaps, runs_at),
-            gaps: Arc::default(),
+            told: Arc::default(),
+            began: Mutex::default(),
             scenario: scenario.clone(),
             defect,
             history: Arc::new(Mutex::new(History::begin(scenario, &simulator))),
@@ -178,9 +190,10 @@ impl World {
         self.simulator.on_request(|_, _| {});
         let history = Arc::into_inner(self.history).ok_or("the history is still held")?;
         let history = history.into_inner().map_err(|error| error.to_string())?;
-        let gaps = self.gaps.0.lock().unwrap().clone();
+        let gaps = self.told.gaps.lock().unwrap().clone();
+        let began = *self.began.lock().unwrap();
         let checkpoint = checkpoint.unwrap_or_default();
-        Ok(Outcome { rows, items, history, target, checkpoint, gaps, requests })
+        Ok(Outcome { rows, items, history, target, checkpoint, gaps, began, requests })
     }
 
     /// Lets a process run until it has caught up, fails or dies; an error is a failure that another process would meet, too.
@@ -212,6 +225,7 @@ impl World {
             tokio::task::yield_now().await;
         }
         tracing::debug!(?report, ?company, "process ended");
+        self.remember_beginning(place, &pipeline).await;
         match report {
             None => Ok(Ended::Early),
             Some(Ok(report)) => ended(&report),
@@ -255,8 +269,17 @@ impl World {
             ..Options::default()
         };
         let id = PipelineId::new("proof").map_err(|error| format!("{error:?}"))?;
-        let gaps: Arc<dyn Observer> = Arc::<Gaps>::clone(&self.gaps);
-        Ok(Pipeline::new(id, Arc::new(source), destination, options).with_observer(gaps))
+        let told: Arc<dyn Observer> = Arc::<Told>::clone(&self.told);
+        Ok(Pipeline::new(id, Arc::new(source), destination, options).with_observer(told))
+    }
+
+    /// Remembers when the first snapshot began, past everything that goes wrong.
+    async fn remember_beginning<H: Harness>(&self, place: &H, pipeline: &Pipeline) {
+        let table = self.told.table.lock().unwrap().clone();
+        let (Some(table), None) = (table, *self.began.lock().unwrap()) else { return };
+        let target = pipeline.target(&table);
+        let found = self.mishaps.elsewhere(async { place.connect().await.peek(&target).await }).await;
+        *self.began.lock().unwrap() = found.ok().flatten().as_ref().and_then(snapshot_started_at);
     }
 }
 

@@ -89,6 +89,9 @@ impl Scenario {
         if dice.u8(..3) == 0 {
             scenario.scan_slowly(&mut dice);
         }
+        if dice.u8(..4) == 0 {
+            scenario.quirks.flickers = 0.03;
+        }
         scenario
     }
 

@@ -128,12 +128,12 @@ impl Table {
         let actual = session.describe().await?;
         let names = checkpoint.names().clone();
         let mut shape = Shape::new(&self.description, capabilities.identifiers, names, actual, self.options.mode)?;
-        let mut feed = Feed {
-            stream: self.source.read(request).await?,
-            cancelled,
-            table: &self.description.name,
-            observer: &self.observer,
+        let stream = tokio::select! {
+            biased;
+            () = cancelled.cancelled() => return Ok(End::Stopped),
+            stream = self.source.read(request) => stream?,
         };
+        let mut feed = Feed { stream, cancelled, table: &self.description.name, observer: &self.observer };
         let interval = self.run.commit.over(capabilities.commit_interval);
         let mut next = None;
         loop {

@@ -45,6 +45,8 @@ pub struct Quirks {
     pub late_ends: f64,
     /// A new shard is missing from up to this many `DescribeStream` calls of its stream. Default: 0.
     pub stale_listings: u64,
+    /// How probably a shard that was listed before is missing from one `DescribeStream` call. Default: 0.
+    pub flickers: f64,
     /// Scans without `ConsistentRead` see each page as it was up to this long ago. Default: zero. On a clock that
     /// stands still they may never see what was written at this very time.
     pub stale_reads: Duration,
@@ -72,6 +74,7 @@ impl Default for Quirks {
             short_pages: 0.0,
             late_ends: 0.0,
             stale_listings: 0,
+            flickers: 0.0,
             stale_reads: Duration::ZERO,
             roll_every: Some(Duration::from_hours(4)),
             splits: 0.25,

@@ -52,8 +52,8 @@ pub struct Config {
     /// How many segments of one table are scanned at the same time, 1 to 1,000. Default: 8.
     pub scan_concurrency: Option<u32>,
     /// Whether all of the snapshot reads strongly consistently, which costs twice the read capacity. Default: false, because changes that
-    /// an eventually consistent scan misses are in the stream. The first minute of a scan reads so in any case: what was written just
-    /// before it began need not be in the stream.
+    /// an eventually consistent scan misses are in the stream. The first minute of every run or retry that scans reads so in any
+    /// case: what was written just before need not be in the stream.
     pub consistent_read: bool,
     /// The most read capacity that the snapshot of one table may use, in read units per second. Default: no limit.
     pub max_read_capacity: Option<f64>,

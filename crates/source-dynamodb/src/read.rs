@@ -162,9 +162,7 @@ async fn patient_listing(
 ) -> Result<Vec<Shard>> {
     let mut listed = first_listing(source, name, arn).await?;
     for pause in 0..CONFIRMATIONS {
-        // What is too old to be read on is given up in any case.
-        let worthwhile = is_safe(covered_until(checkpoint)?, source.clock.now_ms());
-        if !worthwhile || !lacks_shards(checkpoint, arn, &listed) {
+        if !lacks_shards(checkpoint, arn, &listed) {
             break;
         }
         sleep(source.tuning.confirm * (1 << pause)).await;

@@ -24,8 +24,10 @@ const IDLE_CALLS_PER_HOUR: u64 = 3600 / 5;
 /// What reading a table takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Reading {
-    /// Read units of the snapshot.
+    /// Read units of the snapshot, at least.
     read_units: u64,
+    /// The same at most: what is read in a run's first minute is read strongly consistently.
+    read_units_at_most: u64,
     /// Scan requests of the snapshot, at least.
     scan_requests: u64,
     /// `GetRecords` calls per hour and open shard, from idle to busy.
@@ -97,8 +99,18 @@ fn named(target: &Target, sampled: &TableSchema, capabilities: &Capabilities, na
 fn reading(table_bytes: u64, consistent: bool) -> Reading {
     Reading {
         read_units: table_bytes.div_ceil(if consistent { CONSISTENT_BYTES } else { EVENTUAL_BYTES }),
+        read_units_at_most: table_bytes.div_ceil(CONSISTENT_BYTES),
         scan_requests: table_bytes.div_ceil(PAGE_BYTES).max(1),
         get_records_per_hour_and_shard: [IDLE_CALLS_PER_HOUR, BUSY_CALLS_PER_HOUR],
+    }
+}
+
+impl Reading {
+    fn units(self) -> String {
+        match (self.read_units, self.read_units_at_most) {
+            (units, most) if units == most => format!("about {}", count(units)),
+            (units, most) => format!("about {} to {}", count(units), count(most)),
+        }
     }
 }
 
@@ -123,10 +135,10 @@ impl TablePlan {
         ));
         match self.reading {
             Some(reading) => output::line(format_args!(
-                "  snapshot: {} items, {}: about {} read units in {} or more requests",
+                "  snapshot: {} items, {}: {} read units in {} or more requests",
                 count(table.items),
                 bytes(table.bytes),
-                count(reading.read_units),
+                reading.units(),
                 count(reading.scan_requests),
             )),
             None => output::line("  snapshot: complete"),
@@ -171,6 +183,8 @@ mod tests {
         let mb = 1 << 20;
         assert_eq!(reading(100 * mb, false).read_units, 12_800);
         assert_eq!(reading(100 * mb, true).read_units, 25_600);
+        assert_eq!(reading(100 * mb, false).units(), "about 12,800 to 25,600");
+        assert_eq!(reading(100 * mb, true).units(), "about 25,600");
         assert_eq!(reading(100 * mb, true).scan_requests, 100);
         assert_eq!((reading(0, false).read_units, reading(0, false).scan_requests), (0, 1));
         assert_eq!(reading(1, false).read_units, 1);

@@ -45,7 +45,9 @@ pub(super) fn describe(call: &mut Call<'_>) -> Result<String> {
     }
     let stream = call.state.stream(arn)?;
     let rest = stream.shards.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
-    let listed = rest.filter(|(_, shard)| shard.listed_from < stream.listings);
+    let (dice, flickers) = (call.state.settings.dice, call.state.settings.quirks.flickers);
+    let is_there = |id: &str| !dice.chance(flickers, id, stream.listings);
+    let listed = rest.filter(|(id, shard)| shard.listed_from < stream.listings && is_there(id));
     let wanted = listed.filter(|(_, shard)| parent.is_none_or(|parent| shard.parent.as_deref() == Some(parent)));
     let rest: Vec<_> = wanted.take(limit + 1).collect();
     let page = &rest[..rest.len().min(limit)];

@@ -131,6 +131,22 @@ async fn new_shards_are_listed_late() {
     assert!(waited.len() > 2 && waited.iter().all(|&calls| calls <= 5), "{waited:?}");
 }
 
+#[tokio::test]
+async fn a_listed_shard_is_missing_now_and_then() {
+    let quirks = Quirks { flickers: 0.3, ..Quirks::default() };
+    let simulator = Simulator::builder(5).quirks(quirks).build();
+    let server = simulator.serve().await.unwrap();
+    let clients = Clients::new(&server.url());
+    let table = simulator.create_table(orders()).unwrap();
+    let arn = table.stream_arn().unwrap().unwrap();
+    table.split(&table.shards().unwrap()[0].id).unwrap();
+    let mut listed = BTreeSet::new();
+    for _ in 0..100 {
+        listed.insert(clients.shards(&arn).await.unwrap().len());
+    }
+    assert!(listed.contains(&3) && listed.contains(&2), "{listed:?}");
+}
+
 #[test]
 fn a_seed_replays() {
     let run = |seed| {

@@ -34,6 +34,16 @@ fn is_segment(partition: &PartitionId) -> bool {
     partition.as_str().starts_with("segment/")
 }
 
+/// Returns whether a snapshot has begun, but no page of it or of the stream was committed.
+///
+/// A shard of which something was read does not stand at its start any more, and is remembered until long after the time was stored up to
+/// which the stream was read.
+fn is_unread(checkpoint: &Checkpoint) -> bool {
+    let nothing_ended = checkpoint.fact(facts::SEGMENTS_DONE).is_none_or(|done| done == "0");
+    let caught_up = checkpoint.fact(facts::CAUGHT_UP_AT).is_some();
+    nothing_ended && !caught_up && checkpoint.partitions().values().all(|position| *position == Position::Start)
+}
+
 /// What is left of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -49,10 +59,10 @@ impl Plan {
         Self { segments, left: (0..segments).map(|i| (i, None)).collect(), done_below: 0, ended: BTreeSet::new() }
     }
 
-    /// Returns the plan of the snapshot that a checkpoint is in the middle of; `None` if there is none of its epoch.
+    /// Returns the plan of the snapshot that a checkpoint is in the middle of; `None` if there is none of its epoch,
+    /// or nothing was committed in it: then it can begin anew.
     ///
-    /// A snapshot of which no page was committed yet is gone on with like any other: rows of its epoch's stream may have been committed,
-    /// and nothing but a later epoch could take them away again.
+    /// Rows of the stream are something: nothing but a later epoch could take those away again.
     ///
     /// The number of segments is the one it began with: that of the configuration may have changed.
     pub(crate) fn resume(checkpoint: &Checkpoint) -> Result<Option<Self>> {
@@ -61,6 +71,9 @@ impl Plan {
         }
         let done_below = facts::number(checkpoint, facts::SEGMENTS_DONE)?.unwrap_or(0);
         let positions: BTreeMap<_, _> = checkpoint.partitions().iter().filter(|(id, _)| is_segment(id)).collect();
+        if is_unread(checkpoint) {
+            return Ok(None);
+        }
         let inconsistent = |problem: &'static str| {
             Error::new(
                 ErrorKind::Unexpected,

@@ -34,9 +34,20 @@ fn at(page: &str) -> Position {
 }
 
 #[test]
-fn a_snapshot_of_which_nothing_was_read_is_gone_on_with() {
+fn a_snapshot_begins_anew_if_nothing_was_committed_and_goes_on_if_a_change_was() {
     assert_eq!(Plan::resume(&Checkpoint::default()).unwrap(), None);
-    assert_eq!(Plan::resume(&begun(4)).unwrap(), Some(Plan::new(4)));
+    let shard = |to: Position| Progress::of(PartitionId::new("shard/a"), None, to);
+    let with = |progress: Progress| {
+        let mut checkpoint = begun(4);
+        checkpoint.advance(&progress).unwrap();
+        Plan::resume(&checkpoint).unwrap()
+    };
+    let caught_up = [(facts::CAUGHT_UP_AT.to_owned(), "5".to_owned())].into();
+    assert_eq!(with(Progress::default()), None);
+    assert_eq!(with(shard(Position::Start)), None);
+    for read in [shard(at("1")), shard(Position::End), Progress { facts: caught_up, ..Progress::default() }] {
+        assert_eq!(with(read), Some(Plan::new(4)));
+    }
 }
 
 #[test]

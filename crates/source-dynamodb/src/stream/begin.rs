@@ -40,7 +40,7 @@ fn positions_in(checkpoint: &Checkpoint) -> BTreeMap<String, Position> {
 /// Decides how to take up the stream `arn`.
 ///
 /// If the snapshot begins now, nothing older than now matters: every listed shard is read from where it stands or from the
-/// beginning, and what is in the checkpoint but not listed is closed. Otherwise the stream must be the one that the checkpoint
+/// beginning, and what is in the checkpoint but not listed is closed; ends are kept. Otherwise the stream must be the one that the checkpoint
 /// speaks of, and must have been read recently enough.
 pub(crate) fn begin(
     checkpoint: &Checkpoint,
@@ -93,8 +93,11 @@ pub(crate) fn begin(
 }
 
 fn anew(positions: BTreeMap<String, Position>, same_stream: bool, arn: &str, listed: &[Shard]) -> Beginning {
+    // An end is remembered although its shard is not listed: if that is only listed late, it would be read again from its beginning. The
+    // follower forgets it once many listings lack it.
+    let is_kept = |id: &str, to: &Position| *to == Position::End || listed.iter().any(|shard| shard.id == id);
     let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        positions.into_iter().partition(|(id, _)| same_stream && listed.iter().any(|shard| shard.id == *id));
+        positions.into_iter().partition(|(id, to)| same_stream && is_kept(id, to));
     let mut first = Vec::new();
     if !gone.is_empty() {
         let mut close = Progress::default();

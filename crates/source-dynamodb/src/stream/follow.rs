@@ -252,7 +252,7 @@ impl Follower {
         let suspicious = !listed.vanished.is_empty() || !listed.orphans.is_empty();
         let now = Instant::now();
         let is_due = now >= self.next_suspicion;
-        let counted = |before: u32, seen: bool| if seen { before + u32::from(is_due) } else { 0 };
+        let counted = |before: u32, seen: bool| if seen { (before + u32::from(is_due)).max(1) } else { 0 };
         self.vanishings = counted(self.vanishings, !listed.vanished.is_empty());
         self.orphanings = counted(self.orphanings, !listed.orphans.is_empty());
         if suspicious && is_due {

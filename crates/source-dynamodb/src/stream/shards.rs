@@ -10,7 +10,7 @@ use super::retention;
 use super::tip::Tip;
 
 /// A shard has to be missing from so many listings in a row before its end is forgotten: listings are eventually consistent.
-const ABSENCES: u32 = 3;
+const ABSENCES: u32 = 6;
 
 /// A child is expected in so many listings after its parent has ended; while one is expected they come twice a second.
 const EXPECTED: u32 = 60;
