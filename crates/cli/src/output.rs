@@ -11,6 +11,11 @@ pub(crate) fn line(text: impl Display) {
     let _gone = writeln!(io::stdout().lock(), "{text}");
 }
 
+/// Prints a part of a line, for results that are too long to be held at once.
+pub(crate) fn part(text: impl Display) {
+    let _gone = write!(io::stdout().lock(), "{text}");
+}
+
 /// Prints a result as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) {
     match serde_json::to_string(value) {

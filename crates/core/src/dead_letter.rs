@@ -1,5 +1,6 @@
 //! Dead letters: what could not be read or stored, set aside with everything that is known of it.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
@@ -8,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{Error, ErrorKind, Op, OrderKey, PartitionId, Result, TableName};
+
+mod put;
+
+pub use put::PutId;
 
 /// The fact in a table's checkpoint that counts its dead letters: those put aside, less those replayed.
 pub const DEAD_LETTERS_FACT: &str = "dead_letters";
@@ -157,17 +162,39 @@ fn malformed(member: &str) -> Error {
     Error::new(ErrorKind::DataInvalid, "A dead letter is not one that was written here").with("member", member)
 }
 
-/// Where dead letters are kept.
+/// A file of one table's letters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LetterFile {
+    /// The source's table.
+    pub table: TableName,
+    /// The put that wrote it, if that is not [confirmed](DeadLetters::confirm): the file counts only if the table's checkpoint says so.
+    pub pending: Option<PutId>,
+    /// The file's name, which is the store's own business.
+    pub name: String,
+}
+
+/// Where dead letters are kept, in files of the letters that one commit set aside.
+///
+/// A put is pending until it is confirmed, which happens once its commit has happened: after the commit, or when the table is opened
+/// next. A put whose commit never happens stays pending, counts for nothing, and is removed once a later put is confirmed.
 #[async_trait]
 pub trait DeadLetters: Debug + Send + Sync + 'static {
-    /// Keeps letters of one table; once it returns they are durable. Putting a letter again changes nothing.
-    async fn put(&self, letters: &[DeadLetter]) -> Result<()>;
+    /// Keeps the letters that one commit sets aside, before it; once it returns they are durable, and pending.
+    async fn put(&self, table: &TableName, id: PutId, letters: &[DeadLetter]) -> Result<()>;
 
-    /// Returns every letter that waits, of one table or of all, each once, by table, order key and id.
-    async fn list(&self, table: Option<&TableName>) -> Result<Vec<DeadLetter>>;
+    /// Takes the last put that the table's checkpoint [names](PutId::committed) as one that counts, and removes those that
+    /// [cannot count any more](PutId::is_dead). Doing it again, or late, changes nothing.
+    async fn confirm(&self, table: &TableName, committed: PutId) -> Result<()>;
 
-    /// Moves letters to those that were replayed; one that is not there any more is fine.
-    async fn archive(&self, letters: &[DeadLetter]) -> Result<()>;
+    /// Returns the files of letters that wait, of one table or of all, by table and then in the order in which they were set aside,
+    /// and after a table's files those of its puts that are pending. It reads no letter.
+    async fn files(&self, table: Option<&TableName>) -> Result<Vec<LetterFile>>;
+
+    /// Reads a file's letters, by order key and id; none if it is not there any more.
+    async fn read(&self, file: &LetterFile) -> Result<Vec<DeadLetter>>;
+
+    /// Moves a file's letters of these ids to those that were replayed; one that is not there any more is fine.
+    async fn archive(&self, file: &LetterFile, ids: &BTreeSet<&str>) -> Result<()>;
 }
 
 /// How a source shall read dead letters again.

@@ -29,7 +29,9 @@ pub use capabilities::{Capabilities, CheckpointHome, CommitGuarantee, CommitInte
 pub use change::{ChangeBatch, Op};
 pub use check::{Check, CheckReport, Outcome};
 pub use checkpoint::{Checkpoint, Offset, PartitionId, Position, Progress, Span};
-pub use dead_letter::{DEAD_LETTERS_FACT, DeadLetter, DeadLetters, OnBadRecord, RawForm, Rejected, Reread};
+pub use dead_letter::{
+    DEAD_LETTERS_FACT, DeadLetter, DeadLetters, LetterFile, OnBadRecord, PutId, RawForm, Rejected, Reread,
+};
 pub use destination::{Destination, Session, Slice, Target, Transaction};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use gap::{Gap, Gaps, RepairedGap};

@@ -2,34 +2,42 @@
 //!
 //! ```text
 //! dead-letters/
-//!   orders/<order key of the first letter>-<hash of the letters>.jsonl      letters that wait, one file per commit
-//!   orders/replayed/…                                                       letters that were replayed
+//!   orders/put-<serial>-<token>.jsonl       letters that wait, one file per commit that set some aside
+//!   orders/pending/…                        letters whose commit is under way, or never happened
+//!   orders/replayed/…                       letters that were replayed
 //! ```
 //!
-//! A file's name follows from the letters in it, so one that is written again after a crash takes the place of the first, and no
-//! writer ever replaces a file of other letters. After a crash a letter may stand in two files; it has one id, and counts once.
+//! A put writes a file under `pending/`, and that it is confirmed moves the file. Both are names that no other put has, so no writer
+//! ever replaces a file of other letters, and a writer that was fenced does no harm: its file stays where nobody counts it.
+
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use commutator_core::{DeadLetter, DeadLetters, Error, ErrorKind, OrderKey, Result, TableName};
+use commutator_core::{DeadLetter, DeadLetters, Error, ErrorKind, LetterFile, OrderKey, PutId, Result, TableName};
 use commutator_destination_parquet::{Config, Folder};
 use sha2::{Digest, Sha256};
 
-/// The part of a table's folder that holds replayed letters.
-const REPLAYED: &str = "replayed";
+use names::Place;
 
 /// Dead letters in files.
 #[derive(Debug, Clone)]
 pub struct DeadLetterFiles {
     folder: Folder,
+    #[cfg(test)]
+    reads: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl DeadLetterFiles {
     /// Creates it over a folder; see [`Config::folder`].
     pub fn new(folder: Folder) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            #[cfg(test)]
+            reads: std::sync::Arc::default(),
+        }
     }
 
     /// Opens the folder of an address, with what the environment offers to write there.
@@ -37,24 +45,24 @@ impl DeadLetterFiles {
         Ok(Self::new(Config::new(url).folder(None)?))
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<DeadLetter>> {
-        let bytes = self.folder.get(name).await?;
+    /// Reads a file's letters; `None` if there is no such file.
+    async fn letters(&self, table: &TableName, name: &str) -> Result<Option<Vec<DeadLetter>>> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let bytes = match self.folder.get(name).await {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes?,
+        };
         let lines = bytes.split(|&byte| byte == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
-        lines
-            .map(|(line, number)| {
-                let parsed = serde_json::from_slice(line)
-                    .map_err(|e| Error::new(ErrorKind::DataInvalid, "A line is not JSON").with_source(e));
-                parsed.and_then(DeadLetter::from_json).map_err(|e| {
-                    Error::new(
-                        ErrorKind::DataInvalid,
-                        "A file of dead letters cannot be read; correct or remove the line",
-                    )
+        let letters = lines.map(|(line, number)| {
+            parse(table, line).map_err(|e| {
+                Error::new(ErrorKind::DataInvalid, "A file of dead letters cannot be read; correct or remove the line")
                     .with("file", name)
                     .with("line", number)
                     .with_source(e)
-                })
             })
-            .collect()
+        });
+        letters.collect::<Result<_>>().map(Some)
     }
 
     async fn write<'a>(&self, name: &str, letters: impl IntoIterator<Item = &'a DeadLetter>) -> Result<()> {
@@ -62,80 +70,90 @@ impl DeadLetterFiles {
         self.folder.keep(name, Bytes::from(text)).await
     }
 
-    /// Returns the names of the files of letters that wait.
-    async fn files(&self, table: Option<&TableName>) -> Result<Vec<String>> {
-        let part = table.map_or("", TableName::as_str);
-        let names = self.folder.list(part, "").await?.into_iter().map(|entry| entry.name);
-        // One below its table, so that replayed ones are not among them.
-        let waits = |name: &String| name.matches('/').count() == 1 && name.strip_suffix(".jsonl").is_some();
-        Ok(names.filter(waits).collect())
+    async fn names(&self, part: &str) -> Result<Vec<String>> {
+        Ok(self.folder.list(part, "").await?.into_iter().map(|entry| entry.name).collect())
     }
+}
+
+fn parse(table: &TableName, line: &[u8]) -> Result<DeadLetter> {
+    let line = serde_json::from_slice(line)
+        .map_err(|e| Error::new(ErrorKind::DataInvalid, "A line is not JSON").with_source(e))?;
+    let letter = DeadLetter::from_json(line)?;
+    if letter.table != *table {
+        return Err(Error::new(ErrorKind::DataInvalid, "The letter is another table's").with("table", &letter.table));
+    }
+    Ok(letter)
 }
 
 #[async_trait]
 impl DeadLetters for DeadLetterFiles {
-    async fn put(&self, letters: &[DeadLetter]) -> Result<()> {
-        let mut tables: BTreeMap<&TableName, BTreeMap<Place<'_>, &DeadLetter>> = BTreeMap::new();
-        for letter in letters {
-            tables.entry(&letter.table).or_default().insert(place(letter), letter);
-        }
-        for (table, letters) in tables {
-            self.write(&format!("{table}/{}", file_name(letters.keys())), letters.into_values()).await?;
-        }
-        Ok(())
+    async fn put(&self, table: &TableName, id: PutId, letters: &[DeadLetter]) -> Result<()> {
+        self.write(&names::pending_file(table, id), sorted(letters).into_values()).await
     }
 
-    async fn list(&self, table: Option<&TableName>) -> Result<Vec<DeadLetter>> {
-        let mut letters = BTreeMap::new();
-        for file in self.files(table).await? {
-            for letter in self.read(&file).await? {
-                let (order, id) = place(&letter);
-                letters.insert((letter.table.clone(), order, id.to_owned()), letter);
+    async fn confirm(&self, table: &TableName, committed: PutId) -> Result<()> {
+        let mut dead = Vec::new();
+        for name in self.names(&names::pending_part(table)).await? {
+            match names::parse(&name) {
+                Some((_, Place::Pending(id))) if id == committed => {
+                    // That it is gone meanwhile is fine: whoever took the table over has confirmed it.
+                    let _moved = self.folder.rename(&name, &names::waiting_file(table, id)).await?;
+                }
+                Some((_, Place::Pending(id))) if id.is_dead(committed) => dead.push(name),
+                _ => {}
             }
         }
-        Ok(letters.into_values().collect())
+        self.folder.delete(dead).await
     }
 
-    async fn archive(&self, letters: &[DeadLetter]) -> Result<()> {
-        let done: BTreeSet<(&TableName, &str)> =
-            letters.iter().map(|letter| (&letter.table, letter.id.as_str())).collect();
-        let tables: BTreeSet<&TableName> = letters.iter().map(|letter| &letter.table).collect();
-        for table in tables {
-            for file in self.files(Some(table)).await? {
-                let found = self.read(&file).await?;
-                let (gone, rest): (Vec<_>, Vec<_>) =
-                    found.iter().partition(|letter| done.contains(&(&letter.table, letter.id.as_str())));
-                if gone.is_empty() {
-                    continue;
-                }
-                let places: BTreeSet<_> = gone.iter().map(|letter| place(letter)).collect();
-                self.write(&format!("{table}/{REPLAYED}/{}", file_name(places.iter())), gone).await?;
-                // A letter that stands in both places after a crash still waits, and is moved again.
-                if rest.is_empty() {
-                    self.folder.delete([file]).await?;
-                } else {
-                    self.write(&file, rest).await?;
-                }
+    async fn files(&self, table: Option<&TableName>) -> Result<Vec<LetterFile>> {
+        let (mut waiting, mut pending) = (BTreeSet::new(), Vec::new());
+        for name in self.names(table.map_or("", TableName::as_str)).await? {
+            let file = |table, pending| LetterFile { table, name: name.clone(), pending };
+            match names::parse(&name) {
+                Some((table, Place::Waiting)) => _ = waiting.insert(file(table, None)),
+                Some((table, Place::Pending(id))) => pending.push(file(table, Some(id))),
+                None => {}
             }
         }
-        Ok(())
+        // On an object store a file that is moved has both names for a moment.
+        let moved = |file: &LetterFile, id: PutId| {
+            let name = names::waiting_file(&file.table, id);
+            waiting.contains(&LetterFile { table: file.table.clone(), name, pending: None })
+        };
+        pending.retain(|file| file.pending.is_some_and(|id| !moved(file, id)));
+        waiting.extend(pending);
+        Ok(waiting.into_iter().collect())
+    }
+
+    async fn read(&self, file: &LetterFile) -> Result<Vec<DeadLetter>> {
+        let mut found = self.letters(&file.table, &file.name).await?;
+        if let (None, Some(id)) = (&found, file.pending) {
+            // It was confirmed meanwhile.
+            let name = names::waiting_file(&file.table, id);
+            found = self.letters(&file.table, &name).await?;
+        }
+        let found = found.unwrap_or_default();
+        Ok(sorted(&found).into_values().cloned().collect())
+    }
+
+    async fn archive(&self, file: &LetterFile, ids: &BTreeSet<&str>) -> Result<()> {
+        let found = self.letters(&file.table, &file.name).await?.unwrap_or_default();
+        let (gone, rest): (Vec<_>, Vec<_>) = found.iter().partition(|letter| ids.contains(letter.id.as_str()));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let hash = gone.iter().fold(Sha256::new(), |hash, letter| hash.chain_update(&letter.id).chain_update([0]));
+        let hash = hash.finalize().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        self.write(&names::replayed(file, hash), gone).await?;
+        // A letter that stands in both places after a crash still waits, and is moved again.
+        if rest.is_empty() { self.folder.delete([file.name.clone()]).await } else { self.write(&file.name, rest).await }
     }
 }
 
-/// What letters of a table are ordered by.
-type Place<'a> = (OrderKey, &'a str);
-
-fn place(letter: &DeadLetter) -> Place<'_> {
-    (letter.rejected.order, &letter.id)
-}
-
-/// Names a file by the letters in it.
-fn file_name<'a>(mut letters: impl Iterator<Item = &'a Place<'a>> + Clone) -> String {
-    let digest = letters.clone().fold(Sha256::new(), |hash, (_, id)| hash.chain_update(id).chain_update([0]));
-    let digest = digest.finalize();
-    let hash = digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-    let first = letters.next().map(|(order, _)| order.to_string()).unwrap_or_default();
-    format!("{first}-{hash:016x}.jsonl")
+/// Letters by order key and id, each once.
+fn sorted(letters: &[DeadLetter]) -> BTreeMap<(OrderKey, &str), &DeadLetter> {
+    letters.iter().map(|letter| ((letter.rejected.order, letter.id.as_str()), letter)).collect()
 }
 
 #[cfg(test)]

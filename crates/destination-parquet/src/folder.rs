@@ -87,13 +87,21 @@ impl Folder {
     /// Writes a file, or replaces the one of this name, atomically and durably, its name included.
     pub async fn keep(&self, name: &str, bytes: Bytes) -> Result<()> {
         self.put(name, bytes).await?;
-        let Some(local) = self.store.local.clone() else { return Ok(()) };
-        let path = local.join(self.path(name).as_ref());
-        let synced = tokio::task::spawn_blocking(move || {
-            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&*local));
-            folders.map(std::fs::File::open).try_for_each(|folder| folder?.sync_all())
-        });
-        synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", name))
+        self.sync_folders(name).await
+    }
+
+    /// Gives a file another name, durably, in place of any file of that name; returns whether there was one to rename.
+    ///
+    /// On a local disk it is atomic; elsewhere the file has both names for a moment, and after an error maybe for longer.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<bool> {
+        match self.store.objects.rename(&self.path(from), &self.path(to)).await {
+            Ok(()) => {}
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(e) => return Err(error::storage(e, "rename", &self.at(from))),
+        }
+        self.sync_folders(to).await?;
+        self.sync_folders(from).await?;
+        Ok(true)
     }
 
     /// Writes a file if none has its name, atomically and durably; returns whether it did.
@@ -191,6 +199,17 @@ impl Folder {
         let Some(local) = &self.store.local else { return Ok(()) };
         let path = local.join(self.path(name).as_ref());
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(path)?.sync_all());
+        synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", name))
+    }
+
+    /// On a local disk, waits until a file's name is on the disk, and those of the folders around it.
+    async fn sync_folders(&self, name: &str) -> Result<()> {
+        let Some(local) = self.store.local.clone() else { return Ok(()) };
+        let path = local.join(self.path(name).as_ref());
+        let synced = tokio::task::spawn_blocking(move || {
+            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&*local));
+            folders.map(std::fs::File::open).try_for_each(|folder| folder?.sync_all())
+        });
         synced.await.map_err(error::task)?.map_err(|e| self.local_error(e, "flush", name))
     }
 

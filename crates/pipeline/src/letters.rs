@@ -1,14 +1,17 @@
-//! What one commit sets aside: letters that are durable before the checkpoint passes over them, and their count in it.
+//! What one commit sets aside: letters that are durable before the checkpoint passes over them, and in it their count and the name
+//! of their put, without which they count for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use commutator_core::{
-    Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Error, ErrorKind, Progress, Rejected, Result, SourceBatch,
-    TableName,
+    Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Error, ErrorKind, LetterFile, Progress, PutId, Rejected,
+    Result, SourceBatch, TableName,
 };
 use sha2::{Digest, Sha256};
+
+use crate::Pipeline;
 
 /// A commit comes early once so many letters have come together, or so many bytes of them.
 const MAX_WAITING: usize = 1000;
@@ -34,9 +37,10 @@ impl Letters<'_> {
         self.waiting.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
     }
 
-    /// Makes the letters durable and counts them in the checkpoint that is about to pass over them; returns their number.
+    /// Makes the letters durable, and names and counts them in the checkpoint that is about to pass over them, of which everything
+    /// that concerns letters is committed; returns their number.
     ///
-    /// A crash after it writes the same letters again, under the same ids.
+    /// They count once that checkpoint is committed and never if it is not: what is read again then is put again, under another name.
     pub(crate) async fn put(self, checkpoint: &mut Checkpoint) -> Result<u64> {
         if self.waiting.is_empty() {
             return Ok(0);
@@ -51,11 +55,64 @@ impl Letters<'_> {
         let seen_at_ms = now_ms();
         let letters: Vec<_> =
             self.waiting.into_iter().map(|rejected| letter(self.table, rejected, seen_at_ms)).collect();
-        sink.put(&letters).await?;
+        // So at most the last put of all is ever committed and not confirmed.
+        confirm(Some(sink), self.table, checkpoint).await?;
+        let id = PutId::next(checkpoint, fastrand::u64(..))?;
+        sink.put(self.table, id, &letters).await?;
+        id.set(checkpoint)?;
         let count = u64::try_from(letters.len()).unwrap_or(u64::MAX);
         let total = open_letters(checkpoint).saturating_add(count);
         set_fact(checkpoint, DEAD_LETTERS_FACT, total.to_string())?;
         Ok(count)
+    }
+}
+
+/// Confirms the last put that a committed checkpoint names, which whoever committed it may not have come to.
+pub(crate) async fn confirm(
+    sink: Option<&Arc<dyn DeadLetters>>,
+    table: &TableName,
+    committed: &Checkpoint,
+) -> Result<()> {
+    match (sink, PutId::committed(committed)?) {
+        (Some(sink), Some(put)) => sink.confirm(table, put).await.map_err(|e| e.with("table", table)),
+        _ => Ok(()),
+    }
+}
+
+/// Confirms the last put if that is possible now; it can be done later, and must be done before the next put.
+pub(crate) async fn try_confirm(sink: Option<&Arc<dyn DeadLetters>>, table: &TableName, committed: &Checkpoint) {
+    if let Err(error) = confirm(sink, table, committed).await {
+        tracing::warn!(%table, error = error.report(), "dead letters could not be confirmed; it is tried again later");
+    }
+}
+
+impl Pipeline {
+    /// Returns the files of letters that count, of one table or of all, without opening anything.
+    ///
+    /// What a commit set aside counts once the commit has happened. Where that is not certain from the files alone, because a run goes on
+    /// or was killed, it peeks into the table's checkpoint. Files may be moved by others before they are read.
+    ///
+    /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) if there is no place for dead letters.
+    pub async fn letter_files(&self, table: Option<&TableName>) -> Result<Vec<LetterFile>> {
+        let Some(sink) = self.dead_letters() else {
+            return Err(Error::new(ErrorKind::ConfigInvalid, "There is no place for dead letters"));
+        };
+        let mut files = sink.files(table).await?;
+        let tables: BTreeSet<_> = files.iter().filter(|file| file.pending.is_some()).map(|file| &file.table).collect();
+        if tables.is_empty() {
+            return Ok(files);
+        }
+        let mut committed = BTreeSet::new();
+        for description in self.source().discover().await? {
+            if tables.contains(&description.name)
+                && let Some(checkpoint) = self.destination().peek(&self.target(&description)).await?
+                && let Some(put) = PutId::committed(&checkpoint)?
+            {
+                committed.insert((description.name, put));
+            }
+        }
+        files.retain(|file| file.pending.is_none_or(|put| committed.contains(&(file.table.clone(), put))));
+        Ok(files)
     }
 }
 

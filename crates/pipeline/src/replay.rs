@@ -1,6 +1,10 @@
 //! Dead letters that are tried again: read anew at the source, written under their own order keys, and then put away.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod held;
+mod report;
+mod written;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use commutator_core::{
@@ -10,42 +14,15 @@ use commutator_core::{
 
 use crate::Pipeline;
 use crate::feed::{Chunk, Stop};
-use crate::letters::{open_letters, set_fact};
+use crate::letters::{confirm, open_letters, set_fact};
 use crate::shape::Shape;
 use crate::sift;
-
-/// The fact that names the letters of the last replay's commit, so that one which was killed then does not write them twice.
-const REPLAYED_FACT: &str = "dead_letters_replayed";
+use held::Held;
+pub use report::{ReplayReport, TableReplay};
+use written::Written;
 
 /// So many letters are written in one commit.
 const GROUP: usize = 100;
-
-/// What a replay did, per table that has letters.
-#[derive(Debug)]
-pub struct ReplayReport {
-    /// A report per table, by name.
-    pub tables: Vec<TableReplay>,
-}
-
-/// What a replay did for one table.
-#[derive(Debug)]
-pub struct TableReplay {
-    /// The table.
-    pub table: TableName,
-    /// How many letters were written, or were found written, and put away.
-    pub replayed: u64,
-    /// Letters that failed again, and why; they stay where they are.
-    pub failed: Vec<(DeadLetter, Error)>,
-    /// What ended the replay of this table before its end; letters that are not named then stay, too.
-    pub error: Option<Error>,
-}
-
-impl ReplayReport {
-    /// Returns whether no letter is left.
-    pub fn succeeded(&self) -> bool {
-        self.tables.iter().all(|table| table.failed.is_empty() && table.error.is_none())
-    }
-}
 
 impl Pipeline {
     /// Tries every dead letter of one table, or of all, again. No run of this pipeline may go on meanwhile: opening a table takes
@@ -54,25 +31,20 @@ impl Pipeline {
     /// In `mirror` the item is read as it is now and written under the letter's order key: whatever is newer in the destination
     /// stays, and an item that is gone is not brought back. In `append` the letter's own bytes are decoded again. The position of
     /// the checkpoint does not move. A letter is put away only after its row was committed, and never written twice in `append`.
+    /// Files of letters are read one after the other.
     ///
     /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) if there is no place for dead letters.
     pub async fn replay(&self, table: Option<&TableName>) -> Result<ReplayReport> {
-        let Some(sink) = self.dead_letters() else {
-            return Err(Error::new(ErrorKind::ConfigInvalid, "There is no place for dead letters"));
-        };
-        let mut letters: BTreeMap<TableName, Vec<DeadLetter>> = BTreeMap::new();
-        for letter in sink.list(table).await? {
-            letters.entry(letter.table.clone()).or_default().push(letter);
-        }
-        let mut tables = Vec::with_capacity(letters.len());
-        if letters.is_empty() {
+        let named: BTreeSet<TableName> = self.letter_files(table).await?.into_iter().map(|file| file.table).collect();
+        let mut tables = Vec::with_capacity(named.len());
+        let (Some(sink), false) = (self.dead_letters(), named.is_empty()) else {
             return Ok(ReplayReport { tables });
-        }
+        };
         let descriptions = self.source().discover().await?;
-        for (table, letters) in letters {
-            let mut report = TableReplay { table: table.clone(), replayed: 0, failed: Vec::new(), error: None };
+        for table in named {
+            let mut report = TableReplay::new(table.clone());
             let replayed = match descriptions.iter().find(|description| description.name == table) {
-                Some(description) => Box::pin(self.replay_table(sink, description, letters, &mut report)).await,
+                Some(description) => Box::pin(self.replay_table(sink, description, &mut report)).await,
                 None => {
                     Err(Error::new(ErrorKind::NotFound, "A table with dead letters is not among the source's tables"))
                 }
@@ -87,7 +59,6 @@ impl Pipeline {
         &self,
         sink: &Arc<dyn DeadLetters>,
         description: &TableDescription,
-        letters: Vec<DeadLetter>,
         report: &mut TableReplay,
     ) -> Result<()> {
         let target = self.target(description);
@@ -99,15 +70,11 @@ impl Pipeline {
         }
         let mut session = self.destination().open(&target).await?;
         let mut checkpoint = session.checkpoint().clone();
-        let before: BTreeSet<String> =
-            checkpoint.fact(REPLAYED_FACT).into_iter().flat_map(|ids| ids.split(',')).map(str::to_owned).collect();
-        let (done, letters): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| before.contains(&letter.id));
-        sink.archive(&done).await?;
-        report.replayed += count(&done);
-        // Under a later epoch's order key a row could not be changed any more by this one's.
-        let (letters, foreign): (Vec<_>, Vec<_>) =
-            letters.into_iter().partition(|letter| letter.rejected.order.epoch() <= checkpoint.epoch());
-        report.failed.extend(foreign.into_iter().map(|letter| (letter, of_another_table())));
+        confirm(Some(sink), &description.name, &checkpoint).await?;
+        let mut files = sink.files(Some(&description.name)).await?;
+        // By now these are of commits that never happened.
+        files.retain(|file| file.pending.is_none());
+        report.replayed += Written::of(&checkpoint).put_away(&**sink, &files).await?;
         let rules = self.destination().capabilities().identifiers;
         let actual = session.describe().await?;
         let mut shape = Shape::new(description, rules, checkpoint.names().clone(), actual, target.mode)?;
@@ -115,29 +82,42 @@ impl Pipeline {
             SyncMode::Mirror | SyncMode::SoftDelete => Reread::Item,
             SyncMode::History | SyncMode::Append => Reread::Raw,
         };
-        for group in letters.chunks(GROUP) {
-            // The session is open by now: nobody else applies changes between this reading and the commit.
-            let read = self.source().reread(&description.name, group, how).await?;
-            let (mut rows, mut of) = (Vec::new(), Vec::new());
-            for (letter, read) in group.iter().zip(read) {
-                match read.and_then(single) {
-                    Ok(row) => {
-                        rows.push(row);
-                        of.push(letter);
+        let mut files = files.into_iter();
+        while let Some(held) = Held::next(&**sink, &mut files, GROUP).await? {
+            for group in held.letters().chunks(GROUP) {
+                // Under a later epoch's order key a row could not be changed any more by this one's.
+                let (foreign, group): (Vec<_>, Vec<_>) =
+                    group.iter().cloned().partition(|letter| letter.rejected.order.epoch() > checkpoint.epoch());
+                for letter in &foreign {
+                    report.fail(letter, of_another_table());
+                }
+                // The session is open by now: nobody else applies changes between this reading and the commit.
+                let read = self.source().reread(&description.name, &group, how).await?;
+                let (mut rows, mut of) = (Vec::new(), Vec::new());
+                for (letter, read) in group.iter().zip(read) {
+                    match read.and_then(single) {
+                        Ok(row) => {
+                            rows.push(row);
+                            of.push(letter);
+                        }
+                        Err(error) => report.fail(letter, error),
                     }
-                    Err(error) => report.failed.push((letter.clone(), error)),
+                }
+                let refused = write(&mut *session, &mut shape, &mut checkpoint, rows, &of, &held).await?;
+                report.replayed += held.put_away(&**sink, &good(&of, &refused)).await?;
+                for refused in refused {
+                    report.fail(of[refused.row], refused.error);
                 }
             }
-            let failed = write(&mut *session, &mut shape, &mut checkpoint, rows, &of).await?;
-            let is_good = |at: usize| failed.binary_search_by_key(&at, |refused| refused.row).is_err();
-            let written: Vec<_> =
-                of.iter().enumerate().filter(|(at, _)| is_good(*at)).map(|(_, letter)| (*letter).clone()).collect();
-            sink.archive(&written).await?;
-            report.replayed += count(&written);
-            report.failed.extend(failed.into_iter().map(|refused| (of[refused.row].clone(), refused.error)));
         }
         Ok(())
     }
+}
+
+/// Returns the ids of those letters whose rows are not refused.
+fn good<'a>(of: &[&'a DeadLetter], refused: &[sift::Refused]) -> BTreeSet<&'a str> {
+    let is_good = |at: usize| refused.binary_search_by_key(&at, |refused| refused.row).is_err();
+    of.iter().enumerate().filter(|(at, _)| is_good(*at)).map(|(_, letter)| letter.id.as_str()).collect()
 }
 
 fn of_another_table() -> Error {
@@ -154,6 +134,7 @@ async fn write(
     checkpoint: &mut Checkpoint,
     rows: Vec<ChangeBatch>,
     of: &[&DeadLetter],
+    held: &Held,
 ) -> Result<Vec<sift::Refused>> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -175,12 +156,11 @@ async fn write(
     let refused = sift::refused(session, &parts).await?;
     let rest = sift::without(&parts, &refused)?;
     if !rest.is_empty() {
-        let is_good = |at: &usize| refused.binary_search_by_key(at, |refused| refused.row).is_err();
-        let ids: Vec<&str> = (0..of.len()).filter(is_good).map(|at| of[at].id.as_str()).collect();
+        let ids = good(of, &refused);
         let left = open_letters(checkpoint).saturating_sub(u64::try_from(ids.len()).unwrap_or(u64::MAX));
         let mut next = checkpoint.clone();
         next.set_names(shape.names().clone());
-        set_fact(&mut next, REPLAYED_FACT, ids.join(","))?;
+        held.written(&ids).set(&mut next)?;
         set_fact(&mut next, DEAD_LETTERS_FACT, left.to_string())?;
         let mut transaction = session.begin().await?;
         transaction.write(&ChangeBatch::concat(&rest)?).await?;
@@ -196,8 +176,4 @@ fn single(rows: ChangeBatch) -> Result<ChangeBatch> {
         return Ok(rows);
     }
     Err(Error::new(ErrorKind::Unexpected, "A dead letter is not one row").with("rows", rows.len()))
-}
-
-fn count(letters: &[DeadLetter]) -> u64 {
-    u64::try_from(letters.len()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
 use crate::handover::{Handover, Own, after_fence};
-use crate::letters::Letters;
+use crate::letters::{self, Letters};
 use crate::shape::Shape;
 use crate::sift::{self, Renderer};
 use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
@@ -89,6 +89,7 @@ impl Table {
         let mut session = self.destination.open(&self.target).await?;
         let mut checkpoint = session.checkpoint().clone();
         checkpoint.take_up();
+        letters::try_confirm(self.dead_letters.as_ref(), &self.description.name, &checkpoint).await;
         match self.follow(&mut *session, &mut checkpoint, cancelled, totals).await {
             Err(fenced) if fenced.kind() == ErrorKind::Fenced => {
                 drop(session);
@@ -218,8 +219,8 @@ impl Commit<'_> {
         }
         shape.evolved(&plan);
         let table = self.table;
-        let mut letters =
-            Letters { table: &table.description.name, sink: table.dead_letters.as_ref(), waiting: Vec::new() };
+        let sink = table.dead_letters.as_ref();
+        let mut letters = Letters { table: &table.description.name, sink, waiting: Vec::new() };
         let mut parts = shape.conform(&chunk.batches)?;
         let careful = self.totals.suspects > 0;
         if careful {
@@ -275,6 +276,9 @@ impl Commit<'_> {
         }
         if matches!(stop, Stop::SnapshotEnded) {
             self.table.tell(&Event::SnapshotEnded { epoch: checkpoint.epoch() });
+        }
+        if dead_letters > 0 {
+            letters::try_confirm(sink, &table.description.name, checkpoint).await;
         }
         Ok((stop, rest))
     }

@@ -21,27 +21,118 @@ pub(crate) async fn run(command: &DeadLetterCommand, global: Global) -> Result<(
     }
 }
 
-/// Prints every letter that waits, without its values.
+/// So many letters of a list are aligned with each other.
+const ALIGNED: usize = 1000;
+
+/// Prints every letter that waits, without its values, and holds those of one file at a time.
 async fn list(letters: &Letters, global: Global) -> Result<(), Failure> {
     let settings = letters.place.settings().map_err(Failure::Config)?;
-    let found = open(&settings).await?.list(table(letters).as_ref()).await?;
-    if global.json {
-        output::json(&json!({ "dead_letters": found.iter().map(shown).collect::<Vec<_>>() }));
-        return Ok(());
+    let store = open(&settings).await?;
+    let mut files = store.files(table(letters).as_ref()).await?;
+    if files.iter().any(|file| file.pending.is_some()) {
+        // Whether these count is known to the destination alone.
+        let pipeline = connect::pipeline(settings).await?.with_dead_letters(Arc::<DeadLetterFiles>::clone(&store));
+        files = pipeline.letter_files(table(letters).as_ref()).await?;
     }
-    if found.is_empty() {
-        output::line("There are no dead letters.");
-        return Ok(());
+    let mut shown: Box<dyn Show + Send> = if global.json { Box::<Json>::default() } else { Box::<Table>::default() };
+    for file in files {
+        match store.read(&file).await {
+            Ok(letters) => {
+                for letter in &letters {
+                    shown.letter(letter);
+                }
+            }
+            Err(error) => return shown.end(Some(error)),
+        }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let mut grid = Grid::new(["table", "position", "set aside", "error"]);
-    for letter in &found {
-        let age = format!("{} ago", span(now.saturating_sub(letter.seen_at_ms)));
-        grid.row([letter.table.to_string(), position(letter), age, letter.rejected.error.clone()]);
+    shown.end(None)
+}
+
+/// How a list is printed, letter by letter.
+trait Show {
+    fn letter(&mut self, letter: &DeadLetter);
+    /// Ends the list; with an error, where one cannot be read to its end.
+    fn end(&mut self, error: Option<Error>) -> Result<(), Failure>;
+}
+
+/// One JSON object on one line.
+#[derive(Default)]
+struct Json {
+    letters: u64,
+}
+
+impl Show for Json {
+    fn letter(&mut self, letter: &DeadLetter) {
+        output::part(if self.letters == 0 { "{\"dead_letters\":[" } else { "," });
+        output::part(shown(letter));
+        self.letters += 1;
     }
-    output::line(grid);
-    Ok(())
+
+    fn end(&mut self, error: Option<Error>) -> Result<(), Failure> {
+        if self.letters == 0 {
+            output::part("{\"dead_letters\":[");
+        }
+        let Some(error) = error else {
+            output::line("]}");
+            return Ok(());
+        };
+        output::line(format_args!("],\"error\":{}}}", error_json(&error)));
+        output::failure(Failure::from(error));
+        Err(Failure::Reported)
+    }
+}
+
+/// Aligned columns, with a heading for each block of letters.
+struct Table {
+    now_ms: u64,
+    grid: Grid,
+    waiting: usize,
+    letters: u64,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Self { now_ms, grid: heading(), waiting: 0, letters: 0 }
+    }
+}
+
+impl Table {
+    fn print(&mut self) {
+        if self.waiting > 0 {
+            output::line(std::mem::replace(&mut self.grid, heading()));
+            self.waiting = 0;
+        }
+    }
+}
+
+impl Show for Table {
+    fn letter(&mut self, letter: &DeadLetter) {
+        let age = format!("{} ago", span(self.now_ms.saturating_sub(letter.seen_at_ms)));
+        self.grid.row([letter.table.to_string(), position(letter), age, letter.rejected.error.clone()]);
+        self.letters += 1;
+        self.waiting += 1;
+        if self.waiting == ALIGNED {
+            self.print();
+        }
+    }
+
+    fn end(&mut self, error: Option<Error>) -> Result<(), Failure> {
+        self.print();
+        match error {
+            Some(error) => Err(error.into()),
+            None if self.letters == 0 => {
+                output::line("There are no dead letters.");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn heading() -> Grid {
+    Grid::new(["table", "position", "set aside", "error"])
 }
 
 /// Tries letters again; exit code 1 if one is left.
@@ -97,10 +188,14 @@ fn summary(report: &ReplayReport) -> String {
         for (letter, error) in &table.failed {
             failures.extend(["\n", &name, ", ", &position(letter), ": ", &error.report()]);
         }
+        let told = table.failed.len() as u64;
+        if table.failed_count > told {
+            failures.extend(["\n", &name, ": and ", &count(table.failed_count - told), " more letters"]);
+        }
         if let Some(error) = &table.error {
             failures.extend(["\n", &name, ": ", &error.report()]);
         }
-        grid.row([name, count(table.replayed), count(table.failed.len() as u64)]);
+        grid.row([name, count(table.replayed), count(table.failed_count)]);
     }
     format!("{grid}{failures}")
 }
@@ -115,6 +210,7 @@ fn summary_json(report: &ReplayReport) -> Value {
         let mut value = json!({
             "table": table.table,
             "replayed": table.replayed,
+            "failed_count": table.failed_count,
             "failed": table.failed.iter().map(failed).collect::<Vec<_>>(),
         });
         if let Some(error) = &table.error {

@@ -168,3 +168,43 @@ async fn a_pipeline_without_dead_letters_has_none_to_list_or_replay() {
         assert_eq!(list, &serde_json::json!([]), "{empty}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_listed_if_their_commit_has_happened() {
+    let (_shop, folder) = shop("").await;
+    let file = std::fs::read_to_string(folder.path().join("commutator.toml")).unwrap();
+    folder.write("commutator.toml", &file.replace("id = \"shop\"", "id = \"shop\"\ndead_letters = \"letters\""));
+    assert_eq!(folder.run(&["run", "--until-caught-up"]).code, Some(0));
+    let letter = |id: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"table\":\"orders\",\"seen_at_ms\":5,\"form\":\"item\",\"position\":\"page 7\",\
+             \"order\":\"{:048x}\",\"error\":\"As the test says\",\"raw\":\"a-secret-word\"}}\n",
+            1_u128 << 64
+        )
+    };
+    let table = folder.path().join("letters/shop/orders");
+    let pending = table.join("pending");
+    std::fs::create_dir_all(&pending).unwrap();
+    std::fs::write(pending.join("put-000000000001-00000000000000ff.jsonl"), letter("aa")).unwrap();
+    assert!(folder.run(&["dead-letter", "list"]).out.contains("no dead letters"));
+    assert_eq!(folder.run(&["dead-letter", "replay", "--json"]).json()["tables"], serde_json::json!([]));
+
+    // More than are aligned with each other.
+    let many: String = (0..1500).map(|n| letter(&format!("{n:04}"))).collect();
+    std::fs::write(table.join("put-000000000002-00000000000000ff.jsonl"), many).unwrap();
+    let list = folder.run(&["dead-letter", "list"]);
+    assert_eq!((list.out.matches("page 7").count(), list.out.matches("set aside").count()), (1500, 2));
+    let list = folder.run(&["dead-letter", "list", "orders", "--json"]);
+    let json = list.json();
+    let ids = json["dead_letters"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap());
+    assert!(ids.eq((0..1500).map(|n| format!("{n:04}"))) && !list.out.contains("a-secret-word"));
+
+    std::fs::write(table.join("put-000000000003-00000000000000ff.jsonl"), "x\n").unwrap();
+    for manner in [&["dead-letter", "list", "--json"][..], &["dead-letter", "list"]] {
+        let list = folder.run(manner);
+        assert_eq!((list.code, list.out.matches("page 7").count()), (Some(1), 1500), "what can be read is shown");
+        assert!(list.err.contains("line: 1"), "{list:?}");
+    }
+    let broken = folder.run(&["dead-letter", "list", "--json"]).json();
+    assert_eq!(broken["error"]["kind"], "data_invalid");
+}

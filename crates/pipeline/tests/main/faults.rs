@@ -20,12 +20,27 @@ pub(crate) struct Faulty {
     pub(crate) memory: Memory,
     pub(crate) calls: Arc<AtomicU32>,
     pub(crate) at: u32,
+    kind: ErrorKind,
 }
 
 impl Faulty {
+    pub(crate) fn new(memory: &Memory, at: u32) -> Self {
+        Self { memory: memory.clone(), calls: Arc::default(), at, kind: ErrorKind::Unavailable }
+    }
+
+    /// The failure ends the run, as if it was killed there.
+    pub(crate) fn deadly(memory: &Memory, at: u32) -> Self {
+        Self { kind: ErrorKind::PermissionDenied, ..Self::new(memory, at) }
+    }
+
+    /// Whether the call that fails was reached.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.calls.load(Ordering::SeqCst) > self.at
+    }
+
     fn call(&self) -> Result<()> {
         if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
-            return Err(Error::new(ErrorKind::Unavailable, "As the test says"));
+            return Err(Error::new(self.kind, "As the test says"));
         }
         Ok(())
     }
@@ -105,7 +120,7 @@ async fn a_failure_at_any_call_loses_nothing_and_doubles_nothing() {
     let mut failures = 0;
     for at in 0.. {
         let memory = Memory::new();
-        let faulty = Faulty { memory: memory.clone(), calls: Arc::default(), at };
+        let faulty = Faulty::new(&memory, at);
         let source = Scripted::new([("t", script())]);
         let report = pipeline(&source, Arc::new(faulty.clone()), options(SyncMode::Append))
             .run(&CancellationToken::new())
@@ -114,7 +129,7 @@ async fn a_failure_at_any_call_loses_nothing_and_doubles_nothing() {
         assert!(report.succeeded(), "{at}: {report:?}");
         assert_eq!(memory.rows("t").unwrap().len(), 6, "{at}");
         assert_eq!(ints(&memory, "t", "value").len(), 6, "{at}");
-        if faulty.calls.load(Ordering::SeqCst) <= at {
+        if !faulty.has_failed() {
             break;
         }
         failures += 1;

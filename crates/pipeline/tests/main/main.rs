@@ -2,9 +2,11 @@
 
 mod bad_records;
 mod faults;
+mod letter_store;
 mod live;
 mod refusing;
 mod replays;
 mod resync;
 mod runs;
 mod scripted;
+mod uncommitted;

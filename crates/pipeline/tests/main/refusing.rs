@@ -1,15 +1,14 @@
-//! A destination that refuses some rows, and a place for dead letters in memory.
+//! A destination that refuses some rows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, ChangeBatch, CheckReport, Checkpoint, DeadLetter, DeadLetters, Destination, Epoch, Error, ErrorKind,
-    Result, SchemaPlan, Session, TableName, TableSchema, Target, Transaction,
+    Capabilities, ChangeBatch, CheckReport, Checkpoint, Destination, Epoch, Error, ErrorKind, Result, SchemaPlan,
+    Session, TableSchema, Target, Transaction,
 };
 
 /// When a refused row is told.
@@ -99,72 +98,5 @@ impl Transaction for Wrapped<Box<dyn Transaction + '_>> {
     }
     async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         if self.2 { Err(refused()) } else { self.1.commit(checkpoint).await }
-    }
-}
-
-/// Letters in memory; one call in its life may fail, before or after it did its work.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Letters {
-    waiting: Arc<Mutex<BTreeMap<String, DeadLetter>>>,
-    pub(crate) replayed: Arc<Mutex<Vec<DeadLetter>>>,
-    calls: Arc<AtomicU32>,
-    fails_at: Option<u32>,
-}
-
-impl Letters {
-    pub(crate) fn failing_at(call: u32) -> Self {
-        Self { fails_at: Some(call), ..Self::default() }
-    }
-
-    /// Whether the call that fails was reached.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.fails_at.is_some_and(|at| self.calls.load(Ordering::SeqCst) > at)
-    }
-
-    fn call(&self) -> Result<()> {
-        if self.fails_at == Some(self.calls.fetch_add(1, Ordering::SeqCst)) {
-            return Err(Error::new(ErrorKind::Unavailable, "As the test says"));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn all(&self) -> Vec<DeadLetter> {
-        let mut letters: Vec<_> = self.waiting.lock().unwrap().values().cloned().collect();
-        letters.sort_by_key(|letter| (letter.rejected.order, letter.id.clone()));
-        letters
-    }
-
-    /// The ids in the keys of all letters, in order.
-    pub(crate) fn ids(&self) -> Vec<i64> {
-        let mut ids: Vec<i64> = self.all().iter().map(id_of).collect();
-        ids.sort_unstable();
-        ids
-    }
-}
-
-/// The id in a letter's key.
-pub(crate) fn id_of(letter: &DeadLetter) -> i64 {
-    letter.rejected.key.as_ref().unwrap()["id"]["N"].as_str().unwrap().parse().unwrap()
-}
-
-#[async_trait]
-impl DeadLetters for Letters {
-    async fn put(&self, letters: &[DeadLetter]) -> Result<()> {
-        self.call()?;
-        for letter in letters {
-            self.waiting.lock().unwrap().insert(letter.id.clone(), letter.clone());
-        }
-        self.call()
-    }
-    async fn list(&self, table: Option<&TableName>) -> Result<Vec<DeadLetter>> {
-        Ok(self.all().into_iter().filter(|letter| table.is_none_or(|table| *table == letter.table)).collect())
-    }
-    async fn archive(&self, letters: &[DeadLetter]) -> Result<()> {
-        self.call()?;
-        for letter in letters {
-            let moved = self.waiting.lock().unwrap().remove(&letter.id);
-            self.replayed.lock().unwrap().extend(moved);
-        }
-        self.call()
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use commutator_core::{ErrorKind, SyncMode, TableName};
 use commutator_destination_memory::Memory;
 
-use crate::bad_records::{checkpoint, counted, pipeline, run};
-use crate::refusing::{Letters, Refusing, When};
+use crate::bad_records::{checkpoint, counted, listed, pipeline, run};
+use crate::letter_store::Letters;
+use crate::refusing::{Refusing, When};
 use crate::runs::{ints, rows};
 use crate::scripted::{Scripted, Step, Value};
 
@@ -70,7 +71,8 @@ async fn a_replay_that_dies_anywhere_doubles_nothing() {
     let source =
         Scripted::new([(T, vec![Step::Mixed(vec![(0, Some(Value::Int(0)))], ids.clone()), Step::SnapshotEnd])]);
     let mut failures = 0;
-    for at in 2.. {
+    // The first calls are the run's: it puts and confirms.
+    for at in 4.. {
         let (memory, letters) = (Memory::new(), Letters::failing_at(at));
         assert!(run(&source, memory.clone(), &letters, SyncMode::Append).await.succeeded());
         let pipeline = pipeline(&source, memory.clone(), &letters, SyncMode::Append);
@@ -101,4 +103,25 @@ async fn letters_of_what_is_not_there_are_told() {
         pipeline(&Scripted::new([("u", vec![])]), memory, &letters, SyncMode::Mirror).replay(None).await.unwrap();
     assert!(!other.succeeded());
     assert_eq!(letters.ids(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_read_one_after_the_other_and_each_twice_at_most() {
+    const FILES: u32 = 450;
+    // Each is a commit of its own, for what is whole is committed before a failure is looked at.
+    let bad = |id| [Step::Mixed(Vec::new(), vec![id]), Step::Fail(ErrorKind::Unavailable)];
+    let steps: Vec<_> = (0..i64::from(FILES)).flat_map(bad).collect();
+    for mode in [SyncMode::Mirror, SyncMode::Append] {
+        let (memory, letters) = (Memory::new(), Letters::default());
+        let source = Scripted::new([(T, steps.clone())]);
+        assert!(run(&source, memory.clone(), &letters, mode).await.succeeded());
+        let pipeline = pipeline(&source, memory.clone(), &letters, mode);
+        assert_eq!(pipeline.letter_files(None).await.unwrap().len(), FILES as usize);
+        assert_eq!(letters.work(), (0, 0), "nothing is read to list the files");
+        let report = pipeline.replay(None).await.unwrap();
+        assert_eq!((report.succeeded(), report.tables[0].replayed), (true, u64::from(FILES)), "{report:?}");
+        assert_eq!(letters.work(), (FILES, FILES));
+        assert!(letters.held_at_once() <= 100, "{} letters were held", letters.held_at_once());
+        assert!(listed(&pipeline, &letters).await.is_empty());
+    }
 }
