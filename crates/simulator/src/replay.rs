@@ -120,6 +120,20 @@ impl Replay {
         self.total(|page| page.body.len())
     }
 
+    /// Returns the body that answers a `Scan` request for this page.
+    pub fn scan_body(&self, page: u64) -> Bytes {
+        self.body(Operation::Scan, &format!("page#{page}"))
+    }
+
+    /// Returns the body that answers a `GetRecords` request for this page of a shard.
+    pub fn records_body(&self, page: u64) -> Bytes {
+        self.body(Operation::GetRecords, &format!("shard#0/page#{page}"))
+    }
+
+    fn body(&self, operation: Operation, request: &str) -> Bytes {
+        self.0.answer(operation, request.as_bytes()).map_or_else(Bytes::new, |answer| answer.chunks.concat().into())
+    }
+
     fn total(&self, of: impl Fn(&Page) -> usize) -> u64 {
         let pages = &self.0;
         total(&pages.scan, pages.scans_served, &of)

@@ -39,6 +39,13 @@ pub use clock::{Clock, Surroundings, SystemClock};
 pub use config::{AssumeRole, Config, WebIdentity};
 pub use source::DynamoDb;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench {
+    //! What the benchmarks call.
+    pub use crate::decode::bench::PageDecoder;
+}
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {

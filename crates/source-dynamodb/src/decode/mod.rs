@@ -179,6 +179,8 @@ impl Decoder {
     }
 }
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,0 +1,21 @@
+//! How fast Commutator is, next to what people would use instead, in the same run.
+//!
+//! `cargo xtask bench` builds this and prints one table; `docs/BENCHMARKS.md` has the method and the results.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `dataset` | tables to measure with, from a seed |
+//! | `decode` | response bytes to Arrow, and the rounds |
+//! | `sdk`, `visitor` | the baselines |
+//! | `columns`, `document` | what both baselines write into |
+//! | `same` | all ways must read the same before they are measured |
+//! | `clock` | CPU time |
+
+pub mod clock;
+mod columns;
+pub mod dataset;
+pub mod decode;
+mod document;
+mod same;
+mod sdk;
+mod visitor;
