@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program prints")]
 
+mod bench;
 mod cache;
 mod command;
 mod examples;
@@ -28,6 +29,7 @@ cargo xtask services stop | status | env                            stop them, l
 cargo xtask test [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
+cargo xtask bench [decode [--rounds N] [--pages N] [DATASET…]]      measure, next to what people would use instead
 cargo xtask tidy                                                    check the repository's own rules
 cargo xtask readme                                                  run the README's commands";
 
@@ -80,6 +82,7 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         ["soak", options @ ..] => test_run::soak(&root, options),
         ["fuzz", options @ ..] => fuzz::run(&root, options),
+        ["bench", words @ ..] => bench::run(&root, words),
         ["tidy"] => tidy::run(&root),
         ["readme"] => readme::run(&root),
         _ => bail!("usage:\n{USAGE}"),
