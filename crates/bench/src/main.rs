@@ -10,14 +10,17 @@ use commutator_bench::decode::{Case, Decoders, Measured, Response, Way, table};
 
 const USAGE: &str = "\
 commutator-bench decode [--rounds N] [--pages N] [--seed N] [DATASET…]   decode, and print the table
-commutator-bench profile DATASET WAY TIMES                               decode one page so many times, for a profiler";
+commutator-bench profile DATASET scan|records WAY TIMES                   decode one page so many times, for a profiler";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["decode", options @ ..] => decode(options),
-        ["profile", dataset, way, times] => profile(named(dataset)?, way, times.parse()?),
+        ["profile", dataset, response, way, times] => {
+            let response = if *response == "records" { Response::GetRecords } else { Response::Scan };
+            profile(named(dataset)?, response, way, times.parse()?)
+        }
         _ => bail!("usage:\n{USAGE}"),
     }
 }
@@ -47,10 +50,10 @@ fn decode(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn profile(dataset: Dataset, way: &str, times: usize) -> Result<()> {
+fn profile(dataset: Dataset, response: Response, way: &str, times: usize) -> Result<()> {
     let way = Way::parse(way).with_context(|| format!("there is no way `{way}`"))?;
-    let case = Case::new(dataset, Response::Scan, 1, 1);
-    let mut decoders = Decoders::new(Response::Scan)?;
+    let case = Case::new(dataset, response, 1, 1);
+    let mut decoders = Decoders::new(response)?;
     let mut rows = 0;
     for _ in 0..times {
         for body in case.bodies() {

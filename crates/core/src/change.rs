@@ -86,9 +86,11 @@ impl ChangeBatch {
         }
         let arrow = rows.schema();
         let same = arrow.fields().len() == schema.columns().len()
-            && arrow.fields().iter().zip(schema.columns()).all(|(field, column)| {
-                *field.name() == column.name && *field.data_type() == *column.to_field().data_type()
-            });
+            && arrow
+                .fields()
+                .iter()
+                .zip(schema.columns())
+                .all(|(field, column)| *field.name() == column.name && *field.data_type() == column.data_type());
         if !same {
             return wrong("columns differ from the schema");
         }

@@ -46,21 +46,24 @@ impl Column {
             }
             metadata
         };
-        let (data_type, metadata) = match self.ty {
-            LogicalType::Bool => (DataType::Boolean, HashMap::new()),
-            LogicalType::Int64 => (DataType::Int64, HashMap::new()),
-            LogicalType::Decimal { precision, scale } => {
-                (DataType::Decimal128(precision, scale.cast_signed()), HashMap::new())
-            }
-            LogicalType::Number => (DataType::Utf8, tagged("number", None)),
-            LogicalType::Text => (DataType::Utf8, HashMap::new()),
-            LogicalType::Binary => (DataType::Binary, HashMap::new()),
-            LogicalType::Json => (DataType::Utf8, tagged("json", Some("arrow.json"))),
-            LogicalType::Timestamp => {
-                (DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))), HashMap::new())
-            }
+        let metadata = match self.ty {
+            LogicalType::Number => tagged("number", None),
+            LogicalType::Json => tagged("json", Some("arrow.json")),
+            _ => HashMap::new(),
         };
-        Field::new(&self.name, data_type, !self.key).with_metadata(metadata)
+        Field::new(&self.name, self.data_type(), !self.key).with_metadata(metadata)
+    }
+
+    /// Returns the Arrow type of the field.
+    pub(crate) fn data_type(&self) -> DataType {
+        match self.ty {
+            LogicalType::Bool => DataType::Boolean,
+            LogicalType::Int64 => DataType::Int64,
+            LogicalType::Decimal { precision, scale } => DataType::Decimal128(precision, scale.cast_signed()),
+            LogicalType::Number | LogicalType::Text | LogicalType::Json => DataType::Utf8,
+            LogicalType::Binary => DataType::Binary,
+            LogicalType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
+        }
     }
 }
 

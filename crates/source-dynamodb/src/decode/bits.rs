@@ -16,9 +16,10 @@ impl Bits {
         self.0[byte] |= 1 << (index % 8);
     }
 
-    /// Sets the bits below `count`, of which none was touched.
-    pub(super) fn set_all(&mut self, count: usize) {
+    /// Sets the bits below `count`, of which none was touched; there may be `most` of them in the end.
+    pub(super) fn set_all(&mut self, count: usize, most: usize) {
         self.0.clear();
+        self.0.reserve(most.max(count).div_ceil(8));
         self.0.resize(count / 8, u8::MAX);
         (count / 8 * 8..count).for_each(|i| self.set(i));
     }

@@ -257,7 +257,7 @@ impl Builder {
     fn fill(&mut self, rows: usize) {
         if rows > self.len && !self.has_nulls {
             self.has_nulls = true;
-            self.valid.set_all(self.len);
+            self.valid.set_all(self.len, self.last_rows);
         }
         match self.kind {
             Kind::Absent | Kind::Bool => {}

@@ -44,8 +44,6 @@ pub(super) struct Attribute {
     role: Role,
     /// The last row that had the attribute, plus one, `NULL` included.
     seen: usize,
-    /// How it looked when its name was read last.
-    hint: Hint,
     pub(super) builder: Builder,
 }
 
@@ -104,7 +102,6 @@ impl Columns {
         let forget = self.attributes.len() > MAX_REMEMBERED;
         if hints.is_stale() || forget {
             *hints = Hints::new();
-            self.attributes.iter_mut().for_each(|attribute| attribute.hint = Hint::NONE);
         }
         if forget {
             self.forget();
@@ -153,16 +150,10 @@ impl Columns {
             Some(&i) => i,
             None => self.discover(&name, start)?,
         };
-        let attribute = &mut self.attributes[i];
-        let mut again = cursor.moved_to(start);
-        if hints.recognized(attribute.hint, place, &mut again) {
-            *cursor = again;
-            return Ok((i, hints.attribute(attribute.hint).1, attribute.hint));
-        }
+        let attribute = &self.attributes[i];
         cursor.expect(b':')?;
         let tag = attribute.read_tag(cursor)?;
-        attribute.hint = hints.learn_attribute(place, i, cursor.since(start), tag);
-        Ok((i, tag, attribute.hint))
+        Ok((i, tag, hints.learn_attribute(place, i, cursor.since(start), tag)))
     }
 
     fn discover(&mut self, name: &[u8], at: usize) -> Result<usize> {
@@ -174,7 +165,7 @@ impl Columns {
     fn add(&mut self, name: String, role: Role) -> usize {
         let i = self.attributes.len();
         self.index.insert(name.as_bytes().into(), i);
-        self.attributes.push(Attribute { name, role, seen: 0, hint: Hint::NONE, builder: Builder::new() });
+        self.attributes.push(Attribute { name, role, seen: 0, builder: Builder::new() });
         i
     }
 

@@ -12,6 +12,7 @@ use super::tag::Tag;
 /// Longer prefixes are not kept.
 const MAX_PREFIX: usize = 64;
 const BLOCK: usize = 16;
+const ONES: u128 = u128::MAX / 255;
 
 /// So many prefixes of attributes are kept at most, and so many of members of maps; it is about a megabyte.
 const MAX_ATTRIBUTES: usize = 4_096;
@@ -55,6 +56,9 @@ impl Place {
     }
 }
 
+/// A name is looked for in a group of so many prefixes; a power of two, as is the size of the table.
+const PROBES: usize = 4;
+
 #[derive(Debug)]
 struct Prefix {
     /// The first 32 bytes, and which of them there are.
@@ -81,6 +85,8 @@ pub(super) struct Hints {
     next: Vec<[usize; 2]>,
     attributes: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
     members: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// The prefixes of attributes once more, in groups by the hash of their name; 0 for none.
+    names: Vec<u16>,
     /// The pages since there was no room for more.
     full_pages: u32,
 }
@@ -94,6 +100,7 @@ impl Hints {
             next: vec![[0; 2]; 4],
             attributes: HashMap::default(),
             members: HashMap::default(),
+            names: vec![0; 256],
             full_pages: 0,
         }
     }
@@ -117,8 +124,19 @@ impl Hints {
             cursor.advance(prefix.length);
             return Some(Hint(latest));
         }
+        self.predicted_before(place, [latest, older], head, cursor)
+    }
+
+    #[inline(never)]
+    fn predicted_before(
+        &mut self,
+        place: Place,
+        [latest, older]: [usize; 2],
+        head: u128,
+        cursor: &mut Cursor<'_>,
+    ) -> Option<Hint> {
         let prefix = &self.prefixes[older];
-        if prefix.matches(head, rest) {
+        if prefix.matches(head, cursor.rest()) {
             cursor.advance(prefix.length);
             self.next[place.0] = [older, latest];
             return Some(Hint(older));
@@ -126,17 +144,45 @@ impl Hints {
         None
     }
 
-    /// Reads this prefix, which was not among those expected, if it stands here after all.
-    pub(super) fn recognized(&mut self, hint: Hint, place: Place, cursor: &mut Cursor<'_>) -> bool {
-        let prefix = &self.prefixes[hint.0];
+    /// Reads the prefix of an attribute that stands here although it was not among those expected.
+    #[inline(never)]
+    pub(super) fn found(&mut self, place: Place, cursor: &mut Cursor<'_>) -> Option<Hint> {
         let rest = cursor.rest();
-        let head = rest.first_chunk::<BLOCK>().map(|head| u128::from_le_bytes(*head));
-        let found = head.is_some_and(|head| prefix.matches(head, rest));
-        if found {
-            cursor.advance(prefix.length);
-            self.follow(place, hint.0);
+        let head = u128::from_le_bytes(*rest.first_chunk::<BLOCK>()?);
+        let slot = self.slot(rest)?;
+        for &hint in self.names.get(slot..slot + PROBES)? {
+            let hint = usize::from(hint);
+            let prefix = &self.prefixes[hint];
+            if prefix.matches(head, rest) {
+                cursor.advance(prefix.length);
+                self.follow(place, hint);
+                return Some(Hint(hint));
+            }
         }
-        found
+        None
+    }
+
+    /// Returns where in the table prefixes stand whose text begins with the name that this one begins with.
+    #[inline]
+    fn slot(&self, text: &[u8]) -> Option<usize> {
+        let name = name_hash(text)? >> 32;
+        Some(usize::try_from(name).ok()? & (self.names.len() - PROBES))
+    }
+
+    /// Puts the prefix of an attribute into the table, if there is room at its place.
+    fn tabulate(&mut self, hint: usize) {
+        if 4 * self.attributes.len() > self.names.len() {
+            self.names = vec![0; 4 * self.names.len()];
+            let mut known: Vec<_> = self.attributes.values().copied().collect();
+            known.sort_unstable();
+            known.into_iter().for_each(|hint| self.tabulate(hint));
+            return;
+        }
+        let slot = self.slot(&self.prefixes[hint].text[1..]);
+        let (Some(slot), Ok(hint)) = (slot, u16::try_from(hint)) else { return };
+        if let Some(free) = self.names[slot..slot + PROBES].iter_mut().find(|other| **other == 0) {
+            *free = hint;
+        }
     }
 
     /// Returns the attribute whose name the prefix has, and its type.
@@ -168,6 +214,7 @@ impl Hints {
         self.learn(place, known, full, text, tag, |hints, new| {
             hints.prefixes[new].attribute = attribute;
             hints.attributes.insert(text.into(), new);
+            hints.tabulate(new);
         })
     }
 
@@ -245,4 +292,37 @@ impl Prefix {
             && (self.length <= 2 * BLOCK
                 || text.get(2 * BLOCK..self.length) == self.text.get(1 + 2 * BLOCK..=self.length))
     }
+}
+
+/// Hashes a quoted name of up to 30 bytes at the start of a text, with its quotes; `None` if it is longer.
+///
+/// Who makes up names that collide makes them as slow as those that are longer, and no slower.
+#[inline]
+fn name_hash(text: &[u8]) -> Option<u64> {
+    let head = u128::from_le_bytes(*text.first_chunk::<BLOCK>()?);
+    let (length, bits) = match quote(head | 0xff) {
+        end @ ..BLOCK => (end, head),
+        _ => {
+            let second = u128::from_le_bytes(*text[BLOCK..].first_chunk::<BLOCK>()?);
+            match quote(second) {
+                end @ ..BLOCK => {
+                    (BLOCK + end, head.rotate_left(41) ^ (second & (u128::MAX >> (8 * (BLOCK - 1 - end)))))
+                }
+                _ => return None,
+            }
+        }
+    };
+    let bits = if length < BLOCK { bits & (u128::MAX >> (8 * (BLOCK - 1 - length))) } else { bits };
+    let bytes = bits.to_le_bytes();
+    let (halves, _) = bytes.as_chunks::<8>();
+    let [low, high] = [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])];
+    Some((low.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ high).wrapping_mul(0xd1b5_4a32_d192_ed03))
+}
+
+/// Returns the index of the first quote, or the length.
+#[inline]
+fn quote(block: u128) -> usize {
+    let word = block ^ (ONES * 0x22);
+    let found = word.wrapping_sub(ONES) & !word & (ONES * 0x80);
+    found.trailing_zeros() as usize / 8
 }

@@ -26,7 +26,13 @@ pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, documents: &m
                     let (i, tag) = documents.hints.attribute(hint);
                     (i, tag, hint)
                 }
-                None => columns.named(place, cursor, &mut documents.hints)?,
+                None => match documents.hints.found(place, cursor) {
+                    Some(hint) => {
+                        let (i, tag) = documents.hints.attribute(hint);
+                        (i, tag, hint)
+                    }
+                    None => columns.named(place, cursor, &mut documents.hints)?,
+                },
             };
             let attribute = columns.enter(i, cursor)?;
             if let Err(error) = value((tag, hint), cursor, attribute, row, documents) {
@@ -91,9 +97,12 @@ fn value(
     }
 }
 
-#[cold]
 #[inline(never)]
 fn general_number(cursor: &mut Cursor<'_>, attribute: &mut Attribute, row: usize) -> Result<()> {
+    if let Some((numeral, length)) = number::long(cursor.rest()) {
+        cursor.advance(length);
+        return attribute.builder.push_numeral(row, numeral, cursor);
+    }
     let at = cursor.at();
     let text = cursor.string_rest()?;
     match str::from_utf8(&text).ok().and_then(number::general) {

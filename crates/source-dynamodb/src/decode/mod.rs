@@ -33,12 +33,15 @@ pub(crate) use batches::{RecordsBatches, ScanBatches};
 use columns::Columns;
 use documents::Documents;
 pub(crate) use records::RecordFilter;
+use records::{Images, Rows};
 
 /// Decodes the pages of one table; it remembers from page to page how the table's items look.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     columns: Columns,
     documents: Documents,
+    /// Whether the filter let all records of the last page through; it will let through those of the next one, too.
+    all_wanted: bool,
 }
 
 /// A decoded page of `Scan`.
@@ -88,7 +91,7 @@ impl Decoder {
 
     /// Creates a decoder that also keeps the attributes named `aws:rep:*`, if wanted.
     pub(crate) fn with_global_table_attributes(keys: Vec<Column>, keep: bool) -> Self {
-        Self { columns: Columns::new(keys, keep), documents: Documents::new() }
+        Self { columns: Columns::new(keys, keep), documents: Documents::new(), all_wanted: true }
     }
 
     /// Decodes the body of a `Scan` response.
@@ -111,11 +114,22 @@ impl Decoder {
 
     /// Decodes the body of a stream's `GetRecords` response; the rows keep the order of the records.
     pub(crate) fn records_page(&mut self, body: &[u8], epoch: Epoch, filter: RecordFilter) -> Result<RecordsPage> {
-        let (envelope, changes) = self.batch(|columns, documents| {
-            let mut changes = Vec::new();
-            let envelope = records::read(body, &filter, columns, documents, &mut changes)?;
-            Ok((envelope, changes))
-        })?;
+        let all_wanted = self.all_wanted;
+        let mut read = |images| {
+            self.batch(|columns, documents| {
+                let mut changes = Vec::new();
+                let rows = Rows { columns, documents, images };
+                let envelope = records::read(body, &filter, rows, &mut changes)?;
+                Ok((envelope, changes))
+            })
+        };
+        // Whatever fails ahead of time is decided, and said, by reading the page in the order of its rules.
+        let ahead = if all_wanted { read(Images::Ahead).ok() } else { None };
+        let (envelope, changes) = match ahead {
+            Some(done) => done,
+            None => read(Images::Afterwards)?,
+        };
+        self.all_wanted = envelope.dropped == 0;
         let changes = self.take(
             body,
             changes.iter().map(|change| change.op).collect(),

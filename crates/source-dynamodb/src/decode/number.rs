@@ -10,6 +10,9 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// As many digits as always fit 64 bits.
 const SHORT_DIGITS: usize = 19;
 
+/// As many digits as a decimal has.
+const MOST_DIGITS: usize = 38;
+
 /// Powers of ten, as many as a decimal of 38 digits can need.
 pub(super) const POWERS: [i128; 39] = {
     let mut powers = [1; 39];
@@ -93,6 +96,55 @@ fn fractional(
     Some(Numeral::Decimal { value: if negative { -value } else { value }, integer, scale })
 }
 
+/// Reads a numeral of up to 38 digits that ends in a quote, and returns how many bytes both take.
+///
+/// Returns `None` for whatever is not plain; [`general`] knows the rest.
+pub(super) fn long(text: &[u8]) -> Option<(Numeral, usize)> {
+    let negative = *text.first()? == b'-';
+    let start = usize::from(negative);
+    let mut mantissa = 0;
+    let whole = digits_128(text, start, &mut mantissa)?;
+    let mut at = start + whole;
+    let mut scale = 0;
+    if *text.get(at)? == b'.' {
+        scale = digits_128(text, at + 1, &mut mantissa)?;
+        at += 1 + scale;
+        if scale == 0 {
+            return None;
+        }
+    }
+    let leading_zero = text[start] == b'0';
+    if whole == 0 || whole + scale > MOST_DIGITS || (leading_zero && whole > 1) || *text.get(at)? != b'"' {
+        return None;
+    }
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    let value = if negative { -mantissa } else { mantissa };
+    let numeral = match i64::try_from(value) {
+        Ok(value) if scale == 0 => Numeral::Int(value),
+        _ => {
+            let integer = if leading_zero { 0 } else { whole };
+            Numeral::Decimal { value, integer: u8::try_from(integer).ok()?, scale: u8::try_from(scale).ok()? }
+        }
+    };
+    Some((numeral, at + 1))
+}
+
+/// Reads the digits at `at` into the mantissa and returns how many there are; after too many the mantissa is wrong.
+fn digits_128(text: &[u8], at: usize, mantissa: &mut i128) -> Option<usize> {
+    let mut count = 0;
+    loop {
+        let (found, value) = block(text, at + count)?;
+        *mantissa = mantissa.wrapping_mul(POWERS[found]).wrapping_add(value.into());
+        count += found;
+        if found < 8 || count > MOST_DIGITS {
+            return Some(count);
+        }
+    }
+}
+
 /// The lowest whole number of 64 bits has no counterpart; it is left to [`general`].
 #[inline]
 fn signed(mantissa: u64, negative: bool) -> Option<i64> {
@@ -105,23 +157,30 @@ fn signed(mantissa: u64, negative: bool) -> Option<i64> {
 fn digits(text: &[u8], at: &mut usize, mantissa: &mut u64, most: usize) -> Option<usize> {
     let mut count = 0;
     loop {
-        let block = text.get(*at..)?.first_chunk::<8>()?;
-        let word = u64::from_le_bytes(*block) ^ (ONES * 0x30);
-        // A byte above 9 reaches the top bit when 0x76 is added; what it carries over lies above the first such byte.
-        let other = (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
-        let found = other.trailing_zeros() as usize / 8;
+        let (found, value) = block(text, *at)?;
         count += found;
         if found > 0 {
             if count > most {
                 return Some(count);
             }
-            *mantissa = *mantissa * TENS[found] + eight(word << (8 * (8 - found)));
+            *mantissa = *mantissa * TENS[found] + value;
             *at += found;
         }
         if found < 8 {
             return Some(count);
         }
     }
+}
+
+/// Returns how many digits there are at `at`, up to eight, and the number that they are.
+#[inline]
+fn block(text: &[u8], at: usize) -> Option<(usize, u64)> {
+    let block = text.get(at..)?.first_chunk::<8>()?;
+    let word = u64::from_le_bytes(*block) ^ (ONES * 0x30);
+    // A byte above 9 reaches the top bit when 0x76 is added; what it carries over lies above the first such byte.
+    let other = (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
+    let found = other.trailing_zeros() as usize / 8;
+    Some((found, if found > 0 { eight(word << (8 * (8 - found))) } else { 0 }))
 }
 
 const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];

@@ -30,6 +30,22 @@ impl RecordFilter {
     }
 }
 
+/// When the image of a record is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Images {
+    /// Where it stands, before it is known whether the record is wanted. One that is not fails the page: it must be read once more.
+    Ahead,
+    /// Once the rest of the record is known; until then it is skipped.
+    Afterwards,
+}
+
+/// What the rows are written into.
+pub(super) struct Rows<'r> {
+    pub(super) columns: &'r mut Columns,
+    pub(super) documents: &'r mut Documents,
+    pub(super) images: Images,
+}
+
 /// A change that became a row.
 #[derive(Debug)]
 pub(super) struct Change {
@@ -50,7 +66,7 @@ pub(super) struct Envelope {
     pub(super) cut: bool,
 }
 
-/// One record; the images are only found at first, because their members stand before those that say whether they are wanted.
+/// One record; its images stand before what says whether they are wanted.
 #[derive(Debug, Default)]
 struct Record<'a> {
     event_name: Option<Cow<'a, [u8]>>,
@@ -59,6 +75,8 @@ struct Record<'a> {
     view_type: Option<Cow<'a, [u8]>>,
     keys: Option<usize>,
     new_image: Option<usize>,
+    /// Whether the image is the last row already.
+    is_row: bool,
     principal: Option<Cow<'a, [u8]>>,
     principal_type: Option<Cow<'a, [u8]>>,
 }
@@ -67,8 +85,7 @@ struct Record<'a> {
 pub(super) fn read(
     body: &[u8],
     filter: &RecordFilter,
-    columns: &mut Columns,
-    documents: &mut Documents,
+    mut rows: Rows<'_>,
     changes: &mut Vec<Change>,
 ) -> Result<Envelope> {
     let mut cursor = Cursor::new(body);
@@ -84,12 +101,15 @@ pub(super) fn read(
                     return cursor.skip();
                 }
                 let at = cursor.at();
-                let record = Record::read(cursor)?;
+                let record = Record::read(cursor, &mut rows)?;
                 let Some(sequence) = record.sequence else {
                     return Err(invalid("A record has no sequence number", at));
                 };
                 let keeps = filter.keeps(&record, sequence);
-                envelope.cut = keeps && columns.is_full();
+                if record.is_row && !keeps {
+                    return Err(invalid("A record's image was decoded although it is not wanted", at));
+                }
+                envelope.cut = keeps && !record.is_row && rows.columns.is_full();
                 if envelope.cut {
                     return Ok(());
                 }
@@ -101,7 +121,7 @@ pub(super) fn read(
                     return Ok(());
                 }
                 let op = record
-                    .decode(cursor, at, columns, documents)
+                    .decode(cursor, at, &mut rows)
                     .map_err(|e| e.with("sequence", sequence.padded().trim_start_matches('0')))?;
                 changes.push(Change { op, sequence, created_us: record.created_us });
                 Ok(())
@@ -121,12 +141,12 @@ pub(super) fn read(
 }
 
 impl<'a> Record<'a> {
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+    fn read(cursor: &mut Cursor<'a>, rows: &mut Rows<'_>) -> Result<Self> {
         let mut record = Self::default();
         cursor.members(|cursor, name| {
             match name {
                 b"eventName" => record.event_name = string(cursor)?,
-                b"dynamodb" => record.read_change(cursor)?,
+                b"dynamodb" => record.read_change(cursor, rows)?,
                 b"userIdentity" if !cursor.literal(b"null") => record.read_identity(cursor)?,
                 b"userIdentity" => {}
                 _ => cursor.skip()?,
@@ -136,11 +156,11 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    fn read_change(&mut self, cursor: &mut Cursor<'a>) -> Result<()> {
+    fn read_change(&mut self, cursor: &mut Cursor<'a>, rows: &mut Rows<'_>) -> Result<()> {
         cursor.members(|cursor, name| {
             match name {
                 b"Keys" => self.keys = image(cursor)?,
-                b"NewImage" => self.new_image = image(cursor)?,
+                b"NewImage" => self.read_new_image(cursor, rows)?,
                 b"SequenceNumber" => {
                     let at = cursor.at();
                     let digits = string(cursor)?.unwrap_or_default();
@@ -153,6 +173,21 @@ impl<'a> Record<'a> {
             }
             Ok(())
         })
+    }
+
+    fn read_new_image(&mut self, cursor: &mut Cursor<'a>, rows: &mut Rows<'_>) -> Result<()> {
+        if self.is_row {
+            return Err(invalid("A record has its image twice", cursor.at()));
+        }
+        let mut inside = cursor.clone();
+        let ahead = rows.images == Images::Ahead && !rows.columns.is_full();
+        if ahead && inside.eat(b'{') && !inside.eat(b'}') {
+            (self.new_image, self.is_row) = (Some(cursor.at()), true);
+            item::read(cursor, rows.columns, rows.documents)?;
+            return Ok(());
+        }
+        self.new_image = image(cursor)?;
+        Ok(())
     }
 
     fn read_identity(&mut self, cursor: &mut Cursor<'a>) -> Result<()> {
@@ -169,7 +204,7 @@ impl<'a> Record<'a> {
     /// Decides what happened from the images, and decodes the one that becomes the row.
     ///
     /// The event's name alone decides nothing that the images contradict: a row that is wrong is worse than a stop.
-    fn decode(&self, cursor: &Cursor<'_>, at: usize, columns: &mut Columns, documents: &mut Documents) -> Result<Op> {
+    fn decode(&self, cursor: &Cursor<'_>, at: usize, rows: &mut Rows<'_>) -> Result<Op> {
         let event = self.event_name.as_deref();
         if let Some(image) = self.new_image {
             let op = match event {
@@ -177,7 +212,9 @@ impl<'a> Record<'a> {
                 Some(b"REMOVE") => return Err(invalid("A removal has an image of the item after it", at)),
                 _ => Op::Modify,
             };
-            item::read(&mut cursor.moved_to(image), columns, documents)?;
+            if !self.is_row {
+                item::read(&mut cursor.moved_to(image), rows.columns, rows.documents)?;
+            }
             return Ok(op);
         }
         let without_images = matches!(self.view_type.as_deref(), Some(b"KEYS_ONLY" | b"OLD_IMAGE"));
@@ -185,8 +222,8 @@ impl<'a> Record<'a> {
             return Err(self.lacks_image(at));
         }
         let keys = self.keys.ok_or_else(|| invalid("A removal does not name the key", at))?;
-        let attributes = item::read(&mut cursor.moved_to(keys), columns, documents)?;
-        if attributes != columns.key_count() {
+        let attributes = item::read(&mut cursor.moved_to(keys), rows.columns, rows.documents)?;
+        if attributes != rows.columns.key_count() {
             return Err(invalid("A removal's key has other attributes than the table's key", keys));
         }
         let expired =
