@@ -20,7 +20,7 @@ const INT64_DIGITS: u8 = 19;
 /// The columns of a page under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
-    columns: Vec<Column>,
+    all: Vec<Column>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     /// The first column of the last item, and at `i + 1` the one that came after column `i`.
     after: Vec<usize>,
@@ -60,7 +60,7 @@ impl Columns {
     #[inline]
     pub(crate) fn find(&mut self, name: &str) -> usize {
         let guess = self.after.get(self.last).copied().unwrap_or(0);
-        let i = match self.columns.get(guess) {
+        let i = match self.all.get(guess) {
             Some(column) if &*column.name == name => guess,
             _ => self.look_up(name),
         };
@@ -72,11 +72,11 @@ impl Columns {
         let i = if let Some(&i) = self.index.get(name) {
             i
         } else {
-            self.columns.push(Column { name: name.into(), builder: Builder::Absent, bytes: 0 });
-            self.index.insert(name.into(), self.columns.len() - 1);
-            self.columns.len() - 1
+            self.all.push(Column { name: name.into(), builder: Builder::Absent, bytes: 0 });
+            self.index.insert(name.into(), self.all.len() - 1);
+            self.all.len() - 1
         };
-        self.after.resize(self.columns.len() + 1, 0);
+        self.after.resize(self.all.len() + 1, 0);
         self.after[self.last] = i;
         i
     }
@@ -90,8 +90,8 @@ impl Columns {
     /// Returns a column, filled up to the row that is being read.
     #[inline]
     pub(crate) fn column(&mut self, i: usize) -> &mut Column {
-        self.columns[i].fill(self.rows);
-        &mut self.columns[i]
+        self.all[i].fill(self.rows);
+        &mut self.all[i]
     }
 
     /// Ends the row.
@@ -103,8 +103,8 @@ impl Columns {
 
     /// Takes the rows out.
     pub(crate) fn take(&mut self) -> Result<RecordBatch> {
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for column in &mut self.columns {
+        let mut columns = Vec::with_capacity(self.all.len());
+        for column in &mut self.all {
             column.fill(self.rows);
             if let Some(array) = column.take(self.rows)? {
                 columns.push((column.name.to_string(), array, true));

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{command, tidy};
+use crate::{command, instructions, tidy};
 
 const PACKAGE: &str = "commutator-bench";
 
@@ -14,7 +14,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let options = match words {
         [] => &[],
         ["decode", options @ ..] => options,
-        [unknown, ..] => bail!("there is no benchmark `{unknown}`; there is decode"),
+        ["instructions"] => return instructions::run(root, &build(root)?, false),
+        ["instructions", "--save"] => return instructions::run(root, &build(root)?, true),
+        [unknown, ..] => bail!("there is no benchmark `{unknown}`; there are decode and instructions"),
     };
     let program = build(root)?;
     println!(

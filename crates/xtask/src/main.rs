@@ -7,6 +7,7 @@ mod cache;
 mod command;
 mod examples;
 mod fuzz;
+mod instructions;
 mod interrupt;
 mod readme;
 mod services;
@@ -30,6 +31,7 @@ cargo xtask test [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, 
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
 cargo xtask bench [decode [--rounds N] [--pages N] [DATASET…]]      measure, next to what people would use instead
+cargo xtask bench instructions [--save]                             count the decoder's instructions, and compare
 cargo xtask tidy                                                    check the repository's own rules
 cargo xtask readme                                                  run the README's commands";
 

@@ -175,7 +175,9 @@ impl Hints {
             self.names = vec![0; 4 * self.names.len()];
             let mut known: Vec<_> = self.attributes.values().copied().collect();
             known.sort_unstable();
-            known.into_iter().for_each(|hint| self.tabulate(hint));
+            for hint in known {
+                self.tabulate(hint);
+            }
             return;
         }
         let slot = self.slot(&self.prefixes[hint].text[1..]);
@@ -300,23 +302,24 @@ impl Prefix {
 #[inline]
 fn name_hash(text: &[u8]) -> Option<u64> {
     let head = u128::from_le_bytes(*text.first_chunk::<BLOCK>()?);
-    let (length, bits) = match quote(head | 0xff) {
-        end @ ..BLOCK => (end, head),
-        _ => {
-            let second = u128::from_le_bytes(*text[BLOCK..].first_chunk::<BLOCK>()?);
-            match quote(second) {
-                end @ ..BLOCK => {
-                    (BLOCK + end, head.rotate_left(41) ^ (second & (u128::MAX >> (8 * (BLOCK - 1 - end)))))
-                }
-                _ => return None,
-            }
-        }
+    let end = quote(head | 0xff);
+    let bits = if end < BLOCK {
+        head & up_to(end)
+    } else {
+        let second = u128::from_le_bytes(*text[BLOCK..].first_chunk::<BLOCK>()?);
+        let end = Some(quote(second)).filter(|end| *end < BLOCK)?;
+        head.rotate_left(41) ^ (second & up_to(end))
     };
-    let bits = if length < BLOCK { bits & (u128::MAX >> (8 * (BLOCK - 1 - length))) } else { bits };
     let bytes = bits.to_le_bytes();
     let (halves, _) = bytes.as_chunks::<8>();
     let [low, high] = [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])];
     Some((low.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ high).wrapping_mul(0xd1b5_4a32_d192_ed03))
+}
+
+/// Covers the bytes up to this one.
+#[inline]
+fn up_to(end: usize) -> u128 {
+    u128::MAX >> (8 * (BLOCK - 1 - end))
 }
 
 /// Returns the index of the first quote, or the length.

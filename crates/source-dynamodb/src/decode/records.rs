@@ -276,9 +276,27 @@ fn time(cursor: &mut Cursor<'_>) -> Result<i64> {
 }
 
 fn microseconds(seconds: &str) -> Option<i64> {
+    if let Some(whole) = whole_microseconds(seconds) {
+        return Some(whole);
+    }
     let canonical = canonical_number(seconds)?;
     let (whole, fraction) = canonical.split_once('.').unwrap_or((&canonical, ""));
     // The grain is a second, at most a millisecond: what lies below a microsecond is noise of a float's text.
     let six: String = fraction.chars().chain(std::iter::repeat('0')).take(6).collect();
     format!("{whole}{six}").parse().ok()
+}
+
+/// Returns the microseconds if none is cut, as of all times that `DynamoDB` sends.
+fn whole_microseconds(seconds: &str) -> Option<i64> {
+    let (digits, exponent) = match seconds.split_once(['E', 'e']) {
+        Some((digits, exponent)) => (digits, exponent.parse().ok()?),
+        None => (seconds, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mantissa = whole.bytes().chain(fraction.bytes()).try_fold(0_i64, |mantissa, digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        mantissa.checked_mul(10)?.checked_add(digit.into())
+    })?;
+    let power = 6_i32.checked_add(exponent)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    mantissa.checked_mul(10_i64.checked_pow(u32::try_from(power).ok()?)?)
 }
