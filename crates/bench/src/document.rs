@@ -1,6 +1,9 @@
 //! What both baselines write of documents: strings and sets as JSON text.
 
-use std::fmt::{Result, Write};
+use std::borrow::Cow;
+use std::fmt::{Formatter, Result, Write};
+
+use serde::de::{Deserialize, Deserializer, Visitor};
 
 /// Writes a text as a JSON string.
 #[inline]
@@ -44,4 +47,38 @@ fn array<T: AsRef<str>, W: Write>(set: &[T], out: &mut W, write: fn(&str, &mut W
         write(element.as_ref(), out)?;
     }
     out.write_char(']')
+}
+
+/// A string, borrowed where the body has it as it is.
+#[derive(Debug)]
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Borrowed;
+
+        impl<'de> Visitor<'de> for Borrowed {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Text<'de>, E> {
+                Ok(Text(text.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> std::result::Result<Text<'de>, E> {
+                Ok(Text(text.to_owned().into()))
+            }
+        }
+
+        deserializer.deserialize_str(Borrowed)
+    }
 }

@@ -1,7 +1,6 @@
 //! The careful way with a library: `serde_json` reads the body once, and visitors append each value to its column. There is no tree of
 //! values, no map, and no string in between where the body has the text as it is.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use anyhow::Result;
@@ -11,7 +10,7 @@ use commutator_core::{Op, Sequence};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::columns::{Column, Columns};
-use crate::document::{number_set, quote, text_set};
+use crate::document::{Text, number_set, quote, text_set};
 
 /// Decodes pages with visitors.
 #[derive(Debug, Default)]
@@ -362,39 +361,6 @@ text_seed!(Quoted<'_>, (), self, text, { quote(text, self.0).map_err(E::custom) 
 struct Plain<'o>(&'o mut StringBuilder);
 
 text_seed!(Plain<'_>, (), self, text, { self.0.write_str(text).map_err(E::custom) });
-
-/// A string, borrowed where the body has it as it is.
-struct Text<'de>(Cow<'de, str>);
-
-impl AsRef<str> for Text<'_> {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrowed;
-
-        impl<'de> Visitor<'de> for Borrowed {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(text.into()))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(text.to_owned().into()))
-            }
-        }
-
-        deserializer.deserialize_str(Borrowed)
-    }
-}
 
 /// Reads the end of a type object.
 #[inline]
