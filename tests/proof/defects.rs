@@ -33,7 +33,7 @@ fn destination(mistake: Mistake) {
 
 #[test]
 fn without_a_defect_nothing_is_caught() {
-    assert_eq!(caught(DoubleHarness::default, None, 60), None);
+    assert_eq!(caught(DoubleHarness::default, None, 20), None);
 }
 
 #[test]

@@ -73,11 +73,15 @@ impl Shards {
         let ids: BTreeSet<&str> = self.listed.iter().map(|shard| shard.id.as_str()).collect();
         let parents: BTreeSet<&str> = self.listed.iter().filter_map(|shard| shard.parent.as_deref()).collect();
         self.ended.retain(|id, _| ids.contains(id.as_str()));
-        // Also of those that ended in an earlier run: it may have died before their children were listed.
-        let ended = self.positions.iter().filter(|(id, to)| **to == Position::End && ids.contains(id.as_str()));
-        let childless = ended.map(|(id, _)| id).filter(|id| !parents.contains(id.as_str()));
-        self.childless =
-            childless.map(|id| (id.clone(), self.childless.get(id).map_or(1, |listings| listings + 1))).collect();
+        // Also of those that ended in an earlier run: it may have died before their children were listed. A listing that lacks one of them
+        // says nothing of its children.
+        let ended = self.positions.iter().filter(|(_, to)| **to == Position::End).map(|(id, _)| id);
+        let expecting = ended.filter(|id| !parents.contains(id.as_str())).filter_map(|id| {
+            let listings = self.childless.get(id).copied();
+            let listings = if ids.contains(id.as_str()) { listings.unwrap_or(0) + 1 } else { listings? };
+            Some((id.clone(), listings))
+        });
+        self.childless = expecting.collect();
         let lineage = self.lineage();
         let orphans = if accept_orphans { BTreeSet::new() } else { lineage.orphans.clone() };
         self.any_orphan = !orphans.is_empty();
