@@ -11,19 +11,10 @@
 //! use async_trait::async_trait;
 //! use commutator_conformance::{Harness, Row};
 //! use commutator_core::{Destination, Target};
-//! # use commutator_core::{Capabilities, CheckReport, Checkpoint, Result, Session};
-//! # #[derive(Debug)]
 //! # struct Db;
 //! # impl Db {
-//! #     async fn connect(_url: &str, _schema: &str) -> Self { Self }
-//! #     async fn select(&self, _name: &str) -> Vec<Row> { Vec::new() }
-//! # }
-//! # #[async_trait]
-//! # impl Destination for Db {
-//! #     fn capabilities(&self) -> Capabilities { unimplemented!() }
-//! #     async fn check(&self) -> Result<CheckReport> { unimplemented!() }
-//! #     async fn peek(&self, _: &Target) -> Result<Option<Checkpoint>> { unimplemented!() }
-//! #     async fn open(&self, _: &Target) -> Result<Box<dyn Session>> { unimplemented!() }
+//! #     async fn connect(_url: &str, _schema: &str) -> commutator_conformance::Double { Default::default() }
+//! #     async fn select(_url: &str, _schema: &str, _name: &str) -> Vec<Row> { Vec::new() }
 //! # }
 //!
 //! struct DbHarness {
@@ -44,7 +35,7 @@
 //!     }
 //!
 //!     async fn rows(&self, target: &Target) -> Vec<Row> {
-//!         Db::connect(&self.url, &self.schema).await.select(&target.name).await
+//!         Db::select(&self.url, &self.schema, &target.name).await
 //!     }
 //! }
 //!

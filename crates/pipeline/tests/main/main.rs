@@ -9,4 +9,5 @@ mod replays;
 mod resync;
 mod runs;
 mod scripted;
+mod unanswered;
 mod uncommitted;

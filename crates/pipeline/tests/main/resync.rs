@@ -1,5 +1,6 @@
 //! A resync by hand: in place, beside a run or without one, and never the reason why two runners go on or none does.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::live::Live;
 use crate::runs::{ints, options, pipeline, rows};
 use crate::scripted::{Scripted, Step, description};
+use crate::unanswered::Unanswered;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -287,6 +289,28 @@ async fn a_run_that_is_fenced_a_while_before_the_mark_is_there_waits_for_it() {
     live.vanish(2);
     let slow = of(&live, Arc::new(Slow(memory.clone(), ms(9_000))), options(SyncMode::Mirror));
     slow.resync(&description("t")).await.unwrap();
+    tokio::time::sleep(ms(30_000)).await;
+    assert_eq!(runner.handovers(), [2]);
+    assert_eq!(ints(&memory, "t", "value"), live.items());
+    assert!(matches!(runner.end().await, TableOutcome::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_commit_was_not_answered_before_the_mark_is_there_goes_on_after_it() {
+    let (live, memory) = (a_table(), Memory::new());
+    let unanswered = Unanswered::new(&memory);
+    let runner = Runner::start(&live, Arc::new(unanswered.clone()), SyncMode::Mirror);
+    tokio::time::sleep(ms(3_000)).await;
+    unanswered.next.store(true, Ordering::SeqCst);
+    live.put(3, 31);
+    unanswered.happened.notified().await;
+    live.vanish(2);
+    let slow = of(&live, Arc::new(Slow(memory.clone(), ms(9_000))), options(SyncMode::Mirror));
+    let asked = tokio::spawn(async move { slow.resync(&description("t")).await.unwrap() });
+    // It has opened the table by now, and commits later.
+    tokio::time::sleep(ms(1_000)).await;
+    unanswered.answer.notify_one();
+    asked.await.unwrap();
     tokio::time::sleep(ms(30_000)).await;
     assert_eq!(runner.handovers(), [2]);
     assert_eq!(ints(&memory, "t", "value"), live.items());

@@ -170,6 +170,21 @@ async fn stopping_commits_what_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stopping_does_not_wait_for_a_source_that_has_not_begun_to_read() {
+    let source = Scripted::new([("t", vec![Step::Deaf])]);
+    let stop = CancellationToken::new();
+    let pipeline = pipeline(&source, Arc::new(Memory::new()), options(SyncMode::Mirror));
+    let running = pipeline.run(&stop);
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        stop.cancel();
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), async { tokio::join!(running, stopping).0 });
+    let report = ended.await.expect("the run ends").unwrap();
+    assert!(matches!(report.tables[0].outcome, TableOutcome::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
 async fn time_alone_makes_a_commit_and_memory_is_given_back() {
     let source = Scripted::new([("t", vec![rows([(1, 10)]), Step::Hang])]);
     let memory = Memory::new();

@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Gap,
     /// Waits for ever.
     Hang,
+    /// The first one: not even the reading begins.
+    Deaf,
 }
 
 /// A value of the column `value`, or of another one.
@@ -93,7 +95,7 @@ impl Scripted {
                     noticed_at: 7,
                 })));
             }
-            Step::Hang => std::future::pending().await,
+            Step::Hang | Step::Deaf => std::future::pending().await,
             Step::Fail(_) | Step::Gap => None,
         };
         let permit = self.budget.reserve(changes.as_ref().map_or(0, ChangeBatch::memory_size)).await;
@@ -116,6 +118,9 @@ impl Source for Scripted {
             Some(Position::At(offset)) => offset.order.parse().unwrap(),
             _ => 0,
         };
+        if let Some(Step::Deaf) = self.tables[request.table.as_str()].first() {
+            return std::future::pending().await;
+        }
         let state = (self.clone(), request, at);
         Ok(Box::pin(futures_util::stream::unfold(state, |(source, request, at)| async move {
             let event = source.event(&request.table, at, &request.from).await?;

@@ -94,6 +94,19 @@ fn an_end_is_forgotten_after_several_listings_without_it() {
 }
 
 #[test]
+fn a_listing_that_lacks_an_ended_shard_says_nothing_of_its_children() {
+    let mut shards = Shards::new(BTreeMap::from([("a".to_owned(), Position::End)]), Some(0));
+    for listing in 1..EXPECTED {
+        shards.list(vec![shard("a", None)], false);
+        assert!(shards.any_childless_end(), "after listing {listing}");
+        shards.list(vec![], false);
+        assert!(shards.any_childless_end(), "without it, after listing {listing}");
+    }
+    shards.list(vec![shard("a", None)], false);
+    assert!(!shards.any_childless_end(), "it came and went");
+}
+
+#[test]
 fn a_shard_that_is_gone_unread_is_reported() {
     let mut shards = Shards::new(BTreeMap::from([("a".to_owned(), at("1"))]), Some(0));
     assert!(shards.list(vec![], true).vanished.contains("a"));

@@ -336,6 +336,26 @@ async fn a_shard_that_is_missing_for_a_moment_while_an_orphan_waits_is_not_taken
 }
 
 #[tokio::test]
+async fn a_shard_that_the_first_listing_of_a_new_epoch_lacks_goes_on_where_it_stood() {
+    let fake = shards(vec![Shard::new("s0", None, &[&[1]]), Shard::new("s1", None, &[&[2]])]);
+    let run = Running::new(fake.clone()).await;
+    let first = caught_up(&run).await;
+    let listings = |fake: &Fake| fake.with(|state| state.log.iter().filter(|line| *line == "DescribeStream").count());
+    let before = listings(&fake);
+    fake.with(|state| drop(state.shards.remove(0)));
+    let later = fake.clone();
+    let appears = tokio::spawn(async move {
+        while listings(&later) < before + 2 {
+            tokio::task::yield_now().await;
+        }
+        later.with(|state| state.shards.insert(0, Shard::new("s0", None, &[&[1], &[3]])));
+    });
+    let outcome = run.read(&first.next_epoch(|_| true), Until::CaughtUp).await.expect_end();
+    appears.await.unwrap();
+    assert_eq!(outcome.ids(), ["r3"], "nothing is read twice");
+}
+
+#[tokio::test]
 async fn an_orphan_is_read_if_nothing_can_be_missing_and_is_a_gap_otherwise() {
     let fake = shards(vec![Shard::new("s0", None, &[&[1]])]);
     let first = caught_up(&Running::new(fake.clone()).await).await;
