@@ -14,6 +14,9 @@ const PAGE_BYTES: usize = 1_000_000;
 /// `GetRecords` returns at most so many records (API reference, `GetRecords`).
 const PAGE_RECORDS: usize = 1_000;
 
+/// When the records of a stream were made that are only decoded, in milliseconds since 1970: the same in every run.
+const MADE_AT: u64 = 1_735_689_600_000;
+
 /// What the items of a table look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dataset {
@@ -72,7 +75,7 @@ impl Dataset {
 
     /// Makes the bodies of so many `GetRecords` responses of inserts.
     pub fn records_bodies(self, seed: u64, pages: u64) -> Vec<Bytes> {
-        let replay = Replay::stream("bench", KEY, self.pages(seed, pages, PAGE_RECORDS), 1, pages);
+        let replay = Replay::stream("bench", KEY, self.pages(seed, pages, PAGE_RECORDS), MADE_AT, (1, pages));
         (0..pages).map(|page| replay.records_body(page)).collect()
     }
 

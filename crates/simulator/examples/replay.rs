@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
         (0..1_000).map(item).collect::<Vec<_>>()
     };
     let scan = Replay::scan("orders", "id", (0..8).map(page), u64::MAX >> 20);
-    let stream = Replay::stream("orders", "id", (0..8).map(page), connections, u64::MAX >> 20);
+    let stream = Replay::stream("orders", "id", (0..8).map(page), 0, (connections, u64::MAX >> 20));
     for (what, replay) in [("Scan", scan), ("GetRecords", stream)] {
         let (address, server) = std::sync::mpsc::channel();
         std::thread::spawn(move || -> io::Result<()> {

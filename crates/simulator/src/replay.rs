@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crc32fast::Hasher;
 use hyper::Response;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
@@ -24,19 +23,26 @@ use crate::settings::{Quirks, Settings};
 use crate::stored::Stored;
 use crate::stream::record::{Change, Origin, Record, View};
 use crate::stream::sequence::SequenceNumber;
+use page::{Answer, Page};
+
+mod page;
 
 /// A table whose Scan and stream are rendered once and served again and again. It checks nothing and is for benchmarks only.
 ///
 /// Scan pages are dealt out to the segments in turn, however many there are, so all segments together give all pages once. The shards of
-/// the stream are closed. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers.
+/// the stream are closed. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers
+/// unless [`with_distinct_keys`](Self::with_distinct_keys) is called.
 #[derive(Debug, Clone)]
 pub struct Replay(Arc<Pages>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pages {
     settings: Settings,
     table: String,
+    /// How many tables there are, all alike.
+    tables: u64,
     key: String,
+    distinct: bool,
     scan: Vec<Page>,
     scans_served: u64,
     records: Vec<Page>,
@@ -44,78 +50,65 @@ struct Pages {
     served_per_shard: u64,
 }
 
-/// The beginning of a body, to which an end is added.
-#[derive(Debug)]
-struct Page {
-    body: Bytes,
-    crc: Hasher,
-    rows: usize,
-}
-
-impl Page {
-    fn new(body: String, rows: usize) -> Self {
-        let mut crc = Hasher::new();
-        crc.update(body.as_bytes());
-        Self { body: body.into(), crc, rows }
-    }
-
-    fn with_end(&self, end: String) -> Answer {
-        let mut crc = self.crc.clone();
-        crc.update(end.as_bytes());
-        Answer { chunks: [self.body.clone(), end.into()], crc: crc.finalize(), status: 200 }
-    }
-}
-
-struct Answer {
-    chunks: [Bytes; 2],
-    crc: u32,
-    status: u16,
-}
-
-impl Answer {
-    fn whole(status: u16, body: String) -> Self {
-        let crc = crc32fast::hash(body.as_bytes());
-        Self { chunks: [body.into(), Bytes::new()], crc, status }
-    }
-}
-
 impl Replay {
     /// Renders `items` as Scan pages of a table with this partition key, a string, and serves `pages` of them.
     ///
     /// Each entry of `items` is one page; it should have about 1 MB, as pages of big tables do.
     pub fn scan(table: &str, key: &str, items: impl IntoIterator<Item = Vec<Item>>, pages: u64) -> Self {
+        let empty = Pages::new(table, key);
         let scan = items.into_iter().map(|items| {
             let rows: Vec<_> = items.iter().map(Item::to_json).collect();
             let count = rows.len();
             let body = format!("{{\"Count\":{count},\"Items\":[{}],\"ScannedCount\":{count}", rows.join(","));
-            Page::new(body, count)
+            Page::new(body, count, key)
         });
-        Self(Arc::new(Pages { scan: scan.collect(), scans_served: pages, ..Pages::new(table, key) }))
+        Self(Arc::new(Pages { scan: scan.collect(), scans_served: pages, ..empty }))
     }
 
-    /// Renders `items` as pages of inserts of a stream, and serves `pages` of them from each of `shards` shards.
-    pub fn stream(table: &str, key: &str, items: impl IntoIterator<Item = Vec<Item>>, shards: u64, pages: u64) -> Self {
+    /// Renders `items` as pages of inserts of a stream, made at a time in milliseconds since 1970, and serves `pages` of them from each
+    /// of `shards` shards.
+    pub fn stream(
+        table: &str,
+        key: &str,
+        items: impl IntoIterator<Item = Vec<Item>>,
+        made_at: u64,
+        (shards, pages): (u64, u64),
+    ) -> Self {
         let empty = Pages::new(table, key);
         let keys = empty.keys();
         let records = (0..).zip(items).map(|(page, items)| {
             let rows = (0..).zip(items).map(|(row, item)| {
-                let (key, new) = (keys.key_of(&item), Stored::new(item));
-                let change = Change { key: &key, old: None, new: Some(&new), origin: Origin::User };
-                Record::new(&change, View::NewImage, sequence(page, row), 1_735_689_600_000, &empty.settings).json
+                let (item_key, new) = (keys.key_of(&item), Stored::new(item));
+                let change = Change { key: &item_key, old: None, new: Some(&new), origin: Origin::User };
+                Record::new(&change, View::NewImage, sequence(page, row), made_at, &empty.settings).json
             });
             let rows: Vec<_> = rows.collect();
-            Page::new(format!("{{\"Records\":[{}]", rows.join(",")), rows.len())
+            Page::new(format!("{{\"Records\":[{}]", rows.join(",")), rows.len(), key)
         });
         let records = records.collect();
         Self(Arc::new(Pages { records, shards, served_per_shard: pages, ..empty }))
     }
 
-    /// Returns how many rows all pages together have.
+    /// Makes every key of every page and shard another one: its first eight characters, which must be letters or digits, become a number.
+    ///
+    /// That costs a copy and a checksum of each page when it is served.
+    #[must_use]
+    pub fn with_distinct_keys(self) -> Self {
+        Self(Arc::new(Pages { distinct: true, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Makes so many tables of it, all alike, whose names are that of the table and a number: `orders_0`, `orders_1`.
+    #[must_use]
+    pub fn with_tables(self, tables: u64) -> Self {
+        Self(Arc::new(Pages { tables, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Returns how many rows all pages of a table together have.
     pub fn rows(&self) -> u64 {
         self.total(|page| page.rows)
     }
 
-    /// Returns how many bytes all pages together have, without the few of each page's end.
+    /// Returns how many bytes all pages of a table together have, without the few of each page's end.
     pub fn bytes(&self) -> u64 {
         self.total(|page| page.body.len())
     }
@@ -154,12 +147,35 @@ impl Pages {
             account: "123456789012".to_owned(),
             quirks: Quirks::default(),
         };
-        let (table, key) = (table.to_owned(), key.to_owned());
-        Self { settings, table, key, scan: vec![], scans_served: 0, records: vec![], shards: 0, served_per_shard: 0 }
+        Self {
+            settings,
+            table: table.to_owned(),
+            tables: 1,
+            key: key.to_owned(),
+            distinct: false,
+            scan: vec![],
+            scans_served: 0,
+            records: vec![],
+            shards: 0,
+            served_per_shard: 0,
+        }
     }
 
     fn keys(&self) -> KeySchema {
         KeySchema::partition(&self.key, KeyType::S)
+    }
+
+    /// Returns the names of all tables.
+    fn tables(&self) -> Vec<String> {
+        match self.tables {
+            1 => vec![self.table.clone()],
+            tables => (0..tables).map(|i| format!("{}_{i}", self.table)).collect(),
+        }
+    }
+
+    /// Ends a page that is served for the n-th time in all.
+    fn end(&self, page: &Page, time: u64, end: String) -> Answer {
+        if self.distinct { page.numbered(time, end) } else { page.with_end(end) }
     }
 
     fn answer(&self, operation: Operation, body: &[u8]) -> Option<Answer> {
@@ -180,7 +196,7 @@ impl Pages {
                 } else {
                     String::new()
                 };
-                found.with_end(format!("{capacity}{last}}}"))
+                self.end(found, time(&self.scan, page), format!("{capacity}{last}}}"))
             }
             Operation::GetRecords => {
                 let (shard, page) = (number_after(body, b"shard#")?, number_after(body, b"page#")?);
@@ -188,11 +204,13 @@ impl Pages {
                     return Some(Answer::whole(200, r#"{"Records":[]}"#.to_owned()));
                 };
                 let next = page + 1;
-                found.with_end(if next < self.served_per_shard {
+                let times = time(&self.records, self.served_per_shard) + 1;
+                let end = if next < self.served_per_shard {
                     format!(",\"NextShardIterator\":\"shard#{shard}/page#{next:05}\"}}")
                 } else {
                     "}".to_owned()
-                })
+                };
+                self.end(found, shard * times + time(&self.records, page), end)
             }
             Operation::GetShardIterator => {
                 let shard = number_after(body, b"shardId-")?;
@@ -203,24 +221,28 @@ impl Pages {
                 let page = if read { after()? + 1 } else { 0 };
                 Answer::whole(200, format!("{{\"ShardIterator\":\"shard#{shard}/page#{page:05}\"}}"))
             }
-            Operation::DescribeTable => Answer::whole(200, json!({"Table": self.describe_table()}).to_string()),
+            Operation::DescribeTable => {
+                let request: serde_json::Value = serde_json::from_slice(body).ok()?;
+                let name = request["TableName"].as_str()?.rsplit('/').next()?;
+                Answer::whole(200, json!({"Table": self.describe_table(name)}).to_string())
+            }
             Operation::DescribeStream => {
                 let description = json!({"StreamDescription": self.describe_stream(number_after(body, b"shardId-"))});
                 Answer::whole(200, description.to_string())
             }
-            Operation::ListTables => Answer::whole(200, json!({"TableNames": [self.table]}).to_string()),
+            Operation::ListTables => Answer::whole(200, json!({"TableNames": self.tables()}).to_string()),
             _ => return None,
         })
     }
 
-    fn describe_table(&self) -> serde_json::Value {
+    fn describe_table(&self, name: &str) -> serde_json::Value {
         let (schema, types) = self.keys().to_json();
         let rows = total(&self.scan, self.scans_served, |page| page.rows);
         let bytes = total(&self.scan, self.scans_served, |page| page.body.len());
         json!({
-            "AttributeDefinitions": types, "TableName": self.table, "KeySchema": schema, "TableStatus": "ACTIVE",
+            "AttributeDefinitions": types, "TableName": name, "KeySchema": schema, "TableStatus": "ACTIVE",
             "CreationDateTime": 1_735_689_600, "TableSizeBytes": bytes, "ItemCount": rows,
-            "TableArn": self.settings.table_arn(&self.table), "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "TableArn": self.settings.table_arn(name), "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
             "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"},
             "LatestStreamArn": self.stream_arn(), "LatestStreamLabel": "2025-01-01T00:00:00.000",
         })
@@ -278,6 +300,11 @@ fn at(pages: &[Page], n: u64) -> Option<&Page> {
     pages.get(usize::try_from(n % count).ok()?)
 }
 
+/// Returns how often all pages were served before the n-th page is.
+fn time(pages: &[Page], n: u64) -> u64 {
+    u64::try_from(pages.len()).ok().and_then(|count| n.checked_div(count)).unwrap_or(0)
+}
+
 /// Adds up something of the pages that are served.
 fn total(pages: &[Page], served: u64, of: impl Fn(&Page) -> usize) -> u64 {
     let sum = |pages: &[Page]| u64::try_from(pages.iter().map(&of).sum::<usize>()).unwrap_or(u64::MAX);
@@ -300,68 +327,4 @@ fn number_after(body: &[u8], text: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body(answer: &Answer) -> String {
-        let bytes = answer.chunks.concat();
-        assert_eq!(crc32fast::hash(&bytes), answer.crc);
-        String::from_utf8(bytes).unwrap()
-    }
-
-    fn rendered() -> Vec<Vec<Item>> {
-        (0..3).map(|page| vec![Item::new().with("id", format!("item {page}"))]).collect()
-    }
-
-    #[test]
-    fn segments_together_give_every_page_once() {
-        let replay = Replay::scan("orders", "id", rendered(), 7);
-        assert_eq!(replay.rows(), 7);
-        for segments in [1, 2, 3, 9] {
-            let mut seen = 0;
-            for segment in 0..segments {
-                let mut start = String::new();
-                loop {
-                    let request = format!("{{\"Segment\":{segment},\"TotalSegments\":{segments}{start}}}");
-                    let page = body(&replay.0.answer(Operation::Scan, request.as_bytes()).unwrap());
-                    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
-                    seen += page["Items"].as_array().unwrap().len();
-                    if page["LastEvaluatedKey"].is_null() {
-                        break;
-                    }
-                    start = format!(",\"ExclusiveStartKey\":{}", page["LastEvaluatedKey"]);
-                }
-            }
-            assert_eq!(seen, 7, "{segments} segments");
-        }
-    }
-
-    #[test]
-    fn a_shard_gives_its_pages_and_ends() {
-        let replay = Replay::stream("orders", "id", rendered(), 250, 3);
-        let ask = |operation, request: &str| -> serde_json::Value {
-            serde_json::from_str(&body(&replay.0.answer(operation, request.as_bytes()).unwrap())).unwrap()
-        };
-        let first = ask(Operation::DescribeStream, "{}");
-        let last = &first["StreamDescription"]["LastEvaluatedShardId"];
-        let second = ask(Operation::DescribeStream, &format!("{{\"ExclusiveStartShardId\":{last}}}"));
-        assert_eq!(second["StreamDescription"]["Shards"][0]["ShardId"], "shardId-00000000000000000100-00000000");
-
-        let request = r#"{"ShardId":"shardId-00000000000000000007-00000000","ShardIteratorType":"TRIM_HORIZON"}"#;
-        let mut iterator = ask(Operation::GetShardIterator, request)["ShardIterator"].clone();
-        let mut numbers = Vec::new();
-        while !iterator.is_null() {
-            let page = ask(Operation::GetRecords, &format!("{{\"ShardIterator\":{iterator}}}"));
-            numbers.push(page["Records"][0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned());
-            iterator = page["NextShardIterator"].clone();
-        }
-        assert_eq!(numbers.len(), 3);
-        assert!(numbers.is_sorted() && numbers[0].len() == 21);
-
-        let request = format!(
-            r#"{{"ShardId":"shardId-00000000000000000007-00000000","ShardIteratorType":"AFTER_SEQUENCE_NUMBER","SequenceNumber":"{}"}}"#,
-            numbers[1]
-        );
-        assert_eq!(ask(Operation::GetShardIterator, &request)["ShardIterator"], "shard#7/page#00002");
-    }
-}
+mod tests;
