@@ -8,6 +8,9 @@ use serde_json::Value as Json;
 /// The name of each table's partition key, a string.
 pub const KEY: &str = "id";
 
+/// The name of the table.
+pub const TABLE: &str = "bench";
+
 /// A page of `Scan` ends at 1 MB (developer guide, "Scanning tables"); so many bytes of JSON a page has here, about.
 const PAGE_BYTES: usize = 1_000_000;
 
@@ -62,9 +65,19 @@ impl Dataset {
         }
     }
 
+    /// Makes so many pages of a scan, and serves `served` of them.
+    pub fn scan(self, seed: u64, pages: u64, served: u64) -> Replay {
+        Replay::scan(TABLE, KEY, self.pages(seed, pages, usize::MAX), served)
+    }
+
+    /// Makes so many pages of a stream of inserts, and serves one from each shard.
+    pub fn stream(self, seed: u64, pages: u64, made_at: u64, shards: u64) -> Replay {
+        Replay::stream(TABLE, KEY, self.pages(seed, pages, PAGE_RECORDS), made_at, (shards, 1))
+    }
+
     /// Makes the bodies of so many `Scan` responses.
     pub fn scan_bodies(self, seed: u64, pages: u64) -> Vec<Bytes> {
-        let replay = Replay::scan("bench", KEY, self.pages(seed, pages, usize::MAX), pages);
+        let replay = self.scan(seed, pages, pages);
         let bodies = (0..pages).map(|page| replay.scan_body(page));
         if self != Self::Shuffled {
             return bodies.collect();
@@ -75,7 +88,7 @@ impl Dataset {
 
     /// Makes the bodies of so many `GetRecords` responses of inserts.
     pub fn records_bodies(self, seed: u64, pages: u64) -> Vec<Bytes> {
-        let replay = Replay::stream("bench", KEY, self.pages(seed, pages, PAGE_RECORDS), MADE_AT, (1, pages));
+        let replay = Replay::stream(TABLE, KEY, self.pages(seed, pages, PAGE_RECORDS), MADE_AT, (1, pages));
         (0..pages).map(|page| replay.records_body(page)).collect()
     }
 

@@ -9,13 +9,21 @@
 //! | `sdk`, `visitor` | the baselines |
 //! | `columns`, `document` | what both baselines write into |
 //! | `same` | all ways must read the same before they are measured |
-//! | `clock` | CPU time |
+//! | `clock` | CPU time of a thread |
+//! | `serve` | the load generator |
+//! | `run` | whole runs: the product, the SDK, a bare client |
+//! | `process` | a run in a process of its own, and what it took |
+//! | `suite` | runs in rounds, and their tables |
 
 pub mod clock;
 mod columns;
 pub mod dataset;
 pub mod decode;
 mod document;
+pub mod process;
+pub mod run;
 mod same;
 mod sdk;
+pub mod serve;
+pub mod suite;
 mod visitor;

@@ -3,13 +3,24 @@
 #![expect(clippy::print_stdout, reason = "a command-line program prints")]
 
 use std::env;
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use commutator_bench::dataset::Dataset;
 use commutator_bench::decode::{Case, Decoders, Measured, Response, Way, table};
+use commutator_bench::serve::Load;
+use commutator_bench::suite::{self, SUITES, Settings};
+use commutator_bench::{process, run};
 
 const USAGE: &str = "\
 commutator-bench decode [--rounds N] [--pages N] [--seed N] [DATASET…]   decode, and print the table
+commutator-bench suite NAME [--rounds N] [--pages N] [--dataset NAME] [--python PROGRAM] [--times N]
+                                                                          measure whole runs over HTTP
+commutator-bench run WAY TO URL [OUT]                                     one such run
+commutator-bench serve DATASET [--pages N] [--made N] [--tables N] [--shards N] [--delay MS] [--cores LIST]
+                                                                          serve pages until the input ends
+commutator-bench measure CORES COMMAND…                                   run a command on some cores, and say what it took
 commutator-bench profile DATASET scan|records WAY TIMES                   decode one page so many times, for a profiler";
 
 fn main() -> Result<()> {
@@ -17,6 +28,16 @@ fn main() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["decode", options @ ..] => decode(options),
+        ["suite", name, options @ ..] => measure_suite(name, options),
+        ["run", way @ ..] => {
+            println!("{}", run::run(way)?);
+            Ok(())
+        }
+        ["serve", dataset, options @ ..] => serve(named(dataset)?, options),
+        ["measure", cores, program, arguments @ ..] => {
+            println!("{}", process::measure(&list(cores)?, Command::new(program).args(arguments))?);
+            Ok(())
+        }
         ["profile", dataset, response, way, times] => {
             let response = if *response == "records" { Response::GetRecords } else { Response::Scan };
             profile(named(dataset)?, response, way, times.parse()?)
@@ -48,6 +69,57 @@ fn decode(options: &[&str]) -> Result<()> {
     let results = cases.into_iter().map(measure).collect::<Result<Vec<_>>>()?;
     print!("{}", table(&results));
     Ok(())
+}
+
+fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
+    let mut settings = Settings {
+        rounds: 5,
+        pages: 256,
+        dataset: Dataset::Typical,
+        scratch: env::temp_dir(),
+        python: None,
+        peers: PathBuf::from("crates/bench/peers"),
+        times: 100,
+    };
+    let mut rest = options.iter();
+    while let Some(&option) = rest.next() {
+        let value = rest.next().with_context(|| format!("{option} takes a value"))?;
+        match option {
+            "--rounds" => settings.rounds = value.parse()?,
+            "--pages" => settings.pages = value.parse()?,
+            "--dataset" => settings.dataset = named(value)?,
+            "--scratch" => settings.scratch = value.into(),
+            "--python" => settings.python = Some(value.into()),
+            "--peers" => settings.peers = value.into(),
+            "--times" => settings.times = value.parse()?,
+            unknown => bail!("there is no option `{unknown}`"),
+        }
+    }
+    let names = if name == "all" { SUITES.map(|(name, _)| name).to_vec() } else { vec![name] };
+    names.iter().try_for_each(|name| suite::run(name, &settings, &mut |table| print!("{table}")))
+}
+
+fn serve(dataset: Dataset, options: &[&str]) -> Result<()> {
+    let mut load = Load::scan(dataset, 64);
+    let mut rest = options.iter();
+    while let Some(&option) = rest.next() {
+        let value = rest.next().with_context(|| format!("{option} takes a value"))?;
+        match option {
+            "--pages" => load.pages = value.parse()?,
+            "--made" => load.made = value.parse()?,
+            "--tables" => load.tables = value.parse()?,
+            "--shards" => load.shards = value.parse()?,
+            "--delay" => load.delay = value.parse()?,
+            "--cores" => process::pin(&list(value)?)?,
+            unknown => bail!("there is no option `{unknown}`"),
+        }
+    }
+    load.serve()
+}
+
+/// Reads `0,1`.
+fn list(cores: &str) -> Result<Vec<usize>> {
+    cores.split(',').map(|core| core.parse().with_context(|| format!("`{core}` is no core"))).collect()
 }
 
 fn profile(dataset: Dataset, response: Response, way: &str, times: usize) -> Result<()> {

@@ -1,10 +1,12 @@
 //! The SDK's way: its own deserializers make its own types, and those are converted.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow};
 use arrow_array::RecordBatch;
 use aws_sdk_dynamodb::operation::scan::{Scan, ScanOutput};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodbstreams::operation::get_records::{GetRecords, GetRecordsOutput};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
@@ -38,14 +40,7 @@ impl Sdk {
     /// Decodes the body of a `Scan` response.
     pub(crate) fn scan_page(&mut self, body: &Bytes) -> Result<RecordBatch> {
         let page: ScanOutput = deserialize(&self.scan, body)?;
-        for item in page.items() {
-            for (name, value) in item {
-                let i = self.columns.find(name);
-                scan_value(&mut self.columns, i, value)?;
-            }
-            self.columns.end_row();
-        }
-        self.columns.take()
+        items(page.items(), &mut self.columns)
     }
 
     /// Decodes the body of a `GetRecords` response.
@@ -65,6 +60,18 @@ impl Sdk {
         }
         Ok((self.columns.take()?, changes))
     }
+}
+
+/// Appends the items of a page to their columns, and takes the rows out.
+pub(crate) fn items(items: &[HashMap<String, AttributeValue>], columns: &mut Columns) -> Result<RecordBatch> {
+    for item in items {
+        for (name, value) in item {
+            let i = columns.find(name);
+            scan_value(columns, i, value)?;
+        }
+        columns.end_row();
+    }
+    columns.take()
 }
 
 fn deserialize<T: std::fmt::Debug + Send + Sync + 'static>(operation: &FrozenLayer, body: &Bytes) -> Result<T> {

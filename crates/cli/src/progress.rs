@@ -77,6 +77,8 @@ impl Progress {
                 bytes_per_second = glance.bytes_per_second,
                 percent = glance.percent,
                 lag_ms = glance.lag,
+                latency_p50_ms = glance.latency.map(|(median, _)| median),
+                latency_p99_ms = glance.latency.map(|(_, most)| most),
                 time_left_ms = glance.time_left,
                 dead_letters = glance.dead_letters,
                 "progress"
@@ -149,7 +151,7 @@ fn log_event(table: &TableName, event: &Event<'_>) {
         Event::SchemaChanged { plan } => {
             tracing::info!(%table, actions = plan.actions.len(), columns = plan.result.columns().len(), "columns changed");
         }
-        Event::Committed { rows, took } => tracing::debug!(%table, rows, took_ms = millis(*took), "committed"),
+        Event::Committed { rows, took, .. } => tracing::debug!(%table, rows, took_ms = millis(*took), "committed"),
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
         Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use commutator_core::{Epoch, Error, Gap, Lag, SchemaPlan, TableDescription, TableName};
 
+use crate::Latencies;
+
 /// Something that happened to one table.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -38,6 +40,8 @@ pub enum Event<'a> {
         rows: u64,
         /// How long the commit itself took.
         took: Duration,
+        /// How long its changes took from being made to being committed.
+        latencies: &'a Latencies,
     },
     /// Records that could not be read, or rows that the destination refuses, were set aside, and the checkpoint has passed them.
     DeadLettered {

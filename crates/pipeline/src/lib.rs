@@ -7,6 +7,7 @@
 mod event;
 mod feed;
 mod handover;
+mod latency;
 mod letters;
 mod options;
 mod pipeline;
@@ -20,6 +21,7 @@ mod table;
 
 pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
+pub use latency::Latencies;
 pub use options::{CommitOptions, OnGap, Options, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use replay::{ReplayReport, TableReplay};

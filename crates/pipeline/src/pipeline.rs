@@ -1,6 +1,7 @@
 //! The whole run: every table of a source, each in a task of its own.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use commutator_core::schema::Names;
 use commutator_core::{
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shape::key_columns;
 use crate::table::Table;
-use crate::{Event, NoObserver, Observer, Options};
+use crate::{Event, Latencies, NoObserver, Observer, Options};
 
 /// A source, a destination, and what the user said about them.
 ///
@@ -33,6 +34,7 @@ pub struct Pipeline {
     options: Arc<Options>,
     observer: Arc<dyn Observer>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
+    clock: fn() -> SystemTime,
 }
 
 /// How a table ended.
@@ -57,6 +59,8 @@ pub struct TableReport {
     pub commits: u64,
     /// Records and rows that were set aside as dead letters.
     pub dead_letters: u64,
+    /// How long the changes took from being made to being committed.
+    pub latencies: Latencies,
     /// How it ended.
     pub outcome: TableOutcome,
 }
@@ -79,7 +83,15 @@ impl Pipeline {
     /// Creates a pipeline; nothing happens before [`run`](Self::run).
     pub fn new(id: PipelineId, source: Arc<dyn Source>, destination: Arc<dyn Destination>, options: Options) -> Self {
         let options = Arc::new(options);
-        Self { id, source, destination, options, observer: Arc::new(NoObserver), dead_letters: None }
+        Self {
+            id,
+            source,
+            destination,
+            options,
+            observer: Arc::new(NoObserver),
+            dead_letters: None,
+            clock: SystemTime::now,
+        }
     }
 
     /// Sets where dead letters are kept, which tables with [`OnBadRecord::DeadLetter`] need.
@@ -93,6 +105,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// Sets the clock by which latencies are told; by default the machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -169,6 +188,7 @@ impl Pipeline {
             run: self.options,
             observer: Arc::clone(&self.observer),
             dead_letters: self.dead_letters,
+            clock: self.clock,
             description,
         };
         let report = table.run(&stop).await;
@@ -203,5 +223,12 @@ impl Pipeline {
 fn panicked(table: TableName) -> TableReport {
     let error =
         Error::new(ErrorKind::Unexpected, "The table's task panicked; the log says where").with("table", &table);
-    TableReport { table, rows: 0, commits: 0, dead_letters: 0, outcome: TableOutcome::Failed(error) }
+    TableReport {
+        table,
+        rows: 0,
+        commits: 0,
+        dead_letters: 0,
+        latencies: Latencies::default(),
+        outcome: TableOutcome::Failed(error),
+    }
 }

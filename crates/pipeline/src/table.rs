@@ -1,7 +1,7 @@
 //! One table: open, read, commit; and start over at `open` when something failed that may be tried again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use commutator_core::{
     Checkpoint, CommitInterval, DeadLetters, Destination, Error, ErrorKind, Gap, OnBadRecord, ReadRequest, Result,
@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
 use crate::handover::{Handover, Own, after_fence};
+use crate::latency;
 use crate::letters::{self, Letters};
 use crate::shape::Shape;
 use crate::sift::{self, Renderer};
-use crate::{Event, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
+use crate::{Event, Latencies, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
 
 /// Everything that is known of a table before it is opened.
 pub(crate) struct Table {
@@ -26,6 +27,7 @@ pub(crate) struct Table {
     pub(crate) options: TableOptions,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) dead_letters: Option<Arc<dyn DeadLetters>>,
+    pub(crate) clock: fn() -> SystemTime,
     pub(crate) description: TableDescription,
 }
 
@@ -43,6 +45,7 @@ struct Totals {
     rows: u64,
     commits: u64,
     dead_letters: u64,
+    latencies: Latencies,
     /// Failures since the last commit.
     failures: u32,
     /// The destination refused a row among so many, which are read again to find it.
@@ -80,8 +83,8 @@ impl Table {
                 () = tokio::time::sleep(delay) => {}
             }
         };
-        let Totals { rows, commits, dead_letters, .. } = totals;
-        TableReport { table: self.description.name.clone(), rows, commits, dead_letters, outcome }
+        let Totals { rows, commits, dead_letters, latencies, .. } = totals;
+        TableReport { table: self.description.name.clone(), rows, commits, dead_letters, latencies, outcome }
     }
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
@@ -229,13 +232,14 @@ impl Commit<'_> {
             letters.waiting = sift::letters(&parts, refused, &Renderer::new(shape.names()))?;
             parts = rest;
         }
-        let (mut rows, mut bytes) = (0, 0);
+        let (mut rows, mut bytes, mut made) = (0, 0, Vec::new());
         let mut transaction = session.begin().await?;
         let mut advanced = checkpoint.clone();
         let (stop, rest) = loop {
             for batch in &chunk.batches {
                 advanced.advance(&batch.progress).map_err(|e| e.with("table", &self.table.description.name))?;
             }
+            made.extend(latency::made(&chunk.batches));
             letters.take(&mut chunk.batches);
             for changes in std::mem::take(&mut parts) {
                 rows += changes.len() as u64;
@@ -270,7 +274,10 @@ impl Commit<'_> {
         self.totals.failures = 0;
         self.totals.suspects = self.totals.suspects.saturating_sub(rows.max(1));
         self.totals.dead_letters += dead_letters;
-        self.table.tell(&Event::Committed { rows, took: began.elapsed() });
+        let mut latencies = Latencies::default();
+        latencies.add(&made, (self.table.clock)());
+        self.totals.latencies.merge(&latencies);
+        self.table.tell(&Event::Committed { rows, took: began.elapsed(), latencies: &latencies });
         if dead_letters > 0 {
             self.table.tell(&Event::DeadLettered { count: dead_letters });
         }

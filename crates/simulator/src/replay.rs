@@ -4,6 +4,7 @@
 //! the rest of its checksum are made anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Response;
@@ -33,7 +34,7 @@ mod page;
 /// the stream are closed. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers
 /// unless [`with_distinct_keys`](Self::with_distinct_keys) is called.
 #[derive(Debug, Clone)]
-pub struct Replay(Arc<Pages>);
+pub struct Replay(Arc<Pages>, Duration);
 
 #[derive(Debug, Clone)]
 struct Pages {
@@ -62,7 +63,7 @@ impl Replay {
             let body = format!("{{\"Count\":{count},\"Items\":[{}],\"ScannedCount\":{count}", rows.join(","));
             Page::new(body, count, key)
         });
-        Self(Arc::new(Pages { scan: scan.collect(), scans_served: pages, ..empty }))
+        Self(Arc::new(Pages { scan: scan.collect(), scans_served: pages, ..empty }), Duration::ZERO)
     }
 
     /// Renders `items` as pages of inserts of a stream, made at a time in milliseconds since 1970, and serves `pages` of them from each
@@ -86,7 +87,7 @@ impl Replay {
             Page::new(format!("{{\"Records\":[{}]", rows.join(",")), rows.len(), key)
         });
         let records = records.collect();
-        Self(Arc::new(Pages { records, shards, served_per_shard: pages, ..empty }))
+        Self(Arc::new(Pages { records, shards, served_per_shard: pages, ..empty }), Duration::ZERO)
     }
 
     /// Makes every key of every page and shard another one: its first eight characters, which must be letters or digits, become a number.
@@ -94,13 +95,19 @@ impl Replay {
     /// That costs a copy and a checksum of each page when it is served.
     #[must_use]
     pub fn with_distinct_keys(self) -> Self {
-        Self(Arc::new(Pages { distinct: true, ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(Pages { distinct: true, ..Arc::unwrap_or_clone(self.0) }), self.1)
     }
 
     /// Makes so many tables of it, all alike, whose names are that of the table and a number: `orders_0`, `orders_1`.
     #[must_use]
     pub fn with_tables(self, tables: u64) -> Self {
-        Self(Arc::new(Pages { tables, ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(Pages { tables, ..Arc::unwrap_or_clone(self.0) }), self.1)
+    }
+
+    /// Waits so long before each answer, as the service would.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> Self {
+        Self(self.0, delay)
     }
 
     /// Returns how many rows all pages of a table together have.
@@ -284,6 +291,9 @@ impl Service for Replay {
         let answer = operation
             .and_then(|operation| self.0.answer(operation, body))
             .unwrap_or_else(|| Answer::whole(400, Error::unsupported("this in a replay").to_json()));
+        if !self.1.is_zero() {
+            tokio::time::sleep(self.1).await;
+        }
         let length = answer.chunks.iter().map(Bytes::len).sum();
         let mut response = Response::new(Payload::new(answer.chunks, length));
         *response.status_mut() = hyper::StatusCode::from_u16(answer.status).map_err(|_| Disconnect)?;

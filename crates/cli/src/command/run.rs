@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use commutator::pipeline::{Pipeline, RunReport, TableOutcome};
+use commutator::pipeline::{Latencies, Pipeline, RunReport, TableOutcome};
 use commutator::{CancellationToken, Result, Until};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub(crate) async fn with_progress(
 }
 
 fn summary(report: &RunReport, took: Duration) -> String {
-    let mut grid = Grid::new(["table", "rows", "commits", "dead letters", "outcome"]);
+    let mut grid = Grid::new(["table", "rows", "commits", "latency 50 % / 99 %", "dead letters", "outcome"]);
     let mut failures = String::new();
     for table in &report.tables {
         let name = table.table.to_string();
@@ -62,7 +62,14 @@ fn summary(report: &RunReport, took: Duration) -> String {
             failures.extend(["\n", &name, ": ", &error.report()]);
         }
         let outcome = outcome(&table.outcome).to_owned();
-        grid.row([name, count(table.rows), count(table.commits), count(table.dead_letters), outcome]);
+        grid.row([
+            name,
+            count(table.rows),
+            count(table.commits),
+            latency(&table.latencies),
+            count(table.dead_letters),
+            outcome,
+        ]);
     }
     format!("{grid}\n{} in {}{failures}", plural(report.tables.len(), "table"), span(millis(took)))
 }
@@ -74,6 +81,7 @@ fn summary_json(report: &RunReport, took: Duration) -> Value {
             "rows": table.rows,
             "commits": table.commits,
             "dead_letters": table.dead_letters,
+            "latency": latency_json(&table.latencies),
             "outcome": outcome(&table.outcome),
         });
         if let TableOutcome::Failed(error) = &table.outcome {
@@ -90,6 +98,27 @@ fn outcome(outcome: &TableOutcome) -> &'static str {
         TableOutcome::Stopped => "stopped",
         TableOutcome::Failed(_) => "failed",
     }
+}
+
+/// Within which time half of the changes, and 99 of 100, were committed after they had been made.
+fn latency(latencies: &Latencies) -> String {
+    match (latencies.quantile(0.5), latencies.quantile(0.99)) {
+        (Some(median), Some(most)) => format!("{} / {}", span(millis(median)), span(millis(most))),
+        _ => "-".to_owned(),
+    }
+}
+
+fn latency_json(latencies: &Latencies) -> Value {
+    let within = |share| latencies.quantile(share).map(millis);
+    let steps = latencies.steps().into_iter().map(|(time, count)| json!({"within_ms": millis(time), "changes": count}));
+    json!({
+        "changes": latencies.count(),
+        "p50_ms": within(0.5),
+        "p90_ms": within(0.9),
+        "p99_ms": within(0.99),
+        "max_ms": latencies.max().map(millis),
+        "steps": steps.collect::<Vec<_>>(),
+    })
 }
 
 fn plural(number: usize, word: &str) -> String {

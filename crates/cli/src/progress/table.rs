@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use commutator::pipeline::Event;
+use commutator::pipeline::{Event, Latencies};
 
 use super::time_left;
 
@@ -51,6 +51,7 @@ pub(super) struct Table {
     lag: Option<u64>,
     time_left: Option<u64>,
     warned: Option<u64>,
+    latencies: Latencies,
     before: Option<(Duration, u64)>,
 }
 
@@ -67,6 +68,8 @@ pub(super) struct Glance {
     /// How much of the snapshot was read, if its size is known.
     pub(super) percent: Option<u64>,
     pub(super) lag: Option<u64>,
+    /// Within how many milliseconds half of the changes, and 99 of 100, were committed since the glance before.
+    pub(super) latency: Option<(u64, u64)>,
     /// Milliseconds left before changes that were not read would count as lost.
     pub(super) time_left: Option<u64>,
     /// Records and rows that were set aside.
@@ -84,6 +87,7 @@ impl Table {
                 self.wire_bytes += wire_bytes;
                 *(if *snapshot { &mut self.rows } else { &mut self.changes }) += rows;
             }
+            Event::Committed { latencies, .. } => self.latencies.merge(latencies),
             Event::DeadLettered { count } => self.dead_letters += count,
             Event::SnapshotEnded { .. } => self.phase = Phase::Streaming,
             Event::Lag(lag) => (self.lag, self.time_left) = (Some(lag.milliseconds), lag.time_left),
@@ -123,7 +127,10 @@ impl Table {
         let millis = now.saturating_sub(then).as_millis();
         let read = u128::from(self.wire_bytes - bytes) * 1000;
         let bytes_per_second = read.checked_div(millis).and_then(|rate| u64::try_from(rate).ok()).unwrap_or(0);
+        let latencies = std::mem::take(&mut self.latencies);
+        let within = |share| latencies.quantile(share).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         Glance {
+            latency: within(0.5).zip(within(0.99)),
             phase: self.phase,
             rows: self.rows,
             changes: self.changes,
@@ -165,6 +172,7 @@ mod tests {
             bytes_per_second: 2000,
             percent: Some(25),
             lag: None,
+            latency: None,
             time_left: None,
             dead_letters: 3,
         };

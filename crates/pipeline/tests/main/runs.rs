@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -10,7 +11,7 @@ use commutator_pipeline::{
     TableOutcome,
 };
 
-use crate::scripted::{FIRST, Scripted, Step, Value};
+use crate::scripted::{FIRST, MADE_AT, Scripted, Step, Value};
 
 pub(crate) fn rows(values: impl IntoIterator<Item = (i64, i64)>) -> Step {
     Step::Rows(values.into_iter().map(|(id, value)| (id, Some(Value::Int(value)))).collect())
@@ -66,11 +67,15 @@ async fn snapshot_and_changes_arrive_and_the_checkpoint_with_them() {
     let log = Arc::new(Log::default());
     let report = pipeline(&source, Arc::new(memory.clone()), options(SyncMode::Mirror))
         .with_observer(Arc::<Log>::clone(&log))
+        .with_clock(|| UNIX_EPOCH + Duration::from_micros(MADE_AT.unsigned_abs()) + Duration::from_millis(50))
         .run(&CancellationToken::new())
         .await
         .unwrap();
     assert!(report.succeeded());
     assert_eq!(report.tables[0].rows, 4);
+    // Rows of the snapshot were made nobody knows when.
+    let latencies = &report.tables[0].latencies;
+    assert_eq!((latencies.count(), latencies.max()), (2, Some(Duration::from_millis(50))));
     assert_eq!(ints(&memory, "t", "value"), BTreeMap::from([(2, 20), (3, 30)]));
     let log = log.0.lock().unwrap().join(", ");
     assert_eq!(log, "t: started 1, t: schema 1, t: committed 2, t: snapshot ended, t: committed 2, t: finished");
@@ -161,7 +166,7 @@ async fn stopping_commits_what_is_whole() {
         async move { pipeline.run(&stop).await.unwrap() }
     });
     tokio::task::yield_now().await;
-    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(memory.rows("t").is_none(), "nothing is due before the commit interval is over");
     stop.cancel();
     let report = running.await.unwrap();
@@ -176,10 +181,10 @@ async fn stopping_does_not_wait_for_a_source_that_has_not_begun_to_read() {
     let pipeline = pipeline(&source, Arc::new(Memory::new()), options(SyncMode::Mirror));
     let running = pipeline.run(&stop);
     let stopping = async {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         stop.cancel();
     };
-    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), async { tokio::join!(running, stopping).0 });
+    let ended = tokio::time::timeout(Duration::from_mins(1), async { tokio::join!(running, stopping).0 });
     let report = ended.await.expect("the run ends").unwrap();
     assert!(matches!(report.tables[0].outcome, TableOutcome::Stopped));
 }
@@ -194,7 +199,7 @@ async fn time_alone_makes_a_commit_and_memory_is_given_back() {
         let stop = stop.clone();
         async move { pipeline.run(&stop).await.unwrap() }
     });
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(ints(&memory, "t", "value"), BTreeMap::from([(1, 10)]));
     assert_eq!(source.budget.used(), 0);
     stop.cancel();

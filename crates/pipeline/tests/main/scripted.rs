@@ -50,6 +50,9 @@ pub(crate) struct Scripted {
 
 const PARTITION: &str = "script";
 
+/// When every change was made, in microseconds since 1970.
+pub(crate) const MADE_AT: i64 = 1_000_000_000;
+
 impl Scripted {
     pub(crate) fn new(tables: impl IntoIterator<Item = (&'static str, Vec<Step>)>) -> Self {
         let tables = Arc::new(tables.into_iter().collect());
@@ -223,7 +226,8 @@ fn changes(rows: &[(i64, Option<Value>)], from: &Checkpoint, at: usize) -> Chang
     };
     let orders = (0..rows.len()).map(order).collect();
     let batch = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
-    ChangeBatch::new(schema, batch, ops.collect(), orders, vec![None; rows.len()]).unwrap()
+    let changed_at = vec![(!snapshot).then_some(MADE_AT); rows.len()];
+    ChangeBatch::new(schema, batch, ops.collect(), orders, changed_at).unwrap()
 }
 
 pub(crate) const FIRST: Epoch = Epoch::FIRST;

@@ -1,0 +1,209 @@
+//! Whole runs over HTTP, each in a process of its own, in rounds: everybody reads the same server, one after the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::dataset::Dataset;
+use crate::process::{self, Server, Taken};
+use crate::serve::Load;
+
+mod report;
+
+/// The name of a suite, and what it measures.
+pub const SUITES: [(&str, &str); 6] = [
+    ("arrow", "scan to Arrow"),
+    ("parquet", "scan to Parquet"),
+    ("postgres-scan", "scan to Postgres"),
+    ("changes", "1,000 shards to Postgres and Parquet"),
+    ("growth", "more items, more tables"),
+    ("peers", "what people use today"),
+];
+
+/// Somebody who reads the load.
+#[derive(Debug, Clone)]
+struct Contender {
+    name: &'static str,
+    command: Vec<String>,
+    /// What is written, and where its name goes in the command.
+    out: Out,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Out {
+    Nothing,
+    Folder,
+    /// A prefix in a bucket, or a schema: a name that nobody has used.
+    Name,
+}
+
+/// A case: a load, and how it is read. The first contender is what the others are compared with.
+struct Group {
+    title: String,
+    load: Load,
+    contenders: Vec<Contender>,
+    cores: Vec<Vec<usize>>,
+    rounds: usize,
+}
+
+/// What a contender took on some cores, a round each.
+struct Line {
+    name: &'static str,
+    cores: usize,
+    rounds: Vec<Taken>,
+}
+
+/// What every suite is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How often everybody runs.
+    pub rounds: usize,
+    /// Pages of about 1 MB that are scanned.
+    pub pages: u64,
+    /// The data set.
+    pub dataset: Dataset,
+    /// Where folders of results are made and removed.
+    pub scratch: PathBuf,
+    /// The Python that has what people use today.
+    pub python: Option<PathBuf>,
+    /// The programs that run in it.
+    pub peers: PathBuf,
+    /// How far `growth` goes, in times of its smallest case.
+    pub times: u64,
+}
+
+/// Runs a suite and prints its tables as it goes on.
+pub fn run(suite: &str, settings: &Settings, print: &mut dyn FnMut(&str)) -> Result<()> {
+    for group in groups(suite, settings)? {
+        let server_of = |cores: &[usize]| if cores == [0] { vec![1] } else { vec![0, 1] };
+        let mut lines: Vec<Line> = Vec::new();
+        for cores in &group.cores {
+            let server = Server::start(&group.load, &server_of(cores))?;
+            let first = lines.len();
+            for contender in &group.contenders {
+                lines.push(Line { name: contender.name, cores: cores.len(), rounds: Vec::new() });
+            }
+            for round in 0..group.rounds {
+                for turn in 0..group.contenders.len() {
+                    // Nobody always comes first.
+                    let place = (round + turn) % group.contenders.len();
+                    let taken = group.contenders[place].run(&server, cores, &settings.scratch, round)?;
+                    lines[first + place].rounds.push(taken);
+                }
+            }
+        }
+        let served = Server::start(&group.load, &[0, 1])?.served.clone();
+        print(&report::table(&group, &lines, &served));
+    }
+    Ok(())
+}
+
+impl Contender {
+    fn ours(name: &'static str, way: &str, out: Out) -> Result<Self> {
+        let program = std::env::current_exe()?.display().to_string();
+        let words = ["run"].into_iter().chain(way.split(' ')).map(str::to_owned);
+        Ok(Self { name, command: [program].into_iter().chain(words).collect(), out })
+    }
+
+    fn peer(name: &'static str, program: &str, settings: &Settings) -> Result<Self> {
+        let python = settings.python.as_ref().context("the suite `peers` needs --python")?;
+        let command = vec![python.display().to_string(), settings.peers.join(program).display().to_string()];
+        Ok(Self { name, command, out: Out::Folder })
+    }
+
+    fn run(&self, server: &Server, cores: &[usize], scratch: &Path, round: usize) -> Result<Taken> {
+        let unique = format!("bench_{}_{round}_{}", std::process::id(), fastrand::u32(..));
+        let folder = scratch.join(&unique);
+        let mut command = self.command.clone();
+        command.push(server.served.url.clone());
+        match self.out {
+            Out::Nothing => {}
+            Out::Folder => command.push(folder.display().to_string()),
+            Out::Name => command.push(unique),
+        }
+        let taken = process::run(cores, &command, &[]).with_context(|| self.name)?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let served = server.served.rows;
+        ensure!(taken.rows == served, "{} read {} of {served} rows", self.name, taken.rows);
+        Ok(taken)
+    }
+}
+
+fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
+    let one_and_two = || vec![vec![0], vec![0, 1]];
+    let load = Load::scan(settings.dataset, settings.pages);
+    let title = SUITES.iter().find(|(name, _)| *name == suite).map(|(_, title)| *title);
+    let Some(title) = title else {
+        bail!("there is no suite `{suite}`; there are {}", SUITES.map(|(name, _)| name).join(", "))
+    };
+    let title = format!("{title}, {}", settings.dataset.name());
+    let group = |contenders, cores| Group { title: title.clone(), load, contenders, cores, rounds: settings.rounds };
+    Ok(match suite {
+        "arrow" => vec![group(
+            vec![
+                Contender::ours("Commutator", "commutator arrow", Out::Nothing)?,
+                Contender::ours("SDK", "sdk arrow", Out::Nothing)?,
+                Contender::ours("bare client, our decoder", "bare arrow", Out::Nothing)?,
+            ],
+            one_and_two(),
+        )],
+        "parquet" => vec![group(
+            vec![
+                Contender::ours("Commutator, mirror", "commutator mirror", Out::Folder)?,
+                Contender::ours("Commutator, append", "commutator append", Out::Folder)?,
+                Contender::ours("Commutator, mirror on S3", "commutator s3", Out::Name)?,
+                Contender::ours("SDK, default ArrowWriter", "sdk parquet", Out::Folder)?,
+            ],
+            one_and_two(),
+        )],
+        "postgres-scan" => {
+            vec![group(vec![Contender::ours("Commutator, mirror", "commutator postgres", Out::Name)?], one_and_two())]
+        }
+        "changes" => {
+            let load = Load { pages: 0, made: 1, shards: 1000, ..load };
+            let contenders = vec![
+                Contender::ours("Commutator, Postgres mirror", "commutator changes_postgres", Out::Name)?,
+                Contender::ours("Commutator, Parquet append", "commutator changes_append", Out::Folder)?,
+            ];
+            vec![Group { load, ..group(contenders, one_and_two()) }]
+        }
+        "growth" => growth(settings, &group)?,
+        _ => {
+            // ingestr closes a connection that it still reads from where answers come at once.
+            let load = Load { delay: 10, ..Load::scan(settings.dataset, settings.pages.min(64)) };
+            let contenders = vec![
+                Contender::ours("Commutator, mirror", "commutator mirror", Out::Folder)?,
+                Contender::peer("boto3 + pyarrow", "boto3_pyarrow.py", settings)?,
+                Contender::peer("awswrangler 3", "awswrangler_parquet.py", settings)?,
+                Contender::peer("ingestr 0.15.9", "ingestr_parquet.py", settings)?,
+                Contender::peer("tap-dynamodb 1.4 (reads only)", "tap_dynamodb.py", settings)?,
+            ];
+            vec![Group { load, ..group(contenders, vec![vec![0]]) }]
+        }
+    })
+}
+
+/// The same case with more and more items, and with more and more tables.
+fn growth(settings: &Settings, group: &dyn Fn(Vec<Contender>, Vec<Vec<usize>>) -> Group) -> Result<Vec<Group>> {
+    let contenders = || -> Result<_> {
+        Ok(vec![
+            Contender::ours("Commutator, mirror", "commutator mirror", Out::Folder)?,
+            Contender::ours("Commutator, append", "commutator append", Out::Folder)?,
+        ])
+    };
+    let mut groups = Vec::new();
+    for times in [1, 10, 100].into_iter().filter(|times| *times <= settings.times) {
+        let load = Load::scan(settings.dataset, settings.pages * times);
+        let title = format!("{times} × the items, {}", settings.dataset.name());
+        groups.push(Group { title, load, rounds: 1, ..group(contenders()?, vec![vec![0, 1]]) });
+    }
+    for tables in [1, 10, 100].into_iter().filter(|times| *times <= settings.times) {
+        let load = Load { tables, ..Load::scan(settings.dataset, settings.pages) };
+        let title = format!("{tables} × the tables, {}", settings.dataset.name());
+        groups.push(Group { title, load, rounds: 1, ..group(contenders()?, vec![vec![0, 1]]) });
+    }
+    Ok(groups)
+}
