@@ -11,6 +11,7 @@
 //! | `same` | all ways must read the same before they are measured |
 //! | `clock` | CPU time of a thread |
 //! | `serve` | the load generator |
+//! | `live` | how long changes take |
 //! | `run` | whole runs: the product, the SDK, a bare client |
 //! | `process` | a run in a process of its own, and what it took |
 //! | `suite` | runs in rounds, and their tables |
@@ -20,6 +21,7 @@ mod columns;
 pub mod dataset;
 pub mod decode;
 mod document;
+pub mod live;
 pub mod process;
 pub mod run;
 mod same;

@@ -11,12 +11,13 @@ use commutator_bench::dataset::Dataset;
 use commutator_bench::decode::{Case, Decoders, Measured, Response, Way, table};
 use commutator_bench::serve::Load;
 use commutator_bench::suite::{self, SUITES, Settings};
-use commutator_bench::{process, run};
+use commutator_bench::{live, process, run};
 
 const USAGE: &str = "\
 commutator-bench decode [--rounds N] [--pages N] [--seed N] [DATASET…]   decode, and print the table
 commutator-bench suite NAME [--rounds N] [--pages N] [--dataset NAME] [--python PROGRAM] [--times N]
                                                                           measure whole runs over HTTP
+commutator-bench latency [--rate N] [--shards N] [--seconds N]              changes into Postgres, and how long they take
 commutator-bench run WAY TO URL [OUT]                                     one such run
 commutator-bench serve DATASET [--pages N] [--made N] [--tables N] [--shards N] [--delay MS] [--cores LIST]
                                                                           serve pages until the input ends
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["decode", options @ ..] => decode(options),
         ["suite", name, options @ ..] => measure_suite(name, options),
+        ["latency", options @ ..] => latency(options),
         ["run", way @ ..] => {
             println!("{}", run::run(way)?);
             Ok(())
@@ -97,6 +99,23 @@ fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
     }
     let names = if name == "all" { SUITES.map(|(name, _)| name).to_vec() } else { vec![name] };
     names.iter().try_for_each(|name| suite::run(name, &settings, &mut |table| print!("{table}")))
+}
+
+fn latency(options: &[&str]) -> Result<()> {
+    let (mut rate, mut shards, mut seconds) = (1_000, 16, 30);
+    let mut rest = options.iter();
+    while let Some(&option) = rest.next() {
+        let value = rest.next().with_context(|| format!("{option} takes a value"))?;
+        match option {
+            "--rate" => rate = value.parse()?,
+            "--shards" => shards = value.parse()?,
+            "--seconds" => seconds = value.parse()?,
+            unknown => bail!("there is no option `{unknown}`"),
+        }
+    }
+    let schema = format!("bench_latency_{}", std::process::id());
+    print!("{}", live::table(&live::measure(&schema, rate, shards, seconds)?, rate, shards));
+    Ok(())
 }
 
 fn serve(dataset: Dataset, options: &[&str]) -> Result<()> {

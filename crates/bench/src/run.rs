@@ -8,6 +8,8 @@ mod bare;
 mod ours;
 mod sdk;
 
+pub(crate) use ours::{postgres, source};
+
 /// The region that requests are signed for.
 const REGION: &str = "eu-west-1";
 

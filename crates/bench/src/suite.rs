@@ -179,7 +179,7 @@ fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
                 Contender::peer("boto3 + pyarrow", "boto3_pyarrow.py", settings)?,
                 Contender::peer("awswrangler 3", "awswrangler_parquet.py", settings)?,
                 Contender::peer("ingestr 0.15.9", "ingestr_parquet.py", settings)?,
-                Contender::peer("tap-dynamodb 1.4 (reads only)", "tap_dynamodb.py", settings)?,
+                Contender::peer("tap-dynamodb 1.4 (reads only)", "tap_dynamodb_messages.py", settings)?,
             ];
             vec![Group { load, ..group(contenders, vec![vec![0]]) }]
         }

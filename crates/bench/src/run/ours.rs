@@ -19,7 +19,8 @@ use super::{ACCESS_KEY, Done, REGION, parquet_bytes};
 /// The budget that the program has if nothing else is said.
 const BUDGET: usize = 256 << 20;
 
-async fn source(url: &str) -> Result<dynamodb::DynamoDb> {
+/// The source of every table that this endpoint has.
+pub(crate) async fn source(url: &str) -> Result<dynamodb::DynamoDb> {
     let config = dynamodb::Config {
         region: Some(REGION.to_owned()),
         access_key_id: Some(Secret::new(ACCESS_KEY.to_owned())),
@@ -63,7 +64,7 @@ pub(super) async fn pipeline(to: &str, url: &str, out: &str) -> Result<Done> {
     let destination: Arc<dyn Destination> = match to {
         "mirror" | "append" | "changes_append" => Arc::new(parquet::Config::new(out).connect().await?),
         "s3" => Arc::new(bucket(out)?.connect().await?),
-        "postgres" | "changes_postgres" => Arc::new(schema(out)?.connect().await?),
+        "postgres" | "changes_postgres" => Arc::new(postgres(out).await?),
         _ => bail!("there is no destination `{to}`"),
     };
     let defaults = TableOptions { mode, ..TableOptions::default() };
@@ -94,9 +95,10 @@ fn bucket(prefix: &str) -> Result<parquet::Config> {
 }
 
 /// A schema on the Postgres server that the environment names.
-fn schema(name: &str) -> Result<postgres::Config> {
+pub(crate) async fn postgres(schema: &str) -> Result<postgres::Postgres> {
     let url = variable("COMMUTATOR_TEST_POSTGRES_URL")?;
-    Ok(postgres::Config { schema: name.to_owned(), ..postgres::Config::from_url(url) })
+    let config = postgres::Config { schema: schema.to_owned(), ..postgres::Config::from_url(url) };
+    Ok(config.connect().await?)
 }
 
 fn variable(name: &str) -> Result<String> {

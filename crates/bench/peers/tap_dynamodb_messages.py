@@ -1,6 +1,6 @@
 """tap-dynamodb, which reads a table and prints it as Singer messages; a target that writes them would come on top.
 
-Usage: tap_dynamodb.py ENDPOINT FOLDER. The last line says rows and bytes as JSON.
+Usage: tap_dynamodb_messages.py ENDPOINT FOLDER. The last line says rows and bytes as JSON.
 
 Its only endpoint besides AWS' own is a constant, so the constructor of its client is given another one here.
 """
