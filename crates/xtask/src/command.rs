@@ -23,6 +23,7 @@ pub(crate) fn find(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
 /// Runs a short command to its end; on failure the error holds what it printed.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let shown = show(command);
+    without_package(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
@@ -47,6 +48,7 @@ pub(crate) struct Watched {
 pub(crate) fn watch(command: &mut Command, keep: fn(&str) -> bool) -> Result<Watched> {
     let shown = show(command);
     println!("$ {shown}");
+    without_package(command);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -81,6 +83,18 @@ pub(crate) fn watch(command: &mut Command, keep: fn(&str) -> bool) -> Result<Wat
     let mut kept = out.join().unwrap_or_default();
     kept.extend(err.join().unwrap_or_default());
     Ok(Watched { success: status.success() && asked.is_none(), kept })
+}
+
+/// Leaves out what `cargo run` says of this package: build scripts that look at such variables (`ring`'s does) would run again in
+/// every Cargo that is started from here, and whatever depends on them would be built again.
+fn without_package(command: &mut Command) {
+    for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_of_package(name)) {
+        command.env_remove(name);
+    }
+}
+
+fn is_of_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Sends a signal to a process, or with a leading `-` to a process group. One that is gone is no error.
@@ -149,6 +163,15 @@ mod tests {
     fn colours_are_removed() {
         assert_eq!(without_colours("\u{1b}[1;32mok\u{1b}[0m done"), "ok done");
         assert_eq!(without_colours("cut \u{1b}[1"), "cut ");
+    }
+
+    #[test]
+    fn a_child_does_not_see_what_this_package_is_called() {
+        assert!(is_of_package("CARGO_PKG_NAME") && is_of_package("CARGO_MANIFEST_DIR"));
+        assert!(!is_of_package("CARGO_TARGET_DIR") && !is_of_package("CARGO_HOME"));
+        // Cargo sets them for this test, too.
+        assert!(env::var_os("CARGO_PKG_NAME").is_some());
+        assert_eq!(run(Command::new("sh").args(["-c", "env | grep -c ^CARGO_PKG_ || true"])).unwrap().trim(), "0");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod examples;
 mod fuzz;
 mod instructions;
 mod interrupt;
+mod packages;
 mod readme;
 mod services;
 mod test_run;

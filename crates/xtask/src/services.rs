@@ -20,7 +20,6 @@
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
 
 mod dynamodb_local;
-mod packages;
 mod ports;
 pub(crate) mod postgres;
 mod process;
@@ -39,7 +38,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use self::state::{Running, State};
-use crate::interrupt;
+use crate::{interrupt, packages};
 
 /// Which services beside the usual ones.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{packages, ports, process::Process, state::Running};
-use crate::command;
+use super::{ports, process::Process, state::Running};
+use crate::{command, packages};
 
 pub(super) const NAME: &str = "dynamodb-local";
 

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{packages, ports, process::Process, state::Running, tls};
-use crate::command;
+use super::{ports, process::Process, state::Running, tls};
+use crate::{command, packages};
 
 /// What `--postgres-matrix` runs beside the machine's own: the last release of every major version, as npm had it.
 ///

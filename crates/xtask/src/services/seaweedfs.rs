@@ -9,8 +9,8 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 
-use super::{packages, ports, process::Process, state::Running};
-use crate::command;
+use super::{ports, process::Process, state::Running};
+use crate::{command, packages};
 
 pub(super) const NAME: &str = "seaweedfs";
 

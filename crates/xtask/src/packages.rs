@@ -13,7 +13,7 @@ use sha2::{Digest, Sha512};
 use crate::{cache, command};
 
 /// Installs Debian packages, if this is root on a Debian.
-pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     ensure!(is_root() && command::find("apt-get", &[]).is_some(), "not found; install it (Debian: {list})");
     println!("apt-get install {list}");
@@ -32,14 +32,14 @@ pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
 }
 
 /// Whether this is root.
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     command::run(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")
 }
 
 /// The unpacked npm package, fetched with `npm pack`: nothing of it is run.
 ///
 /// `integrity` is the registry's own notation, `sha512-` and Base64; without one, npm's check against the registry has to do.
-pub(super) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Result<PathBuf> {
+pub(crate) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Result<PathBuf> {
     let name = format!("{}-{version}", package.trim_start_matches('@').replace('/', "-"));
     let folder = cache::installed(&name, |folder| {
         if command::find("npm", &[]).is_none() {
@@ -61,7 +61,7 @@ pub(super) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
 }
 
 /// A Python environment that holds exactly these pinned requirements; `name` and their content make its place in the cache.
-pub(super) fn python_environment(name: &str, requirements: &str) -> Result<PathBuf> {
+pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let name = format!("{name}-{}", cache::fingerprint(requirements.as_bytes()));
     cache::installed(&name, |folder| {
         if recent_python().is_none() {
