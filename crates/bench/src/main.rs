@@ -10,12 +10,13 @@ use anyhow::{Context as _, Result, bail};
 use commutator_bench::dataset::Dataset;
 use commutator_bench::decode::{Case, Decoders, Measured, Response, Way, table};
 use commutator_bench::serve::Load;
-use commutator_bench::suite::{self, SUITES, Settings};
+use commutator_bench::suite::{self, Peers, SUITES, Settings};
 use commutator_bench::{live, process, run};
 
 const USAGE: &str = "\
 commutator-bench decode [--rounds N] [--pages N] [--seed N] [DATASET…]   decode, and print the table
-commutator-bench suite NAME [--rounds N] [--pages N] [--dataset NAME] [--python PROGRAM] [--times N]
+commutator-bench suite NAME [--rounds N] [--pages N] [--dataset NAME] [--times N]
+                       [--peers FOLDER] [--python PROGRAM] [--tap-python PROGRAM] [--faucet PROGRAM]
                                                                           measure whole runs over HTTP
 commutator-bench latency [--rate N] [--shards N] [--seconds N]              changes into Postgres, and how long they take
 commutator-bench run WAY TO URL [OUT]                                     one such run
@@ -79,8 +80,7 @@ fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
         pages: 256,
         dataset: Dataset::Typical,
         scratch: env::temp_dir(),
-        python: None,
-        peers: PathBuf::from("crates/bench/peers"),
+        peers: Peers { folder: PathBuf::from("crates/bench/peers"), python: None, tap_python: None, faucet: None },
         times: 100,
     };
     let mut rest = options.iter();
@@ -91,8 +91,10 @@ fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
             "--pages" => settings.pages = value.parse()?,
             "--dataset" => settings.dataset = named(value)?,
             "--scratch" => settings.scratch = value.into(),
-            "--python" => settings.python = Some(value.into()),
-            "--peers" => settings.peers = value.into(),
+            "--peers" => settings.peers.folder = value.into(),
+            "--python" => settings.peers.python = Some(value.into()),
+            "--tap-python" => settings.peers.tap_python = Some(value.into()),
+            "--faucet" => settings.peers.faucet = Some(value.into()),
             "--times" => settings.times = value.parse()?,
             unknown => bail!("there is no option `{unknown}`"),
         }

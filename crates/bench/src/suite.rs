@@ -65,12 +65,23 @@ pub struct Settings {
     pub dataset: Dataset,
     /// Where folders of results are made and removed.
     pub scratch: PathBuf,
-    /// The Python that has what people use today.
-    pub python: Option<PathBuf>,
-    /// The programs that run in it.
-    pub peers: PathBuf,
+    /// What people use today, as far as it is installed.
+    pub peers: Peers,
     /// How far `growth` goes, in times of its smallest case.
     pub times: u64,
+}
+
+/// What people use today, as `cargo xtask bench` installs it.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    /// Where the programs are that drive them.
+    pub folder: PathBuf,
+    /// A Python that has boto3, pyarrow, awswrangler and ingestr.
+    pub python: Option<PathBuf>,
+    /// A Python that has tap-dynamodb, which wants another boto3.
+    pub tap_python: Option<PathBuf>,
+    /// The program `faucet`.
+    pub faucet: Option<PathBuf>,
 }
 
 /// Runs a suite and prints its tables as it goes on.
@@ -106,10 +117,10 @@ impl Contender {
         Ok(Self { name, command: [program].into_iter().chain(words).collect(), out })
     }
 
-    fn peer(name: &'static str, program: &str, settings: &Settings) -> Result<Self> {
-        let python = settings.python.as_ref().context("the suite `peers` needs --python")?;
-        let command = vec![python.display().to_string(), settings.peers.join(program).display().to_string()];
-        Ok(Self { name, command, out: Out::Folder })
+    /// A program that a Python runs; `arguments` come before the endpoint and the folder.
+    fn peer(name: &'static str, python: &Path, program: &Path, arguments: &[&Path]) -> Self {
+        let command = [python, program].iter().chain(arguments).map(|word| word.display().to_string()).collect();
+        Self { name, command, out: Out::Folder }
     }
 
     fn run(&self, server: &Server, cores: &[usize], scratch: &Path, round: usize) -> Result<Taken> {
@@ -126,8 +137,8 @@ impl Contender {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        let served = server.served.rows;
-        ensure!(taken.rows == served, "{} read {} of {served} rows", self.name, taken.rows);
+        let all = server.served.rows;
+        ensure!(taken.rows == all, "{} read {} of {all} rows", self.name, taken.rows);
         Ok(taken)
     }
 }
@@ -174,16 +185,32 @@ fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
         _ => {
             // ingestr closes a connection that it still reads from where answers come at once.
             let load = Load { delay: 10, ..Load::scan(settings.dataset, settings.pages.min(64)) };
-            let contenders = vec![
-                Contender::ours("Commutator, mirror", "commutator mirror", Out::Folder)?,
-                Contender::peer("boto3 + pyarrow", "boto3_pyarrow.py", settings)?,
-                Contender::peer("awswrangler 3", "awswrangler_parquet.py", settings)?,
-                Contender::peer("ingestr 0.15.9", "ingestr_parquet.py", settings)?,
-                Contender::peer("tap-dynamodb 1.4 (reads only)", "tap_dynamodb_messages.py", settings)?,
-            ];
-            vec![Group { load, ..group(contenders, vec![vec![0]]) }]
+            vec![Group { load, ..group(peers(&settings.peers)?, vec![vec![0]]) }]
         }
     })
+}
+
+/// Ours, and what is installed of what people use today.
+fn peers(peers: &Peers) -> Result<Vec<Contender>> {
+    let program = |name: &str| peers.folder.join(name);
+    let mut all = vec![
+        Contender::ours("Commutator, mirror", "commutator mirror", Out::Folder)?,
+        Contender::ours("Commutator, append", "commutator append", Out::Folder)?,
+    ];
+    if let Some(python) = &peers.python {
+        all.push(Contender::peer("boto3 + pyarrow", python, &program("boto3_pyarrow.py"), &[]));
+        all.push(Contender::peer("awswrangler 3.17", python, &program("awswrangler_parquet.py"), &[]));
+        all.push(Contender::peer("ingestr 0.15.9", python, &program("ingestr_parquet.py"), &[]));
+        if let Some(faucet) = &peers.faucet {
+            all.push(Contender::peer("faucet-cli 1.17.0", python, &program("faucet_parquet.py"), &[faucet]));
+        }
+    }
+    if let Some(python) = &peers.tap_python {
+        let program = program("tap_dynamodb_messages.py");
+        all.push(Contender::peer("tap-dynamodb 1.4.0, no target", python, &program, &[]));
+    }
+    ensure!(all.len() > 2, "nothing of what people use today is installed; `cargo xtask bench peers` does that");
+    Ok(all)
 }
 
 /// The same case with more and more items, and with more and more tables.

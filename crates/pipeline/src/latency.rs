@@ -36,7 +36,8 @@ impl Latencies {
 
     /// Adds those of another histogram.
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all have the same limits");
+        // All have the same limits, so that nothing can be refused.
+        self.0 += &other.0;
     }
 
     /// Returns how many changes were counted.

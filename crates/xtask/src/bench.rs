@@ -1,37 +1,83 @@
 //! `cargo xtask bench`: builds the benchmarks in release, runs them and prints one table, with what it takes to read it.
 
-use std::{fs, path::Path, process::Command};
+mod peers;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{command, instructions, tidy};
+use crate::{command, instructions, services, test_run::StopOnDrop, tidy};
 
 const PACKAGE: &str = "commutator-bench";
 
-/// Runs what the words ask for: `decode` with its options, or everything there is, which is the same so far.
+/// What is measured by a process alone, and whether it takes servers.
+const ALONE: [(&str, bool); 2] = [("decode", false), ("latency", true)];
+
+/// What is measured over HTTP, and whether it takes servers; the program describes them.
+const SUITES: [(&str, bool); 6] = [
+    ("arrow", false),
+    ("parquet", true),
+    ("postgres-scan", true),
+    ("changes", true),
+    ("growth", false),
+    ("peers", false),
+];
+
+/// Runs the benchmark that the words name, with its options, or all of them.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
-    let options = match words {
-        [] => &[],
-        ["decode", options @ ..] => options,
+    let all = || ALONE.iter().chain(&SUITES).copied();
+    let (chosen, options): (Vec<_>, &[&str]) = match words {
+        [] => (all().collect(), &[]),
         ["instructions"] => return instructions::run(root, &build(root)?, false),
         ["instructions", "--save"] => return instructions::run(root, &build(root)?, true),
-        [unknown, ..] => bail!("there is no benchmark `{unknown}`; there are decode and instructions"),
+        [name, options @ ..] => {
+            let Some(found) = all().find(|(known, _)| known == name) else {
+                let names: Vec<_> = all().map(|(name, _)| name).collect();
+                bail!("there is no benchmark `{name}`; there are instructions, {}", names.join(", "))
+            };
+            (vec![found], options)
+        }
     };
     let program = build(root)?;
+    let mut stop = StopOnDrop { root, names: Vec::new(), scratch: None };
+    let mut env = Vec::new();
+    if chosen.iter().any(|(_, servers)| *servers) {
+        let started = services::start(root, services::Wanted::default(), &mut stop.names)?;
+        services::report(&started);
+        env = started.state.env();
+    }
     println!(
         "commit {}, {}, {}\n",
         commit(root)?,
         command::run(Command::new("rustc").arg("--version"))?.trim(),
         machine()
     );
-    let done = command::watch(Command::new(program).arg("decode").args(options), |_| false)?;
-    ensure!(done.success, "the benchmark failed");
+    let mut failed = Vec::new();
+    for (name, _) in chosen {
+        let mut measure = Command::new(&program);
+        if SUITES.iter().any(|(suite, _)| *suite == name) {
+            measure.arg("suite");
+        }
+        measure.arg(name).args(options).envs(env.iter().cloned());
+        if name == "peers" {
+            measure.args(peers::options(root));
+        }
+        // What one of them lacks does not take the others away.
+        if !command::watch(&mut measure, |_| false)?.success {
+            failed.push(name);
+        }
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }
 
 /// Builds the program and returns its path.
-fn build(root: &Path) -> Result<std::path::PathBuf> {
+fn build(root: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE]).current_dir(root);
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the benchmarks do not build");

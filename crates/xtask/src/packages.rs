@@ -61,7 +61,9 @@ pub(crate) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
 }
 
 /// A Python environment that holds exactly these pinned requirements; `name` and their content make its place in the cache.
-pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<PathBuf> {
+///
+/// With `sources` packages may be built here, which runs code of theirs.
+pub(crate) fn python_environment(name: &str, requirements: &str, sources: bool) -> Result<PathBuf> {
     let name = format!("{name}-{}", cache::fingerprint(requirements.as_bytes()));
     cache::installed(&name, |folder| {
         if recent_python().is_none() {
@@ -77,8 +79,11 @@ pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<PathB
         let list = folder.join("requirements.txt");
         fs::write(&list, requirements)?;
         let mut pip = Command::new(folder.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "-r"]);
-        command::run(pip.arg(&list))?;
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        if !sources {
+            pip.arg("--only-binary=:all:");
+        }
+        command::run(pip.arg("-r").arg(&list))?;
         Ok(())
     })
 }

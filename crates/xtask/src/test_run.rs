@@ -271,10 +271,10 @@ fn prepare_nextest(config: &Path, junit: &Path) -> Result<()> {
 }
 
 /// Stops the servers that this run started and removes what its examples wrote, however it ends.
-struct StopOnDrop<'a> {
-    root: &'a Path,
-    names: Vec<String>,
-    scratch: Option<PathBuf>,
+pub(crate) struct StopOnDrop<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) names: Vec<String>,
+    pub(crate) scratch: Option<PathBuf>,
 }
 
 impl Drop for StopOnDrop<'_> {

