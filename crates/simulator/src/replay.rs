@@ -31,7 +31,7 @@ mod page;
 /// A table whose Scan and stream are rendered once and served again and again. It checks nothing and is for benchmarks only.
 ///
 /// Scan pages are dealt out to the segments in turn, however many there are, so all segments together give all pages once. The shards of
-/// the stream are closed. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers
+/// the stream stay open: behind their last page are empty ones. Rendered pages that are fewer than those to be served come again in turn, with the same keys and sequence numbers
 /// unless [`with_distinct_keys`](Self::with_distinct_keys) is called.
 #[derive(Debug, Clone)]
 pub struct Replay(Arc<Pages>, Duration);
@@ -208,15 +208,12 @@ impl Pages {
             Operation::GetRecords => {
                 let (shard, page) = (number_after(body, b"shard#")?, number_after(body, b"page#")?);
                 let Some(found) = at(&self.records, page).filter(|_| page < self.served_per_shard) else {
-                    return Some(Answer::whole(200, r#"{"Records":[]}"#.to_owned()));
+                    let again = format!(r#"{{"Records":[],"NextShardIterator":"shard#{shard}/page#{page:05}"}}"#);
+                    return Some(Answer::whole(200, again));
                 };
                 let next = page + 1;
                 let times = time(&self.records, self.served_per_shard) + 1;
-                let end = if next < self.served_per_shard {
-                    format!(",\"NextShardIterator\":\"shard#{shard}/page#{next:05}\"}}")
-                } else {
-                    "}".to_owned()
-                };
+                let end = format!(",\"NextShardIterator\":\"shard#{shard}/page#{next:05}\"}}");
                 self.end(found, shard * times + time(&self.records, page), end)
             }
             Operation::GetShardIterator => {
@@ -264,7 +261,6 @@ impl Pages {
                     "ShardId": format!("shardId-{shard:020}-00000000"),
                     "SequenceNumberRange": {
                         "StartingSequenceNumber": sequence(0, 0).to_string(),
-                        "EndingSequenceNumber": sequence(999_999, 999_999).to_string(),
                     },
                 })
             })

@@ -68,7 +68,7 @@ fn tables_are_described_by_their_own_names() {
 }
 
 #[test]
-fn a_shard_gives_its_pages_and_ends() {
+fn a_shard_gives_its_pages_and_then_nothing() {
     let replay = Replay::stream("orders", "id", rendered(), 1_735_689_600_000, (250, 3));
     let ask = |operation, request: &str| -> serde_json::Value {
         serde_json::from_str(&body(&replay.0.answer(operation, request.as_bytes()).unwrap())).unwrap()
@@ -81,8 +81,12 @@ fn a_shard_gives_its_pages_and_ends() {
     let request = r#"{"ShardId":"shardId-00000000000000000007-00000000","ShardIteratorType":"TRIM_HORIZON"}"#;
     let mut iterator = ask(Operation::GetShardIterator, request)["ShardIterator"].clone();
     let mut numbers = Vec::new();
-    while !iterator.is_null() {
+    loop {
         let page = ask(Operation::GetRecords, &format!("{{\"ShardIterator\":{iterator}}}"));
+        if page["Records"] == serde_json::json!([]) {
+            assert_eq!(page["NextShardIterator"], iterator, "the shard is open");
+            break;
+        }
         numbers.push(page["Records"][0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned());
         iterator = page["NextShardIterator"].clone();
     }
