@@ -22,7 +22,7 @@ use crate::outlet::{Closed, Outlet};
 use crate::snapshot::{self, Plan, segments_for};
 use crate::source::Connected;
 use crate::stream::{
-    Beginning, CONFIRMATIONS, Follower, Outcome, Shard, begin, changes_since, covered_until, is_safe, lacks_shards,
+    Beginning, CONFIRMATIONS, Follower, Outcome, Shard, begin, changes_since, covered_until, goes_on, lacks_shards,
     listed_shards,
 };
 use crate::tuning::Tuning;
@@ -192,11 +192,8 @@ async fn first_listing(source: &Connected, name: &TableName, arn: &str) -> Resul
 /// Returns from when on changes are wanted by a snapshot that begins without its stream: for as long as the stream can be gone on with,
 /// from when they were wanted before.
 fn kept_since(checkpoint: &Checkpoint, description: &TableDescription, now_ms: i64) -> Result<i64> {
-    let same = description
-        .stream
-        .as_ref()
-        .is_some_and(|stream| checkpoint.fact(facts::STREAM_ARN) == Some(stream.arn.as_str()));
-    let whole = same && is_safe(covered_until(checkpoint)?, now_ms);
+    let Some(stream) = &description.stream else { return Ok(now_ms) };
+    let whole = goes_on(checkpoint, &stream.arn, now_ms)?;
     Ok(facts::number(checkpoint, facts::CHANGES_SINCE)?.filter(|_| whole).unwrap_or(now_ms))
 }
 

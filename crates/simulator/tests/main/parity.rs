@@ -4,6 +4,7 @@
 //! not normalised there, times are cut to the minute, pages of records have no limit of 1 MB.
 
 mod scenarios;
+mod streams;
 
 use std::collections::HashMap;
 
@@ -117,7 +118,7 @@ fn dynamodb_local(test: &str) -> Option<String> {
 
 /// Runs a scenario on both services and compares what they answered.
 macro_rules! compare {
-    ($name:ident) => {
+    ($scenarios:ident::$name:ident) => {
         #[tokio::test]
         async fn $name() {
             let Some(local) = dynamodb_local(concat!("parity of ", stringify!($name))) else { return };
@@ -127,7 +128,7 @@ macro_rules! compare {
             for url in [local, server.url()] {
                 let table = format!("parity-{}-{}", stringify!($name), std::process::id());
                 let mut subject = Subject { clients: Clients::new(&url), table, answers: Vec::new() };
-                scenarios::$name(&mut subject).await;
+                $scenarios::$name(&mut subject).await;
                 // Some scenarios have done so already.
                 subject.clients.dynamodb.delete_table().table_name(&subject.table).send().await.ok();
                 answers.push(subject.answers);
@@ -142,14 +143,14 @@ macro_rules! compare {
     };
 }
 
-compare!(tables);
-compare!(items);
-compare!(numbers);
-compare!(updates);
-compare!(batches);
-compare!(scans);
-compare!(scan_pages);
-compare!(records);
-compare!(views);
-compare!(iterators);
-compare!(closed_shards);
+compare!(scenarios::tables);
+compare!(scenarios::items);
+compare!(scenarios::numbers);
+compare!(scenarios::updates);
+compare!(scenarios::batches);
+compare!(scenarios::scans);
+compare!(scenarios::scan_pages);
+compare!(streams::records);
+compare!(streams::views);
+compare!(streams::iterators);
+compare!(streams::closed_shards);

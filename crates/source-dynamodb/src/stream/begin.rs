@@ -124,6 +124,12 @@ pub(crate) fn lacks_shards(checkpoint: &Checkpoint, arn: &str, listed: &[Shard])
     checkpoint.fact(facts::STREAM_ARN) == Some(arn) && !(lineage.vanished.is_empty() && lineage.orphans.is_empty())
 }
 
+/// Returns whether a table's stream is the one that a checkpoint speaks of, and nothing behind its positions can have been trimmed.
+pub(crate) fn goes_on(checkpoint: &Checkpoint, arn: &str, now_ms: i64) -> Result<bool> {
+    let same = checkpoint.fact(facts::STREAM_ARN) == Some(arn);
+    Ok(same && retention::is_safe(retention::covered_until(checkpoint)?, now_ms))
+}
+
 /// Returns since when changes are wanted once a snapshot begins at `now_ms`: if all of the stream goes on, since before, so that a
 /// table that is read anew by hand misses none of its changes.
 ///
@@ -131,9 +137,7 @@ pub(crate) fn lacks_shards(checkpoint: &Checkpoint, arn: &str, listed: &[Shard])
 /// scan's start is wanted then.
 pub(crate) fn changes_since(checkpoint: &Checkpoint, arn: &str, listed: &[Shard], now_ms: i64) -> Result<i64> {
     let Some(since) = facts::number(checkpoint, facts::CHANGES_SINCE)? else { return Ok(now_ms) };
-    let whole = checkpoint.fact(facts::STREAM_ARN) == Some(arn)
-        && retention::is_safe(retention::covered_until(checkpoint)?, now_ms)
-        && !lacks_shards(checkpoint, arn, listed);
+    let whole = goes_on(checkpoint, arn, now_ms)? && !lacks_shards(checkpoint, arn, listed);
     if !whole {
         tracing::warn!(
             "a part of the stream is lost; the snapshot that begins makes up for it, but its changes are missing"

@@ -11,7 +11,7 @@ mod shards;
 mod tip;
 
 pub(crate) use backlog::backlog;
-pub(crate) use begin::{Beginning, begin, changes_since, lacks_shards};
+pub(crate) use begin::{Beginning, begin, changes_since, goes_on, lacks_shards};
 pub(crate) use follow::{CONFIRMATIONS, Follower, Outcome, listed_shards};
 pub(crate) use lineage::Shard;
-pub(crate) use retention::{covered_until, is_safe};
+pub(crate) use retention::covered_until;
