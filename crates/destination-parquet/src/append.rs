@@ -44,12 +44,12 @@ impl Append {
         Ok(())
     }
 
-    /// Adds the rows to the manifest that is about to be committed.
+    /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.
     ///
     /// Files of older schemas are written anew, so that all have the same columns; while the first snapshot runs that waits for
     /// its end, for else a table with many new columns would be written many times over.
     pub(crate) async fn commit(
-        mut self,
+        &mut self,
         files: &Files,
         before: &Manifest,
         next: &mut Manifest,
@@ -63,7 +63,7 @@ impl Append {
         if !first_load {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
         }
-        next.files.append(&mut self.files);
+        next.files.extend_from_slice(&self.files);
         Ok(())
     }
 

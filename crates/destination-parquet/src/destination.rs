@@ -34,6 +34,14 @@ impl Parquet {
         Self { store, settings, sizes }
     }
 
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     pub(crate) fn folder(&self, target: &Target) -> Result<Folder> {
         if target.name.is_empty() {
             return Err(Error::new(ErrorKind::ConfigInvalid, "A table's name in the destination is empty")

@@ -13,7 +13,7 @@ use crate::buckets::Bucket;
 use crate::encode;
 use crate::error;
 use crate::folder::Folder;
-use crate::manifest::{DataFile, Purpose, file_name};
+use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
 use crate::types::{Shape, arrow_schema, memory_size, widened, without_ops};
 
 /// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
@@ -37,9 +37,40 @@ pub(crate) struct Files {
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     pub(crate) held: Mutex<HashMap<String, Bytes>>,
+    /// The files that were written under a hidden name, if that is what shall be done until [`publish`](Self::publish).
+    pub(crate) staged: Option<Mutex<HashSet<String>>>,
 }
 
 impl Files {
+    /// Returns what the files of the next commit after a manifest have in common, under a schema and its number.
+    pub(crate) fn new(
+        folder: Folder,
+        manifest: &Manifest,
+        compression_level: i32,
+        (number, schema): (u32, &Arc<TableSchema>),
+    ) -> Self {
+        let mut schemas = manifest.schemas.clone();
+        schemas.insert(number, Arc::clone(schema));
+        Self {
+            folder,
+            owner: manifest.owner,
+            version: manifest.version + 1,
+            mode: manifest.mode,
+            compression_level,
+            number,
+            schema: Arc::clone(schema),
+            schemas,
+            written: Arc::default(),
+            held: Mutex::default(),
+            staged: None,
+        }
+    }
+
+    /// The same under the schema that the table has; `None` if it has no columns yet.
+    pub(crate) fn of(folder: Folder, manifest: &Manifest, compression_level: i32) -> Option<Self> {
+        manifest.schema().map(|schema| Self::new(folder, manifest, compression_level, schema))
+    }
+
     /// Returns the shape of the files that readers see.
     pub(crate) fn data_shape(&self) -> Shape {
         if self.mode == SyncMode::Append { Shape::Changes } else { Shape::Items }
@@ -80,26 +111,49 @@ impl Files {
         let name = file_name(purpose, self.owner, self.version, &unique);
         lock(&self.written).push(name.clone());
         let size = bytes.len();
-        let hold = purpose == Purpose::Data && {
-            let mut held = lock(&self.held);
-            let fits = held.values().map(Bytes::len).sum::<usize>() + size <= HELD;
-            if fits {
-                held.insert(name.clone(), bytes.clone());
-            }
-            fits
-        };
-        if !hold {
+        let staged = self.staged.as_ref().filter(|_| purpose == Purpose::Data);
+        if let Some(staged) = staged {
+            let hidden = hidden_name(&name, Hidden::Staged);
+            lock(&self.written).push(hidden.clone());
+            self.folder.put(&hidden, bytes).await?;
+            lock(staged).insert(name.clone());
+        } else if purpose != Purpose::Data || !self.hold(&name, &bytes) {
             self.folder.put(&name, bytes).await?;
         }
         Ok(DataFile { name, bucket, schema: self.number, rows, bytes: size as u64, memory })
     }
 
-    /// Makes every held file that a manifest is going to name visible; the others are dropped.
+    /// Keeps a finished file in memory, if there is room; returns whether it did.
+    fn hold(&self, name: &str, bytes: &Bytes) -> bool {
+        let mut held = lock(&self.held);
+        let fits = held.values().map(Bytes::len).sum::<usize>() + bytes.len() <= HELD;
+        if fits {
+            held.insert(name.to_owned(), bytes.clone());
+        }
+        fits
+    }
+
+    /// Makes every held or staged file that a manifest is going to name visible; doing it again does nothing.
     pub(crate) async fn publish(&self, named: &[DataFile]) -> Result<()> {
         let named: HashSet<&str> = named.iter().map(|file| file.name.as_str()).collect();
-        let held = std::mem::take(&mut *lock(&self.held));
-        futures_util::stream::iter(held.into_iter().filter(|(name, _)| named.contains(name.as_str())))
+        let held: Vec<_> = lock(&self.held).extract_if(|name, _| named.contains(name.as_str())).collect();
+        futures_util::stream::iter(held)
             .map(|(name, bytes)| async move { self.folder.put(&name, bytes).await })
+            .buffer_unordered(UPLOADS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        let staged: Vec<_> = self
+            .staged
+            .iter()
+            .flat_map(|staged| lock(staged).extract_if(|name| named.contains(name.as_str())).collect::<Vec<_>>())
+            .collect();
+        futures_util::stream::iter(staged)
+            .map(|name| async move {
+                if self.folder.rename(&hidden_name(&name, Hidden::Staged), &name).await? {
+                    return Ok(());
+                }
+                Err(Error::new(ErrorKind::NotFound, "A file that was just written is gone").with("file", name))
+            })
             .buffer_unordered(UPLOADS_AT_ONCE)
             .try_collect()
             .await
@@ -107,6 +161,18 @@ impl Files {
 
     /// Reads a file's rows in the columns that the table has now, with their operations.
     pub(crate) async fn read(&self, file: &DataFile) -> Result<Vec<RecordBatch>> {
+        let batches = self.open(file).await?;
+        let decoded = tokio::task::spawn_blocking(move || batches.collect::<Result<Vec<_>>>());
+        let rows = decoded.await.map_err(error::task)?.map_err(|e| e.with("file", &file.name))?;
+        file.check_rows(rows.iter().map(|rows| rows.num_rows() as u64).sum())?;
+        Ok(rows)
+    }
+
+    /// The same batch by batch, without a check that all rows are there.
+    pub(crate) async fn open(
+        &self,
+        file: &DataFile,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let held = lock(&self.held).get(&file.name).cloned();
         let bytes = match held {
             Some(bytes) => bytes,
@@ -116,19 +182,8 @@ impl Files {
             || Error::new(ErrorKind::DataInvalid, "A manifest lacks a file's schema").with("file", &file.name);
         let from = self.schemas.get(&file.schema).map(Arc::clone).ok_or_else(unknown)?;
         let (shape, to) = (self.shape(&file.name), Arc::clone(&self.schema));
-        let decoded = tokio::task::spawn_blocking(move || {
-            let stored = encode::decode(bytes, &arrow_schema(&from, shape))?;
-            stored.map(|rows| widened(&rows?, shape, &from, &to)).collect::<Result<Vec<_>>>()
-        });
-        let rows = decoded.await.map_err(error::task)?.map_err(|e| e.with("file", &file.name))?;
-        let count: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
-        if count != file.rows {
-            return Err(Error::new(ErrorKind::DataInvalid, "A file does not have the rows its manifest says")
-                .with("file", &file.name)
-                .with("has", count)
-                .with("wanted", file.rows));
-        }
-        Ok(rows)
+        let stored = encode::decode(bytes, &arrow_schema(&from, shape)).map_err(|e| e.with("file", &file.name))?;
+        Ok(stored.map(move |rows| widened(&rows?, shape, &from, &to)))
     }
 }
 

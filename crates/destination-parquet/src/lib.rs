@@ -16,6 +16,7 @@ mod append;
 mod buckets;
 mod chain;
 mod client;
+mod compact;
 mod config;
 mod destination;
 mod encode;
@@ -26,8 +27,10 @@ mod keys;
 mod manifest;
 mod merge;
 mod mirror;
+mod packing;
 mod probe;
 mod read;
+mod replaced;
 mod session;
 mod settle;
 mod sizes;
@@ -41,6 +44,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use compact::{Compacted, Compaction};
 pub use config::Config;
 pub use destination::Parquet;
 pub use folder::{Entry, Folder};

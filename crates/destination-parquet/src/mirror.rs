@@ -39,9 +39,9 @@ impl Mirror {
         if self.size >= self.sizes.buffer { self.flush(files, before).await } else { Ok(()) }
     }
 
-    /// Adds the rows to the manifest that is about to be committed.
+    /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.
     pub(crate) async fn commit(
-        mut self,
+        &mut self,
         files: &Arc<Files>,
         before: &Manifest,
         next: &mut Manifest,
@@ -50,8 +50,8 @@ impl Mirror {
         let steady = before.checkpoint.snapshot_ended() && next.checkpoint.snapshot_ended();
         if ended.is_none() && !steady {
             self.flush(files, before).await?;
-            next.files.append(&mut self.files);
-            next.pending.append(&mut self.pending);
+            next.files.extend_from_slice(&self.files);
+            next.pending.extend_from_slice(&self.pending);
             return Ok(());
         }
         let untouched = self.rows.is_empty() && self.files.is_empty() && self.pending.is_empty();
@@ -65,7 +65,7 @@ impl Mirror {
             .map(|file| Input { file: file.clone(), settled: true })
             .chain(waiting.map(|file| Input { file: file.clone(), settled: false }))
             .collect();
-        let settled = settle(files, self.sizes, &before.buckets, inputs, self.rows, ended).await?;
+        let settled = settle(files, self.sizes, &before.buckets, inputs, self.rows.clone(), ended).await?;
         next.buckets = settled.buckets;
         next.files = settled.files;
         next.pending = Vec::new();

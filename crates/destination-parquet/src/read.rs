@@ -1,6 +1,6 @@
 //! Reads a table as its newest manifest says, to compare it with something else.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
@@ -41,8 +41,8 @@ impl Parquet {
 }
 
 async fn read(folder: Folder, manifest: &Manifest) -> Result<Option<ChangeBatch>> {
-    let Some((number, schema)) = manifest.schema() else { return Ok(None) };
-    let files = reader(folder, number, schema, manifest);
+    let Some(files) = Files::of(folder, manifest, 1) else { return Ok(None) };
+    let schema = &files.schema;
     let mut inputs = Vec::new();
     for file in manifest.files.iter().chain(&manifest.pending) {
         inputs.push(Versioned { batches: files.read(file).await? });
@@ -58,22 +58,6 @@ async fn read(folder: Folder, manifest: &Manifest) -> Result<Option<ChangeBatch>
         batches.push(changes(rows, schema)?);
     }
     ChangeBatch::concat(&batches).map(Some)
-}
-
-/// A set of files that is only read.
-fn reader(folder: Folder, number: u32, schema: &Arc<TableSchema>, manifest: &Manifest) -> Files {
-    Files {
-        folder,
-        owner: manifest.owner,
-        version: manifest.version,
-        mode: manifest.mode,
-        compression_level: 1,
-        number,
-        schema: Arc::clone(schema),
-        schemas: manifest.schemas.clone(),
-        written: Arc::default(),
-        held: Mutex::default(),
-    }
 }
 
 fn changes(rows: &RecordBatch, schema: &Arc<TableSchema>) -> Result<ChangeBatch> {
