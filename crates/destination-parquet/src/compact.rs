@@ -63,12 +63,6 @@ pub struct Compacted {
     pub waits: bool,
 }
 
-/// What is left to do after a try.
-enum Step {
-    Done(Manifest),
-    StartOver,
-}
-
 impl Parquet {
     /// Puts small files of a table together, and gives files that were written before a column came or was widened the columns that
     /// the table has now, in one commit that changes neither rows nor checkpoint.
@@ -89,7 +83,7 @@ impl Parquet {
             let waits = target.mode != SyncMode::Append && base.buckets.is_empty();
             let work = Work::new(self, folder.clone(), base, compaction)?;
             let groups = if waits { Vec::new() } else { work.groups() };
-            if let Step::Done(now) = work.run(groups).await? {
+            if let Some(now) = work.run(groups).await? {
                 return Ok(work.report(&now, target, waits));
             }
         }
@@ -123,7 +117,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn run(&self, groups: Vec<Group>) -> Result<Step> {
+    /// Returns the manifest that holds then; `None` to start over.
+    async fn run(&self, groups: Vec<Group>) -> Result<Option<Manifest>> {
         let nothing = groups.is_empty();
         let mut packed = Vec::new();
         for group in groups {
@@ -140,13 +135,13 @@ impl<'a> Work<'a> {
         if nothing && self.base.replaced.iter().all(|file| file.until > replaced::seconds(Duration::ZERO)) {
             // One that died may have left something to hide.
             replaced::hide(&self.folder, &self.base).await?;
-            return Ok(Step::Done(self.base.clone()));
+            return Ok(Some(self.base.clone()));
         }
         self.commit(&packed, nothing).await
     }
 
     /// Adds the manifest, on top of whatever was committed meanwhile.
-    async fn commit(&self, packed: &[Packed], nothing: bool) -> Result<Step> {
+    async fn commit(&self, packed: &[Packed], nothing: bool) -> Result<Option<Manifest>> {
         let mut newest = self.base.clone();
         for _ in 0..TRIES {
             let until = (!self.grace.is_zero()).then(|| replaced::seconds(self.grace));
@@ -162,14 +157,14 @@ impl<'a> Work<'a> {
             let appended = chain::append(&self.folder, &next).await;
             if let Ok(Appended::Newest) = appended {
                 self.finish(&newest, &next).await;
-                return Ok(Step::Done(next));
+                return Ok(Some(next));
             }
             let Some(found) = chain::newest(&self.folder).await? else { break };
             let written: HashSet<String> = lock(&self.files.written).iter().cloned().collect();
             if found.names().any(|name| written.contains(name)) {
                 // It was added; its answer was lost, or something else came after it.
                 self.finish(&newest, &found).await;
-                return Ok(Step::Done(found));
+                return Ok(Some(found));
             }
             match appended {
                 // The manifest may still come into being, so its files stay; the next start removes them if it does not.
@@ -178,7 +173,7 @@ impl<'a> Work<'a> {
             }
         }
         self.discard(&HashSet::new()).await;
-        Ok(Step::StartOver)
+        Ok(None)
     }
 
     /// Hides or removes what was replaced. What cannot be is left to the next commit or the next start.

@@ -31,12 +31,11 @@ pub(crate) fn pack(files: &[DataFile], file_bytes: u64, number: u32) -> Vec<Grou
     let mut groups: Vec<Vec<DataFile>> = Vec::new();
     let mut size = u64::MAX;
     for file in files.iter().filter(is_small) {
-        match groups.last_mut().filter(|_| size.saturating_add(file.bytes) <= file_bytes) {
-            Some(group) => group.push(file.clone()),
-            None => {
-                groups.push(vec![file.clone()]);
-                size = 0;
-            }
+        if let Some(group) = groups.last_mut().filter(|_| size.saturating_add(file.bytes) <= file_bytes) {
+            group.push(file.clone());
+        } else {
+            groups.push(vec![file.clone()]);
+            size = 0;
         }
         size += file.bytes;
     }
