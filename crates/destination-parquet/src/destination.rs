@@ -78,7 +78,7 @@ impl Destination for Parquet {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             name: "parquet",
-            modes: &[SyncMode::Mirror, SyncMode::Append],
+            modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
             guarantee: CommitGuarantee::Atomic,
             checkpoint: CheckpointHome::Destination,
             slices: Slices::One,
@@ -112,11 +112,6 @@ impl Destination for Parquet {
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
-        if !self.capabilities().modes.contains(&target.mode) {
-            return Err(Error::new(ErrorKind::Unsupported, "Parquet tables are `mirror` or `append`")
-                .with("table", &target.table)
-                .with("mode", target.mode));
-        }
         let folder = self.folder(target)?;
         let manifest = self.take_over(&folder, target).await?;
         sweep::sweep(&folder, &manifest).await?;

@@ -14,7 +14,7 @@ use crate::encode;
 use crate::error;
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
-use crate::types::{Shape, arrow_schema, memory_size, widened, without_ops};
+use crate::types::{Shape, arrow_schema, memory_size, stored, widened};
 
 /// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
 const HELD: usize = 64 << 20;
@@ -73,7 +73,7 @@ impl Files {
 
     /// Returns the shape of the files that readers see.
     pub(crate) fn data_shape(&self) -> Shape {
-        if self.mode == SyncMode::Append { Shape::Changes } else { Shape::Items }
+        Shape::of(self.mode)
     }
 
     fn shape(&self, name: &str) -> Shape {
@@ -85,11 +85,8 @@ impl Files {
         let (schema, level) = (Arc::clone(&self.schema), self.compression_level);
         let shape = if purpose == Purpose::Data { self.data_shape() } else { Shape::Changes };
         let encoded = tokio::task::spawn_blocking(move || {
-            let batches = match shape {
-                Shape::Changes => batches,
-                Shape::Items => batches.iter().map(|rows| without_ops(rows, &schema)).collect::<Result<_>>()?,
-            };
             let rows = batches.iter().map(|rows| rows.num_rows() as u64).sum();
+            let batches = stored(batches, shape, &schema)?;
             let memory = batches.iter().map(memory_size).sum();
             let bytes = encode::encode(&arrow_schema(&schema, shape), &batches, level)?;
             Ok((bytes, rows, memory))

@@ -37,6 +37,7 @@ mod sizes;
 mod sweep;
 mod transaction;
 mod types;
+mod validity;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! The rows of one transaction on a `mirror` table.
+//! The rows of one transaction on a table of buckets: `mirror`, `soft_delete` and `history`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::buckets::Bucket;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
-use crate::merge::{Keep, Versioned, merge};
+use crate::merge::{Ended, Keep, Versioned, merge};
 use crate::settle::{Input, settle};
 use crate::sizes::Sizes;
 use crate::types::{Versions, memory_size};
@@ -45,7 +45,7 @@ impl Mirror {
         files: &Arc<Files>,
         before: &Manifest,
         next: &mut Manifest,
-        ended: Option<Epoch>,
+        ended: Option<Ended>,
     ) -> Result<()> {
         let steady = before.checkpoint.snapshot_ended() && next.checkpoint.snapshot_ended();
         if ended.is_none() && !steady {
@@ -104,12 +104,12 @@ impl Mirror {
         Ok(())
     }
 
-    /// Writes the newest version of each key, one file per bucket; how many buckets depends on how much there is.
+    /// Writes what the mode keeps of each key, one file per bucket; how many buckets depends on how much there is.
     async fn write_buckets(&self, files: &Files, purpose: Purpose, rows: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
         let size = rows.iter().map(memory_size).sum();
         let buckets = Bucket::ALL.split(self.sizes.load_bits(size, self.expected_bytes));
         let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
-        let keep = Keep { tombstones: true, from_epoch: None };
+        let keep = Keep { mode: files.mode, interim: true, ended: None };
         let merged =
             tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
         let parts = merged.await.map_err(error::task)??;

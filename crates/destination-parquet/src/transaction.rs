@@ -12,6 +12,7 @@ use crate::chain;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
+use crate::merge::Ended;
 use crate::mirror::Mirror;
 use crate::replaced;
 use crate::session::{Outcome, ParquetSession};
@@ -89,7 +90,10 @@ impl<'a> ParquetTransaction<'a> {
             next.schemas.insert(files.number, Arc::clone(&files.schema));
             match &mut self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,
-                Changes::Mirror(mirror) => mirror.commit(files, before, &mut next, self.ended).await?,
+                Changes::Mirror(mirror) => {
+                    let ended = self.ended.map(|epoch| Ended { epoch, synced_at: self.synced_at });
+                    mirror.commit(files, before, &mut next, ended).await?;
+                }
             }
             keep_readable(files, &mut next).await?;
             files.publish(&next.files).await?;

@@ -69,7 +69,7 @@ fn model(versions: &[Version], keep: Keep) -> Vec<(i64, String, Option<i64>)> {
             *held = *version;
         }
     }
-    newest.retain(|_, v| (keep.tombstones || !v.removal) && keep.from_epoch.is_none_or(|e| v.order.epoch() >= e));
+    newest.retain(|_, v| (keep.interim || !v.removal) && keep.ended.is_none_or(|e| v.order.epoch() >= e.epoch));
     newest.into_values().map(|v| (v.id, v.order.to_string(), (!v.removal).then_some(v.n))).collect()
 }
 
@@ -81,7 +81,8 @@ proptest! {
         from_epoch in prop::option::of((1u32..4).prop_map(Epoch)),
         bits in 0u8..5,
     ) {
-        let keep = Keep { tombstones, from_epoch };
+        let ended = from_epoch.map(|epoch| Ended { epoch, synced_at: 9 });
+        let keep = Keep { mode: SyncMode::Mirror, interim: tombstones, ended };
         let all: Vec<_> = inputs.iter().flatten().copied().collect();
         let inputs: Vec<_> = inputs.iter().map(|versions| Versioned { batches: vec![batch(versions)] }).collect();
         let buckets = Bucket::ALL.split(bits);
@@ -100,7 +101,7 @@ proptest! {
         old in prop::collection::vec(version(), 0..60),
         new in prop::collection::vec(version(), 0..60),
     ) {
-        let keep = Keep { tombstones: true, from_epoch: None };
+        let keep = Keep { interim: true, ..Keep::default() };
         let input = |versions: &[Version]| Versioned { batches: vec![batch(versions)] };
         let once = merge(&[input(&old), input(&new)], &table(), keep, &[Bucket::ALL]).unwrap().concat();
         let mut steps = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use commutator_core::{Destination as _, Epoch, ErrorKind, LogicalType, Op, OrderKey, Session, SyncMode, Target};
@@ -180,9 +180,11 @@ async fn compactions_and_commits_at_the_same_time_lose_nothing() {
     for mode in [SyncMode::Append, SyncMode::Mirror] {
         let mut place = Place::loaded(mode, 3).await;
         let (parquet, target) = (place.parquet.clone(), place.target.clone());
+        let done = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&done);
         let compactions = tokio::spawn(async move {
             let mut written = 0;
-            for _ in 0..60 {
+            while !until.load(Ordering::SeqCst) {
                 match parquet.compact(&target, Compaction::default()).await {
                     Ok(done) => written += done.written,
                     Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}"),
@@ -191,10 +193,11 @@ async fn compactions_and_commits_at_the_same_time_lose_nothing() {
             }
             written
         });
-        for _ in 0..60 {
+        for _ in 0..40 {
             place.insert().await;
             tokio::task::yield_now().await;
         }
+        done.store(true, Ordering::SeqCst);
         let written = compactions.await.unwrap();
         assert!(written > 0 || mode == SyncMode::Mirror);
         place.assert_whole().await;
