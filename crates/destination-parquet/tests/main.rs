@@ -1,6 +1,8 @@
 //! The Parquet destination against real stores and real readers.
 
+mod compaction;
 mod conformance;
+mod modes;
 mod race;
 mod readers;
 mod s3;
