@@ -84,6 +84,12 @@ impl Append {
 
 /// Returns files of which each has the columns that the table has now.
 async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
+    let outdated: Vec<&DataFile> = old.iter().filter(|file| file.schema != files.number).collect();
+    if !outdated.is_empty() {
+        let bytes: u64 = outdated.iter().map(|file| file.bytes).sum();
+        let (folder, files) = (files.folder.address(), outdated.len());
+        tracing::info!(folder, files, bytes, "The table's columns changed, so its older files are written anew");
+    }
     let parallel = std::thread::available_parallelism().map_or(1, usize::from);
     futures_util::stream::iter(old)
         .map(|file| async move {
@@ -91,7 +97,7 @@ async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
                 return Ok(file);
             }
             let rows = files.read(&file).await?;
-            let new = files.write(Purpose::Data, Bucket::ALL, rows).await?;
+            let new = files.write(Purpose::Rewritten, Bucket::ALL, rows).await?;
             if new.rows == file.rows {
                 return Ok(new);
             }

@@ -6,7 +6,7 @@
 //! neither stops the other. A compaction that finds another owner gives its files up, as that owner may remove them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use commutator_core::{Error, ErrorKind, Result, SyncMode, TableName, Target};
@@ -106,7 +106,7 @@ impl<'a> Work<'a> {
         let level = parquet.settings().compression_level;
         let mut files = Files::of(folder.clone(), &base, level)
             .ok_or_else(|| Error::new(ErrorKind::Unexpected, "A table without columns cannot be compacted"))?;
-        files.staged = Some(Mutex::default());
+        files.stages = true;
         Ok(Self { parquet, folder, base, files: Arc::new(files), grace: compaction.grace })
     }
 
@@ -150,9 +150,14 @@ impl<'a> Work<'a> {
                 break;
             }
             replaced::forget(&mut next, replaced::seconds(Duration::ZERO));
-            if let Err(error) = self.files.publish(&next.files).await {
-                self.discard(&HashSet::new()).await;
-                return Err(error);
+            match self.files.publish(&next.files).await {
+                Ok(()) => {}
+                // A new owner removed it.
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) => {
+                    self.discard(&HashSet::new()).await;
+                    return Err(error);
+                }
             }
             let appended = chain::append(&self.folder, &next).await;
             if let Ok(Appended::Newest) = appended {

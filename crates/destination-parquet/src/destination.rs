@@ -61,7 +61,7 @@ impl Parquet {
                 continue;
             }
             let manifest = match newest {
-                Some(newest) => newest.taken_over(session.clone()),
+                Some(newest) => newest.taken_over(session.clone()).in_mode(target.mode),
                 None => Manifest::first(target, session.clone()),
             };
             if chain::append(folder, &manifest).await? == Appended::Newest {

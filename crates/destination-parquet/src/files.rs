@@ -37,8 +37,10 @@ pub(crate) struct Files {
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     pub(crate) held: Mutex<HashMap<String, Bytes>>,
-    /// The files that were written under a hidden name, if that is what shall be done until [`publish`](Self::publish).
-    pub(crate) staged: Option<Mutex<HashSet<String>>>,
+    /// The files that lie under a hidden name until [`publish`](Self::publish).
+    pub(crate) staged: Mutex<HashSet<String>>,
+    /// Whether all files of the table do.
+    pub(crate) stages: bool,
 }
 
 impl Files {
@@ -62,7 +64,8 @@ impl Files {
             schemas,
             written: Arc::default(),
             held: Mutex::default(),
-            staged: None,
+            staged: Mutex::default(),
+            stages: false,
         }
     }
 
@@ -76,14 +79,14 @@ impl Files {
         Shape::of(self.mode)
     }
 
-    fn shape(&self, name: &str) -> Shape {
-        if name.ends_with(".parquet") { self.data_shape() } else { Shape::Changes }
+    fn shape(&self, file: &DataFile) -> Shape {
+        if file.name.ends_with(".parquet") { Shape::of(file.written_as.unwrap_or(self.mode)) } else { Shape::Changes }
     }
 
     /// Writes rows of one bucket as a file.
     pub(crate) async fn write(&self, purpose: Purpose, bucket: Bucket, batches: Vec<RecordBatch>) -> Result<DataFile> {
         let (schema, level) = (Arc::clone(&self.schema), self.compression_level);
-        let shape = if purpose == Purpose::Data { self.data_shape() } else { Shape::Changes };
+        let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
         let encoded = tokio::task::spawn_blocking(move || {
             let rows = batches.iter().map(|rows| rows.num_rows() as u64).sum();
             let batches = stored(batches, shape, &schema)?;
@@ -108,16 +111,17 @@ impl Files {
         let name = file_name(purpose, self.owner, self.version, &unique);
         lock(&self.written).push(name.clone());
         let size = bytes.len();
-        let staged = self.staged.as_ref().filter(|_| purpose == Purpose::Data);
-        if let Some(staged) = staged {
+        let is_table = matches!(purpose, Purpose::Data | Purpose::Rewritten);
+        let held = is_table && !self.stages && self.hold(&name, &bytes);
+        if !held && (is_table && self.stages || purpose == Purpose::Rewritten) {
             let hidden = hidden_name(&name, Hidden::Staged);
             lock(&self.written).push(hidden.clone());
             self.folder.put(&hidden, bytes).await?;
-            lock(staged).insert(name.clone());
-        } else if purpose != Purpose::Data || !self.hold(&name, &bytes) {
+            lock(&self.staged).insert(name.clone());
+        } else if !held {
             self.folder.put(&name, bytes).await?;
         }
-        Ok(DataFile { name, bucket, schema: self.number, rows, bytes: size as u64, memory })
+        Ok(DataFile { name, bucket, schema: self.number, rows, bytes: size as u64, memory, written_as: None })
     }
 
     /// Keeps a finished file in memory, if there is room; returns whether it did.
@@ -139,11 +143,7 @@ impl Files {
             .buffer_unordered(UPLOADS_AT_ONCE)
             .try_collect::<()>()
             .await?;
-        let staged: Vec<_> = self
-            .staged
-            .iter()
-            .flat_map(|staged| lock(staged).extract_if(|name| named.contains(name.as_str())).collect::<Vec<_>>())
-            .collect();
+        let staged: Vec<_> = lock(&self.staged).extract_if(|name| named.contains(name.as_str())).collect();
         futures_util::stream::iter(staged)
             .map(|name| async move {
                 if self.folder.rename(&hidden_name(&name, Hidden::Staged), &name).await? {
@@ -178,7 +178,7 @@ impl Files {
         let unknown =
             || Error::new(ErrorKind::DataInvalid, "A manifest lacks a file's schema").with("file", &file.name);
         let from = self.schemas.get(&file.schema).map(Arc::clone).ok_or_else(unknown)?;
-        let (shape, to) = (self.shape(&file.name), Arc::clone(&self.schema));
+        let (shape, to) = (self.shape(file), Arc::clone(&self.schema));
         let stored = encode::decode(bytes, &arrow_schema(&from, shape)).map_err(|e| e.with("file", &file.name))?;
         Ok(stored.map(move |rows| widened(&rows?, shape, &from, &to)))
     }

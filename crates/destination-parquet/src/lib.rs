@@ -38,6 +38,7 @@ mod sweep;
 mod transaction;
 mod types;
 mod validity;
+mod views;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use commutator_core::{Checkpoint, Error, ErrorKind, PipelineId, Result, SyncMode, TableName, TableSchema, Target};
+use commutator_core::{
+    Checkpoint, Epoch, Error, ErrorKind, PipelineId, Result, SyncMode, TableName, TableSchema, Target,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::Bucket;
@@ -39,6 +41,9 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<DataFile>,
     /// The files whose changes are applied when the snapshot ends, in the order of their commits.
     pub(crate) pending: Vec<DataFile>,
+    /// The last epoch whose snapshot ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<Epoch>,
     /// The files that compactions replaced and that are kept for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) replaced: Vec<Replaced>,
@@ -58,6 +63,9 @@ pub(crate) struct DataFile {
     pub(crate) bytes: u64,
     /// What its rows take in memory.
     pub(crate) memory: u64,
+    /// The table's mode when it was written, if that is another one now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) written_as: Option<SyncMode>,
 }
 
 impl DataFile {
@@ -90,6 +98,7 @@ impl Manifest {
             buckets: Vec::new(),
             files: Vec::new(),
             pending: Vec::new(),
+            ended: None,
             replaced: Vec::new(),
         }
     }
@@ -98,6 +107,18 @@ impl Manifest {
     #[must_use]
     pub(crate) fn taken_over(&self, session: String) -> Self {
         Self { version: self.version + 1, owner: self.owner + 1, session, compacts: None, ..self.clone() }
+    }
+
+    /// Returns the same table in another mode that [`check`](Self::check) allows; its next commit writes the files anew.
+    #[must_use]
+    pub(crate) fn in_mode(mut self, mode: SyncMode) -> Self {
+        if mode != self.mode {
+            for file in &mut self.files {
+                file.written_as.get_or_insert(self.mode);
+            }
+            self.mode = mode;
+        }
+        self
     }
 
     /// Returns the version of the commit whose rows these are: a compaction only keeps them in other files.
@@ -113,6 +134,11 @@ impl Manifest {
     /// Returns the table's schema and its number; `None` if it has no columns yet.
     pub(crate) fn schema(&self) -> Option<(u32, &Arc<TableSchema>)> {
         self.schemas.last_key_value().map(|(&number, schema)| (number, schema))
+    }
+
+    /// Returns the last epoch whose snapshot ended; `None` if none did, or if that is not known.
+    pub(crate) fn last_ended(&self) -> Option<Epoch> {
+        if self.checkpoint.snapshot_ended() { Some(self.checkpoint.epoch()) } else { self.ended }
     }
 
     /// Removes the schemas that no file has any more, but for the table's own.
@@ -161,7 +187,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks that the table is the one a target means.
+    /// Checks that the table is the one a target means. A `mirror` table may become one of `soft_delete`.
     pub(crate) fn check(&self, target: &Target) -> Result<()> {
         let refuse = |message: &str, has: &str, wanted: &str| {
             Err(Error::new(ErrorKind::ConfigInvalid, message)
@@ -179,7 +205,8 @@ impl Manifest {
             let message = "Another source table is written to this folder; give one of them another name";
             return refuse(message, self.table.as_str(), target.table.as_str());
         }
-        if self.mode != target.mode {
+        let marks_from_now_on = self.mode == SyncMode::Mirror && target.mode == SyncMode::SoftDelete;
+        if self.mode != target.mode && !marks_from_now_on {
             let message = "The table was written in another mode; use that mode, another name, or remove the table's \
                            folder to read it anew";
             return refuse(message, self.mode.as_str(), target.mode.as_str());
@@ -203,6 +230,8 @@ pub(crate) fn manifest_version(name: &str) -> Option<u64> {
 pub(crate) enum Purpose {
     /// It is part of the table: readers' globs see it.
     Data,
+    /// The same, in place of another file.
+    Rewritten,
     /// Its rows are not part of the table yet.
     Pending,
     /// It becomes a manifest.
@@ -231,7 +260,7 @@ pub(crate) fn hidden_name(name: &str, hidden: Hidden) -> String {
 pub(crate) fn file_name(purpose: Purpose, owner: u64, version: u64, unique: &str) -> String {
     let stem = format!("{owner:010}-{version:020}-{unique}");
     match purpose {
-        Purpose::Data => format!("{stem}.parquet"),
+        Purpose::Data | Purpose::Rewritten => format!("{stem}.parquet"),
         Purpose::Pending => format!("{HIDDEN}/{stem}.pending"),
         Purpose::Scratch => format!("{HIDDEN}/{stem}.scratch"),
     }

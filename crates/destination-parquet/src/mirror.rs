@@ -55,7 +55,7 @@ impl Mirror {
             return Ok(());
         }
         let untouched = self.rows.is_empty() && self.files.is_empty() && self.pending.is_empty();
-        let current = before.files.iter().all(|file| file.schema == files.number);
+        let current = before.files.iter().all(|file| file.schema == files.number && file.written_as.is_none());
         if ended.is_none() && untouched && current {
             return Ok(());
         }

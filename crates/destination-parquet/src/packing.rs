@@ -78,7 +78,9 @@ pub(crate) fn coarser(manifest: &Manifest, largest: u64, number: u32) -> Vec<Gro
         }
         nodes.push(node);
     }
-    let worth = |node: &Node| node.files.len() > 1 || node.files.iter().any(|file| file.schema != number);
+    let worth = |node: &Node| {
+        node.files.len() > 1 || node.files.iter().any(|file| file.schema != number || file.written_as.is_some())
+    };
     let group = |node: Node| Group { files: node.files, buckets: Some((node.children, node.bucket)) };
     nodes.into_iter().filter(worth).map(group).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Checkpoint, Error, ErrorKind, Result, Retry, SchemaPlan, Session, TableSchema, Target, Transaction,
+    Checkpoint, Epoch, Error, ErrorKind, Result, Retry, SchemaPlan, Session, TableSchema, Target, Transaction,
 };
 
 use crate::chain::{self, Appended};
@@ -16,6 +16,7 @@ use crate::manifest::Manifest;
 use crate::replaced;
 use crate::sizes::Sizes;
 use crate::transaction::ParquetTransaction;
+use crate::views;
 
 #[derive(Debug)]
 pub(crate) struct ParquetSession {
@@ -29,6 +30,8 @@ pub(crate) struct ParquetSession {
     schema: Option<(u32, Arc<TableSchema>)>,
     /// The names of all files that this session may have written since its last commit.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
+    /// What the views of the current rows show that this session wrote: the number of the columns, and the last snapshot that ended.
+    views: Option<(u32, Option<Epoch>)>,
     /// Why nothing can be committed any more.
     pub(crate) failed: Option<ErrorKind>,
 }
@@ -47,7 +50,7 @@ pub(crate) enum Outcome {
 impl ParquetSession {
     pub(crate) fn new(folder: Folder, target: Target, settings: Settings, sizes: Sizes, manifest: Manifest) -> Self {
         let schema = manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
-        Self { folder, target, settings, sizes, manifest, schema, written: Arc::default(), failed: None }
+        Self { folder, target, settings, sizes, manifest, schema, written: Arc::default(), views: None, failed: None }
     }
 
     /// Returns what a transaction's files have in common; `None` if the table has no columns yet.
@@ -115,6 +118,21 @@ impl ParquetSession {
         let written = std::mem::take(&mut *lock(&self.written));
         let garbage: HashSet<String> = before.kept().chain(written).filter(|name| !live.contains(name)).collect();
         self.remove(garbage).await;
+        self.write_views().await;
+    }
+
+    /// Writes the views of the current rows, if they are others than before or if this session has not written them yet.
+    async fn write_views(&mut self) {
+        let shown = self.manifest.schema().map(|(number, _)| (number, self.manifest.last_ended()));
+        if shown.is_none() || self.views == shown {
+            return;
+        }
+        match views::write(&self.folder, &self.manifest).await {
+            Ok(()) => self.views = shown,
+            Err(error) => {
+                tracing::warn!(%error, folder = self.folder.address(), "The views of the current rows cannot be written; the next commit tries again");
+            }
+        }
     }
 
     async fn remove(&self, garbage: impl IntoIterator<Item = String>) {

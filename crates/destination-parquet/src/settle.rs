@@ -226,6 +226,7 @@ impl Work<'_> {
             input.settled
                 && file.bucket == node.bucket
                 && file.schema == self.files.number
+                && file.written_as.is_none()
                 && file.memory <= self.sizes.bucket
                 && self.ended.is_none()
         };

@@ -84,6 +84,7 @@ impl<'a> ParquetTransaction<'a> {
         let mut next = before.clone();
         next.version += 1;
         next.compacts = None;
+        next.ended = before.last_ended();
         next.checkpoint = checkpoint.clone();
         replaced::forget(&mut next, replaced::seconds(Duration::ZERO));
         if let Some(files) = &self.files {
@@ -118,7 +119,7 @@ async fn keep_readable(files: &Files, next: &mut Manifest) -> Result<()> {
     let has_rows = next.files.iter().any(|file| file.rows > 0);
     let mut empty = None;
     next.files.retain(|file| {
-        if file.rows == 0 && file.schema == files.number {
+        if file.rows == 0 && file.schema == files.number && file.written_as.is_none() {
             empty = Some(file.clone());
         }
         file.rows > 0
@@ -162,15 +163,16 @@ impl Transaction for ParquetTransaction<'_> {
     }
 
     async fn commit(mut self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
-        let (folder, target) = (self.session.folder.clone(), self.session.target.clone());
-        let version = self.session.manifest.version;
         if self.broken {
             let message = "A write of this transaction failed before; begin another one";
-            return Err(Error::new(ErrorKind::Unexpected, message).with("table", &target.table));
+            return Err(Error::new(ErrorKind::Unexpected, message).with("table", &self.session.target.table));
         }
         match self.try_commit(checkpoint).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(explain_missing(&folder, &target, version, error).await),
+            Err(error) => {
+                let session = &*self.session;
+                Err(explain_missing(&session.folder, &session.target, session.manifest.version, error).await)
+            }
         }
     }
 }

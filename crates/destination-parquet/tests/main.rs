@@ -7,3 +7,4 @@ mod race;
 mod readers;
 mod s3;
 mod table;
+mod views;

@@ -108,3 +108,36 @@ async fn history_has_every_version_with_its_interval() {
         assert!(seen.pick(["_ct_current"]).iter().all(|row| row[0] == json!(false)), "{engine}");
     }
 }
+
+#[tokio::test]
+async fn a_mirror_may_keep_its_deleted_rows_from_now_on() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let columns = schema(&[("id", LogicalType::Int64), ("n", LogicalType::Text)]);
+    let parquet = connect(folder.path()).await;
+    let mirror = target("orders", SyncMode::Mirror);
+    let mut writer = Writer::open(&parquet, &mirror).await;
+    let row = |id: i64| (SNAPSHOT, snapshot(), vec![id.into(), "a".into()], None);
+    writer.commit_last(Some(&batch_at(&columns, &[row(1), row(2)]))).await.unwrap();
+    writer.commit(&batch_at(&columns, &[(Op::Remove, at(1), vec![1.into()], None)])).await.unwrap();
+
+    let marked = target("orders", SyncMode::SoftDelete);
+    let mut writer = Writer::open(&parquet, &marked).await;
+    // Nothing is rewritten yet, and a compaction may come first.
+    parquet.table(&marked).await.unwrap().unwrap();
+    parquet.compact(&marked, commutator_destination_parquet::Compaction::default()).await.unwrap();
+    let names = ["id", "n", "_ct_deleted"];
+    for engine in ENGINES {
+        let seen = read(&python, engine, &folder.path().join("orders"));
+        assert_eq!(seen.pick(names), [[json!("2"), json!("a"), json!(false)]], "{engine}");
+    }
+    writer.commit(&batch_at(&columns, &[(Op::Remove, at(2), vec![2.into()], None)])).await.unwrap();
+    for engine in ENGINES {
+        let seen = read(&python, engine, &folder.path().join("orders"));
+        assert_eq!(seen.pick(names), [[json!("2"), json!("a"), json!(true)]], "{engine}");
+    }
+    for other in [SyncMode::Mirror, SyncMode::History, SyncMode::Append] {
+        let error = Writer::try_open(&parquet, &target("orders", other)).await.err().unwrap();
+        assert_eq!(error.kind(), commutator_core::ErrorKind::ConfigInvalid);
+    }
+}

@@ -25,7 +25,7 @@ fn schema(columns: u32) -> Arc<TableSchema> {
 }
 
 fn file(name: usize, bucket: Bucket, schema: u32, bytes: u64) -> DataFile {
-    DataFile { name: name.to_string(), bucket, schema, rows: bytes.max(1), bytes, memory: bytes }
+    DataFile { name: name.to_string(), bucket, schema, rows: bytes.max(1), bytes, memory: bytes, written_as: None }
 }
 
 fn manifest(mode: SyncMode, files: Vec<DataFile>, buckets: Vec<Bucket>, number: u32) -> Manifest {

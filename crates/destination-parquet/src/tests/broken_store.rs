@@ -35,6 +35,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_hiding: AtomicBool,
     /// Somebody opens the table just before the next manifest is created.
     pub(crate) take_over: Mutex<Option<(Parquet, Target)>>,
+    /// The same just before the next file is renamed.
+    pub(crate) take_over_at_rename: Mutex<Option<(Parquet, Target)>>,
 }
 
 /// A store in memory with faults.
@@ -113,6 +115,10 @@ impl ObjectStore for BrokenStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let opens = self.faults.take_over_at_rename.lock().unwrap().take();
+        if let Some((parquet, target)) = opens {
+            parquet.open(&target).await.unwrap();
+        }
         let refuses = |fault: &AtomicBool, extension| fault.load(Ordering::SeqCst) && to.as_ref().ends_with(extension);
         if refuses(&self.faults.refuse_hiding, ".replaced") || refuses(&self.faults.refuse_data, ".parquet") {
             return Err(timed_out());

@@ -206,15 +206,19 @@ async fn compactions_and_commits_at_the_same_time_lose_nothing() {
 
 #[tokio::test]
 async fn a_compaction_that_finds_another_owner_gives_its_files_up() {
-    let mut place = Place::loaded(SyncMode::Append, 3).await;
-    place.insert().await;
-    place.store.faults.take_over.lock().unwrap().replace((place.parquet.clone(), place.target.clone()));
-    let done = place.compact(NONE).await;
-    assert_eq!(done.written, 1, "it starts over under the new owner");
-    assert_eq!(place.manifest().await.owner, 2);
-    place.assert_whole().await;
-    let refused = transact(&mut place.session, None, None).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Fenced, "the old writer is fenced as if there had been no compaction");
+    for at_rename in [false, true] {
+        let mut place = Place::loaded(SyncMode::Append, 3).await;
+        place.insert().await;
+        let faults = &place.store.faults;
+        let moment = if at_rename { &faults.take_over_at_rename } else { &faults.take_over };
+        moment.lock().unwrap().replace((place.parquet.clone(), place.target.clone()));
+        let done = place.compact(NONE).await;
+        assert_eq!(done.written, 1, "it starts over under the new owner");
+        assert_eq!(place.manifest().await.owner, 2);
+        place.assert_whole().await;
+        let refused = transact(&mut place.session, None, None).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Fenced, "the old writer is fenced as if there had been no compaction");
+    }
 }
 
 #[tokio::test]
