@@ -87,9 +87,9 @@ fn current_rows(engine: Engine, location: &str, table: &str, schema: &TableSchem
     };
     // Writing to a string cannot fail.
     let _infallible = match engine {
-        Engine::DuckDb => write!(
+        Engine::DuckDb => writeln!(
             text,
-            "CREATE OR REPLACE VIEW {changes} AS SELECT * FROM read_parquet({});\n",
+            "CREATE OR REPLACE VIEW {changes} AS SELECT * FROM read_parquet({});",
             literal(&format!("{location}/**/*.parquet"))
         ),
         Engine::Athena => write!(
@@ -104,9 +104,9 @@ fn current_rows(engine: Engine, location: &str, table: &str, schema: &TableSchem
             declared(&quote),
             literal(&format!("{location}/"))
         ),
-        Engine::Spark => write!(
+        Engine::Spark => writeln!(
             text,
-            "CREATE OR REPLACE TEMPORARY VIEW {changes} USING parquet OPTIONS (path {});\n",
+            "CREATE OR REPLACE TEMPORARY VIEW {changes} USING parquet OPTIONS (path {});",
             // Spark's escapes are those of C.
             literal(&location.replace("s3://", "s3a://")).replace('\\', "\\\\").replace("''", "\\'")
         ),
