@@ -16,8 +16,6 @@ use crate::folder::Folder;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
 use crate::types::{Shape, arrow_schema, memory_size, stored, widened};
 
-/// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
-const HELD: usize = 64 << 20;
 const UPLOADS_AT_ONCE: usize = 16;
 
 /// What the files of one transaction have in common.
@@ -37,6 +35,8 @@ pub(crate) struct Files {
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     pub(crate) held: Mutex<HashMap<String, Bytes>>,
+    /// How many bytes of finished files wait in memory at most.
+    pub(crate) most_held: u64,
     /// The files that lie under a hidden name until [`publish`](Self::publish).
     pub(crate) staged: Mutex<HashSet<String>>,
     /// Whether all files of the table do.
@@ -64,6 +64,7 @@ impl Files {
             schemas,
             written: Arc::default(),
             held: Mutex::default(),
+            most_held: 0,
             staged: Mutex::default(),
             stages: false,
         }
@@ -127,7 +128,8 @@ impl Files {
     /// Keeps a finished file in memory, if there is room; returns whether it did.
     fn hold(&self, name: &str, bytes: &Bytes) -> bool {
         let mut held = lock(&self.held);
-        let fits = held.values().map(Bytes::len).sum::<usize>() + bytes.len() <= HELD;
+        let all = held.values().map(Bytes::len).sum::<usize>() + bytes.len();
+        let fits = all as u64 <= self.most_held;
         if fits {
             held.insert(name.to_owned(), bytes.clone());
         }

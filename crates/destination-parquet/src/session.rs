@@ -58,7 +58,7 @@ impl ParquetSession {
         let (number, schema) = self.schema.as_ref()?;
         let level = self.settings.compression_level;
         let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema));
-        Some(Files { written: Arc::clone(&self.written), ..files })
+        Some(Files { written: Arc::clone(&self.written), most_held: self.sizes.held, ..files })
     }
 
     /// Takes notice of what became of a manifest that was to be added.

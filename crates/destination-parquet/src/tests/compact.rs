@@ -32,7 +32,8 @@ impl Place {
     async fn open(mode: SyncMode) -> Self {
         let store = Arc::new(BrokenStore::default());
         // A row takes some 100 bytes.
-        let small = Sizes { buffer: 1 << 20, file: 500, bucket: 3000, merge: 10_000, chunk: 5000, parallel_mb: 2 };
+        let small =
+            Sizes { buffer: 1 << 20, file: 500, bucket: 3000, merge: 10_000, chunk: 5000, parallel_mb: 2, held: 400 };
         let parquet = Parquet::new(store.store(), Config::new("memory://").settings(), small);
         let folder = Folder::new(&store.store(), "orders");
         let target = Target { mode, ..super::rows::target() };
@@ -309,4 +310,28 @@ async fn files_of_older_columns_get_those_of_the_table() {
     assert_eq!((numbers(&manifest).len(), manifest.schemas.len()), (1, 1));
     transact(&mut place.session, None, Some(Epoch::FIRST)).await.unwrap();
     assert_eq!(place.parquet.rows(&place.target).await.unwrap().unwrap().len(), 3);
+}
+
+/// What a widened column makes the writer do, beyond what it can hold in memory.
+#[tokio::test]
+async fn files_that_are_written_anew_show_only_when_all_are_there() {
+    let mut place = Place::loaded(SyncMode::Append, 3).await;
+    for _ in 0..4 {
+        place.insert().await;
+    }
+    let before = place.manifest().await;
+    let wide = schema(LogicalType::Decimal { precision: 22, scale: 3 });
+    let row = batch(&wide, &[(Op::Insert, OrderKey::new(Epoch::FIRST, 90_u64.into()), 7)]);
+    place.store.faults.refuse_data.store(true, Ordering::SeqCst);
+    transact(&mut place.session, Some(&row), None).await.unwrap_err();
+    place.store.faults.refuse_data.store(false, Ordering::SeqCst);
+    assert_eq!((place.manifest().await, place.hidden(".staged").await), (before, 0));
+    place.assert_whole().await;
+    transact(&mut place.session, Some(&row), None).await.unwrap();
+    let manifest = place.manifest().await;
+    let number = manifest.schema().unwrap().0;
+    assert!(manifest.files.len() == 6 && manifest.files.iter().all(|file| file.schema == number));
+    let live: BTreeSet<String> = manifest.names().map(str::to_owned).collect();
+    assert_eq!((place.seen().await, place.hidden(".staged").await), (live, 0));
+    assert_eq!(place.parquet.rows(&place.target).await.unwrap().unwrap().len(), 8);
 }
