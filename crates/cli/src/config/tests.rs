@@ -126,7 +126,6 @@ fn each_mistake_has_its_message() {
         (
             &with("[tables.orders]\nmode = \"history\"\non_gap = \"ignore\"\nname = \"\"\n"),
             vec![
-                "c.toml:8: the destination does not offer the mode `history`; it offers `mirror`, `append`",
                 "c.toml:9: unknown `tables.orders.on_gap` `ignore`; known: `resync`, `fail`",
                 "c.toml:10: `tables.orders.name` is empty",
             ],
