@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::task::JoinHandle;
 
 use crate::buckets::Bucket;
+use crate::compute::compute;
 use crate::encode::Encoder;
 use crate::error;
 use crate::files::Files;
@@ -33,14 +34,14 @@ impl Append {
         self.rows += rows.num_rows() as u64;
         self.memory += memory_size(&rows);
         let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
-        self.open = Some(tokio::task::spawn_blocking(move || {
+        self.open = Some(tokio::spawn(compute(move || {
             let mut encoder = match encoder {
                 Some(encoder) => encoder,
                 None => Encoder::new(schema, Some(&rows), level)?,
             };
             encoder.write(&rows)?;
             Ok(encoder)
-        }));
+        })));
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl Append {
     }
 
     async fn close(&mut self, encoder: Encoder, files: &Files) -> Result<()> {
-        let bytes = tokio::task::spawn_blocking(|| encoder.finish()).await.map_err(error::task)??;
+        let bytes = compute(|| encoder.finish()).await?;
         let (rows, memory) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.memory));
         self.files.push(files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?);
         Ok(())

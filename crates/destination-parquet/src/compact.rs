@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::buckets::Bucket;
 use crate::chain::{self, Appended};
+use crate::compute::compute;
 use crate::destination::Parquet;
 use crate::encode::Encoder;
-use crate::error;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Manifest, Purpose};
@@ -219,7 +219,7 @@ impl<'a> Work<'a> {
         for file in files {
             let batches = self.files.open(file).await?;
             let schema = Arc::clone(&schema);
-            let written = tokio::task::spawn_blocking(move || {
+            let written = compute(move || {
                 let mut count = 0;
                 for batch in batches {
                     let batch = batch?;
@@ -234,7 +234,7 @@ impl<'a> Work<'a> {
                 Ok((encoder, count))
             });
             let count;
-            (encoder, count) = written.await.map_err(error::task)??;
+            (encoder, count) = written.await?;
             file.check_rows(count)?;
             rows += count;
             memory += file.memory;
@@ -243,7 +243,7 @@ impl<'a> Work<'a> {
             Some(encoder) => encoder,
             None => Encoder::new(schema, None, level)?,
         };
-        let bytes = tokio::task::spawn_blocking(|| encoder.finish()).await.map_err(error::task)??;
+        let bytes = compute(|| encoder.finish()).await?;
         self.files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await
     }
 

@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
 use crate::buckets::Bucket;
+use crate::compute::compute;
 use crate::encode;
-use crate::error;
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
 use crate::types::{Shape, arrow_schema, memory_size, stored, widened};
@@ -88,14 +88,14 @@ impl Files {
     pub(crate) async fn write(&self, purpose: Purpose, bucket: Bucket, batches: Vec<RecordBatch>) -> Result<DataFile> {
         let (schema, level) = (Arc::clone(&self.schema), self.compression_level);
         let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
-        let encoded = tokio::task::spawn_blocking(move || {
+        let encoded = compute(move || {
             let rows = batches.iter().map(|rows| rows.num_rows() as u64).sum();
             let batches = stored(batches, shape, &schema)?;
             let memory = batches.iter().map(memory_size).sum();
             let bytes = encode::encode(&arrow_schema(&schema, shape), &batches, level)?;
             Ok((bytes, rows, memory))
         });
-        let (bytes, rows, memory) = encoded.await.map_err(error::task)??;
+        let (bytes, rows, memory) = encoded.await?;
         self.store(purpose, bucket, bytes, rows, memory).await
     }
 
@@ -161,8 +161,8 @@ impl Files {
     /// Reads a file's rows in the columns that the table has now, with their operations.
     pub(crate) async fn read(&self, file: &DataFile) -> Result<Vec<RecordBatch>> {
         let batches = self.open(file).await?;
-        let decoded = tokio::task::spawn_blocking(move || batches.collect::<Result<Vec<_>>>());
-        let rows = decoded.await.map_err(error::task)?.map_err(|e| e.with("file", &file.name))?;
+        let decoded = compute(move || batches.collect::<Result<Vec<_>>>());
+        let rows = decoded.await.map_err(|e| e.with("file", &file.name))?;
         file.check_rows(rows.iter().map(|rows| rows.num_rows() as u64).sum())?;
         Ok(rows)
     }

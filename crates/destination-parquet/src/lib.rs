@@ -17,6 +17,7 @@ mod buckets;
 mod chain;
 mod client;
 mod compact;
+mod compute;
 mod config;
 mod destination;
 mod encode;

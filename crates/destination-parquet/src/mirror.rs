@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_select::filter::filter_record_batch;
 use commutator_core::{Epoch, Result};
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
 use crate::buckets::Bucket;
+use crate::compute::compute;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
@@ -88,11 +89,13 @@ impl Mirror {
                 changes.push(batch);
                 continue;
             }
-            let versions = Versions::of(&batch, &files.schema);
-            let direct: Vec<bool> =
-                (0..batch.num_rows()).map(|row| versions.is_snapshot_of(row, Epoch::FIRST)).collect();
-            for (chosen, wanted) in [(&mut snapshot, true), (&mut changes, false)] {
-                let mask: BooleanArray = direct.iter().map(|&direct| Some(direct == wanted)).collect();
+            let direct = Versions::of(&batch, &files.schema).read_by_snapshot(Epoch::FIRST);
+            if direct.true_count() == batch.num_rows() {
+                snapshot.push(batch);
+                continue;
+            }
+            let waiting = direct.iter().map(|direct| direct.map(|direct| !direct)).collect();
+            for (chosen, mask) in [(&mut snapshot, direct), (&mut changes, waiting)] {
                 let rows = filter_record_batch(&batch, &mask).map_err(error::arrow)?;
                 if rows.num_rows() > 0 {
                     chosen.push(rows);
@@ -110,9 +113,7 @@ impl Mirror {
         let buckets = Bucket::ALL.split(self.sizes.load_bits(size, self.expected_bytes));
         let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
         let keep = Keep { mode: files.mode, interim: true, ended: None };
-        let merged =
-            tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
-        let parts = merged.await.map_err(error::task)??;
+        let parts = compute(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets)).await?;
         let parallel = std::thread::available_parallelism().map_or(1, usize::from);
         let full: Vec<_> = buckets.into_iter().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
         futures_util::stream::iter(full)

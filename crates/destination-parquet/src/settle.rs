@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamE
 use tokio::sync::Semaphore;
 
 use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
-use crate::error;
+use crate::compute::compute;
 use crate::files::Files;
 use crate::manifest::{DataFile, Purpose};
 use crate::merge::{Ended, Keep, Versioned, merge, scatter};
@@ -155,8 +155,7 @@ impl Work<'_> {
 
     async fn scatter(&self, rows: Vec<RecordBatch>, buckets: &[Bucket]) -> Result<Vec<Vec<RecordBatch>>> {
         let (schema, buckets) = (Arc::clone(&self.files.schema), buckets.to_vec());
-        let scattered = tokio::task::spawn_blocking(move || scatter(&rows, &schema, &buckets));
-        scattered.await.map_err(error::task)?
+        compute(move || scatter(&rows, &schema, &buckets)).await
     }
 
     /// Writes rows as files that each fall into one node.
@@ -198,7 +197,7 @@ impl Work<'_> {
         inputs.push(Versioned { batches: node.rows });
         let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
         let keep = Keep { mode: self.files.mode, interim: false, ended: self.ended };
-        let merged = tokio::task::spawn_blocking(move || {
+        let merged = compute(move || {
             let mut whole = merge(&inputs, &schema, keep, &[bucket])?;
             drop(inputs);
             let size: u64 = whole.iter().flatten().map(memory_size).sum();
@@ -209,7 +208,7 @@ impl Work<'_> {
             let parts = scatter(&whole.pop().unwrap_or_default(), &schema, &buckets)?;
             Ok((buckets, parts))
         });
-        let (buckets, parts) = merged.await.map_err(error::task)??;
+        let (buckets, parts) = merged.await?;
         let full: Vec<_> = buckets.iter().copied().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
         let files = futures_util::stream::iter(full)
             .map(|(bucket, rows)| self.files.write(Purpose::Data, bucket, rows).boxed())

@@ -7,7 +7,7 @@ const MB: u64 = 1 << 20;
 /// The sizes that bound a transaction's memory and shape a `mirror` table's files; tests make them small.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// Rows beyond this are written before the commit.
+    /// Rows beyond this are written before the commit; writing them takes as much memory again.
     pub(crate) buffer: u64,
     /// A file that is to be merged later is not made smaller than this by cutting rows up.
     pub(crate) file: u64,
@@ -23,16 +23,17 @@ pub(crate) struct Sizes {
     pub(crate) held: u64,
 }
 
+/// Together with what is being read and encoded they keep a process below the default budget of 256 MB, whatever the table's size.
 impl Default for Sizes {
     fn default() -> Self {
         Self {
-            buffer: 160 * MB,
-            file: 2 * MB,
-            bucket: 64 * MB,
-            merge: 192 * MB,
-            chunk: 128 * MB,
-            parallel_mb: 512,
-            held: 64 * MB,
+            buffer: 64 * MB,
+            file: MB,
+            bucket: 32 * MB,
+            merge: 64 * MB,
+            chunk: 48 * MB,
+            parallel_mb: 128,
+            held: 32 * MB,
         }
     }
 }
@@ -64,13 +65,14 @@ mod tests {
         let sizes = Sizes::default();
         for (size, expected, bits) in [
             (MB, 0, 0),
-            (20 * MB, 20 * MB, 1),
-            (128 * MB, 0, 3),
-            (128 * MB, 10 << 30, 6),
+            (20 * MB, 20 * MB, 2),
+            (128 * MB, 0, 4),
+            (128 * MB, 4 << 30, 6),
+            (128 * MB, 10 << 30, 4),
             (8 * MB, 10 << 30, 2),
-            (128 * MB, 100 << 30, 4),
+            (128 * MB, 100 << 30, 5),
             (512 * MB, 400 << 30, 6),
-            (128 * MB, 1 << 40, 3),
+            (128 * MB, 1 << 40, 4),
             (0, 1 << 40, 0),
         ] {
             assert_eq!(sizes.load_bits(size, expected), bits, "{size} of {expected}");

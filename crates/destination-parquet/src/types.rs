@@ -96,8 +96,13 @@ pub(crate) fn rows(changes: &ChangeBatch, table: &Arc<TableSchema>, synced_at: i
     let changes = conform(changes, table)?;
     let count = changes.len();
     let mut order = StringBuilder::with_capacity(count, count * OrderKey::TEXT_LENGTH);
-    for key in changes.orders() {
-        order.append_value(std::str::from_utf8(&key.text()).unwrap_or_default());
+    // The rows of a snapshot all have the same one.
+    for same in changes.orders().chunk_by(|a, b| a == b) {
+        let text = same[0].text();
+        let text = std::str::from_utf8(&text).unwrap_or_default();
+        for _ in same {
+            order.append_value(text);
+        }
     }
     let mut columns = changes.rows().columns().to_vec();
     columns.push(Arc::new(StringArray::from_iter_values(changes.ops().iter().map(|op| op.as_str()))));
@@ -209,9 +214,11 @@ impl<'a> Versions<'a> {
         !self.is_removal(row) || self.op.value(row) == KEPT
     }
 
-    /// Returns whether a snapshot read the row in this epoch.
-    pub(crate) fn is_snapshot_of(&self, row: usize, epoch: Epoch) -> bool {
-        self.op.value(row) == Op::Snapshot.as_str() && self.order(row) == OrderKey::snapshot(epoch).to_string()
+    /// Returns which rows a snapshot read in this epoch.
+    pub(crate) fn read_by_snapshot(&self, epoch: Epoch) -> BooleanArray {
+        let snapshot = OrderKey::snapshot(epoch).to_string();
+        let is_read = |row| self.op.value(row) == Op::Snapshot.as_str() && self.order(row) == snapshot;
+        (0..self.op.len()).map(|row| Some(is_read(row))).collect()
     }
 }
 
@@ -246,7 +253,7 @@ mod tests {
         assert_eq!(wider, rows(&changes, &wide, 9).unwrap());
         let versions = Versions::of(&wider, &wide);
         assert!(!versions.is_removal(0) && versions.is_removal(1));
-        assert!(versions.is_snapshot_of(0, Epoch::FIRST) && !versions.is_snapshot_of(0, Epoch(2)));
+        assert!(versions.read_by_snapshot(Epoch::FIRST).value(0) && !versions.read_by_snapshot(Epoch(2)).value(0));
         let items = super::stored(vec![stored.clone()], Shape::Items, &narrow).unwrap().remove(0);
         assert_eq!(items.schema(), arrow_schema(&narrow, Shape::Items));
         let again = widened(&items, Shape::Items, &narrow, &wide).unwrap();
