@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use sha2::Digest;
 
-use super::cell::Cells;
+use super::cell::{Cell, Cells};
 use super::compiled::{Applied, Field, RefusedRow, Rules};
 use super::convert::{Built, Strictness, build};
 use super::flatten::flatten;
@@ -151,7 +151,7 @@ impl Rules {
     }
 }
 
-fn cells(array: &ArrayRef, ty: LogicalType) -> impl Iterator<Item = super::cell::Cell<'_>> {
+pub(super) fn cells(array: &ArrayRef, ty: LogicalType) -> impl Iterator<Item = Cell<'_>> {
     let cells = Cells::new(array, ty);
     (0..arrow_array::Array::len(array)).map(move |row| cells.get(row))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ColumnRule, Nested, TableRules};
+use super::{ColumnRule, Nested, Numbers, OnTypeConflict, TableRules};
 use crate::{Column, Error, ErrorKind, LogicalType, Result};
 
 /// Checks what is said of a table with these key columns, which have the names of their attributes.
@@ -30,6 +30,9 @@ pub(super) fn check(rules: &TableRules, keys: &[Column], has_salt: bool) -> Resu
     }
     if let Some(problem) = shape(&rules.nested) {
         return Err(refused(problem));
+    }
+    if rules.numbers == Numbers::DecimalOrText && rules.on_type_conflict != OnTypeConflict::Text {
+        return Err(refused("`numbers = \"decimal_or_text\"` needs `on_type_conflict = \"text\"`"));
     }
     if rules.keep_item {
         return Err(Error::new(ErrorKind::Unsupported, "`keep_item` is not offered yet"));

@@ -6,7 +6,8 @@ use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Arr
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::cell::Cell;
-use crate::schema::{canonical_number, number_type};
+use super::join::TypeJoin;
+use crate::schema::canonical_number;
 use crate::{Error, ErrorKind, LogicalType, Result};
 
 /// Which values a type takes.
@@ -70,15 +71,7 @@ pub(crate) fn build<'a>(
 
 /// Returns the least type that takes all values as what they are; `None` if all are null.
 pub(crate) fn infer<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<LogicalType> {
-    cells
-        .filter_map(|cell| match cell {
-            Cell::Null => None,
-            Cell::Bool(_) => Some(LogicalType::Bool),
-            Cell::Number(text) => Some(number_type(&text).unwrap_or(LogicalType::Number)),
-            Cell::Text(_) => Some(LogicalType::Text),
-            Cell::Document(_) => Some(LogicalType::Json),
-        })
-        .reduce(LogicalType::join)
+    TypeJoin::default().infer(cells)
 }
 
 fn each<'a, T>(

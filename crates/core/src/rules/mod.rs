@@ -4,8 +4,9 @@
 //! decided row by row, so that it does not depend on how a table was cut into batches. A [`SchemaPolicy`] decides what happens when
 //! data does not fit the columns that a table has.
 
+mod admit;
 mod apply;
-mod cell;
+pub(crate) mod cell;
 mod check;
 mod column;
 mod compiled;
@@ -13,6 +14,7 @@ mod constant;
 mod convert;
 mod filter;
 mod flatten;
+mod join;
 mod json;
 mod left_out;
 mod nested;
@@ -21,10 +23,13 @@ mod pattern;
 mod policy;
 mod sieve;
 mod table;
+mod tighten;
 
+pub use admit::Known;
 pub use column::{ColumnRule, Constant, HashAlgorithm, Mask};
 pub use compiled::{Applied, RefusedRow, Rules};
 pub use filter::Filter;
+pub use join::TypeJoin;
 pub use left_out::LeftOut;
 pub use nested::{Flatten, Nested};
 pub use pattern::Pattern;

@@ -6,6 +6,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_select::take::take;
 
 use super::compiled::Rules;
+use super::tighten::tighten;
 use super::{Filter, LeftOut};
 use crate::{ChangeBatch, Error, ErrorKind, Op, Result, SyncMode};
 
@@ -93,7 +94,7 @@ fn sift(batch: &ChangeBatch, fates: &[Fate]) -> Result<Filtered> {
     let indices = indices.map_err(|e| Error::new(ErrorKind::Unexpected, "A batch is too long").with_source(e))?;
     let kept = batch.take(&indices)?;
     if !fates.contains(&Fate::Removed) {
-        return Ok(Filtered { changes: kept, places });
+        return Ok(Filtered { changes: tighten(&kept)?, places });
     }
     let removed = |at: usize| fates[places[at]] == Fate::Removed;
     // A removal has nothing but its key: an index that is null gives null.
@@ -113,5 +114,5 @@ fn sift(batch: &ChangeBatch, fates: &[Fate]) -> Result<Filtered> {
     let ops = kept.ops().iter().enumerate().map(|(at, op)| if removed(at) { Op::Remove } else { *op }).collect();
     let schema = Arc::clone(kept.schema());
     let changes = ChangeBatch::new(schema, rows, ops, kept.orders().to_vec(), kept.changed_at().to_vec())?;
-    Ok(Filtered { changes, places })
+    Ok(Filtered { changes: tighten(&changes)?, places })
 }

@@ -23,6 +23,11 @@ pub(crate) fn variant(of: &str, kind: &str) -> String {
     format!("{}{VARIANT}{kind}{WANTED}{}__{kind}", origin(of), wanted(of))
 }
 
+/// Returns whether a column stands beside another for its values of one kind.
+pub(crate) fn is_variant(identity: &str) -> bool {
+    origin(identity).contains(VARIANT)
+}
+
 /// Returns the identity of the column that packs all attributes.
 pub(crate) fn packed() -> String {
     format!("{MEMBER}{WANTED}data")

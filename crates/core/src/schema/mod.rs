@@ -18,8 +18,8 @@ pub use identity::attribute_of;
 pub use infer::{canonical_number, number_type};
 pub use json::{write_json_string, write_number};
 pub use logical_type::{LogicalType, MAX_PRECISION};
-pub use merge::merge;
-pub use plan::{SchemaAction, SchemaPlan, plan};
+pub use merge::{merge, merge_by};
+pub use plan::{SchemaAction, SchemaPlan, plan, plan_by};
 pub use rename::{IdentifierRules, NameMap, Names};
 pub use table::{Column, TableSchema};
 
