@@ -7,6 +7,7 @@
 mod event;
 mod feed;
 mod handover;
+mod intake;
 mod latency;
 mod letters;
 mod options;
@@ -18,6 +19,8 @@ mod shape;
 mod sift;
 mod status;
 mod table;
+mod tables;
+mod transform;
 
 pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
@@ -29,3 +32,4 @@ pub use resync::Resync;
 pub use retry::RetryPolicy;
 pub use status::{Phase, TableStatus};
 pub use tokio_util::sync::CancellationToken;
+pub use transform::Transform;

@@ -7,11 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::check::check;
 use super::constant;
-use super::{ColumnRule, Filter, Nested, TableRules};
+use super::{ColumnRule, Contract, Filter, LeftOut, Nested, TableRules, TypeJoin};
 use crate::schema::identity;
 use crate::{ChangeBatch, Column, Error, LogicalType, Result, Secret, SyncMode};
-
-use super::LeftOut;
 
 /// The rules of a table, checked and ready to be applied.
 ///
@@ -87,13 +85,8 @@ impl Rules {
         let mut salted = Sha256::new();
         salted.update(salt.unwrap_or_default());
         salted.update([0]);
-        let key = |key: &Column| {
-            let rule = said.columns.get(&key.name);
-            let hashed = rule.is_some_and(|rule| rule.hash.is_some());
-            Column { name: named(&key.name, rule), ty: if hashed { LogicalType::Text } else { key.ty }, key: true }
-        };
         Ok(Self {
-            keys: keys.iter().map(key).collect(),
+            keys: self::keys(said, keys),
             salted,
             targets: said.columns.values().filter_map(|rule| rule.rename.clone()).collect(),
             said: said.clone(),
@@ -157,12 +150,37 @@ impl Rules {
         self.rule(attribute).and_then(|rule| rule.nested.as_ref()).unwrap_or(&self.said.nested)
     }
 
+    /// Returns whether [`apply`](Self::apply) leaves every batch as it is.
+    pub fn change_nothing(&self) -> bool {
+        self.keeps_columns() && self.said.filter.is_none() && self.part.is_none() && self.unmatched.is_none()
+    }
+
+    /// Returns whether [`admit`](Self::admit) leaves every batch as it is.
+    pub fn admit_everything(&self) -> bool {
+        TypeJoin::of(&self.said) == TypeJoin::default() && self.said.contract == Contract::default()
+    }
+
+    /// Returns how the types of columns join.
+    pub fn join(&self) -> TypeJoin {
+        TypeJoin::of(&self.said)
+    }
+
     /// Returns whether columns stay as they are.
     pub(super) fn keeps_columns(&self) -> bool {
         let TableRules { include, exclude, columns, nested, .. } = &self.said;
         let nested = matches!(nested, Nested::Json | Nested::Native);
         include.is_empty() && exclude.is_empty() && columns.is_empty() && nested
     }
+}
+
+/// Returns the key columns of a table as its rules leave them, under their identities.
+pub fn keys(said: &TableRules, keys: &[Column]) -> Vec<Column> {
+    let key = |key: &Column| {
+        let rule = said.columns.get(&key.name);
+        let hashed = rule.is_some_and(|rule| rule.hash.is_some());
+        Column { name: named(&key.name, rule), ty: if hashed { LogicalType::Text } else { key.ty }, key: true }
+    };
+    keys.iter().map(key).collect()
 }
 
 fn named(attribute: &str, rule: Option<&ColumnRule>) -> String {

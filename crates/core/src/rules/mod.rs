@@ -27,7 +27,7 @@ mod tighten;
 
 pub use admit::Known;
 pub use column::{ColumnRule, Constant, HashAlgorithm, Mask};
-pub use compiled::{Applied, RefusedRow, Rules};
+pub use compiled::{Applied, RefusedRow, Rules, keys};
 pub use filter::Filter;
 pub use join::TypeJoin;
 pub use left_out::LeftOut;

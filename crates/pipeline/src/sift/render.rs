@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
-use commutator_core::schema::write_number;
+use commutator_core::schema::{attribute_of, write_number};
 use commutator_core::{ChangeBatch, Column, Error, ErrorKind, LogicalType, NameMap, Result};
 use serde_json::{Map, Value, json};
 
@@ -21,24 +21,25 @@ impl Renderer {
         Self { attributes: names.iter().map(|(attribute, column)| (column.clone(), attribute.clone())).collect() }
     }
 
-    /// Returns a row's key as `DynamoDB` JSON.
+    /// Returns a row's key as `DynamoDB` JSON, under the names of its attributes.
     pub(crate) fn key(&self, batch: &ChangeBatch, row: usize) -> Result<Value> {
-        self.columns(batch, row, batch.schema().keys())
+        self.columns(batch, row, batch.schema().keys(), attribute_of)
     }
 
-    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list.
+    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list. What a rule made of an attribute has a name
+    /// of its own, so that it is known when it is read again.
     pub(crate) fn item(&self, batch: &ChangeBatch, row: usize) -> Result<Value> {
-        self.columns(batch, row, batch.schema().columns())
+        self.columns(batch, row, batch.schema().columns(), |identity| identity)
     }
 
-    fn columns(&self, batch: &ChangeBatch, row: usize, columns: &[Column]) -> Result<Value> {
+    fn columns(&self, batch: &ChangeBatch, row: usize, columns: &[Column], named: fn(&str) -> &str) -> Result<Value> {
         let mut members = Map::new();
         for (column, array) in columns.iter().zip(batch.rows().columns()) {
             if array.is_null(row) {
                 continue;
             }
             let name = self.attributes.get(&column.name).unwrap_or(&column.name);
-            members.insert(name.clone(), value(array, column.ty, row)?);
+            members.insert(named(name).to_owned(), value(array, column.ty, row)?);
         }
         Ok(Value::Object(members))
     }
