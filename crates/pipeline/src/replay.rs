@@ -100,16 +100,15 @@ impl Pipeline {
                 for letter in &foreign {
                     report.fail(letter, of_another_table());
                 }
-                // Rules were applied to a row that the destination refused. It is taken as it is where the item is not read anew.
-                let (made, items): (Vec<_>, Vec<_>) = group
-                    .into_iter()
-                    .partition(|letter| letter.rejected.form == RawForm::Row && (how == Reread::Raw || hides_keys));
-                let (gone, made): (Vec<_>, Vec<_>) = made
-                    .into_iter()
-                    .partition(|letter| how == Reread::Item && letter.rejected.order.epoch() < checkpoint.epoch());
-                for letter in &gone {
-                    report.fail(letter, of_an_earlier_table());
+                // Of a row that the destination refused, the letter has what rules made of it.
+                let is_made = |letter: &DeadLetter| letter.rejected.form == RawForm::Row;
+                let (hidden, group): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|letter| hides_keys && is_made(letter));
+                for letter in &hidden {
+                    report.fail(letter, of_a_hashed_key());
                 }
+                let (made, items): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|letter| how == Reread::Raw && is_made(letter));
                 let mut taken = Taken::default();
                 for (letters, how, is_made) in [(&made, Reread::Raw, true), (&items, how, false)] {
                     if letters.is_empty() {
@@ -120,8 +119,9 @@ impl Pipeline {
                     let read = self.source().reread(source, letters, how).await?;
                     for (letter, read) in letters.iter().zip(read) {
                         let row = read.and_then(single);
-                        let row = row
-                            .and_then(|row| if is_made { shape.name(&row).map(Some) } else { shape.take_in_row(row) });
+                        let row = row.and_then(|row| {
+                            if is_made { shape.name_made(&row).map(Some) } else { shape.take_in_row(row) }
+                        });
                         match row {
                             Ok(row) => taken.add(letter, row),
                             Err(error) => report.fail(letter, error),
@@ -176,10 +176,10 @@ fn of_another_table() -> Error {
     )
 }
 
-fn of_an_earlier_table() -> Error {
+fn of_a_hashed_key() -> Error {
     Error::new(
         ErrorKind::DataInvalid,
-        "The letter is of an earlier epoch than the table, which was read anew since, and its key is hashed, so that its item cannot be read again; remove it",
+        "The key of the letter's row is hashed, so that its item cannot be found; once the destination takes it, `commutator resync` reads the table anew",
     )
 }
 

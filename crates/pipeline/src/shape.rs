@@ -61,9 +61,19 @@ impl Shape {
         self.intake.take_row(row)?.map(|row| self.name(&row)).transpose()
     }
 
-    /// Gives columns to which the rules were applied their destination names.
-    pub(crate) fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {
-        rename(changes, &mut self.names)
+    /// Gives the columns of a row their destination names that rules were applied to before it became a letter; its key has the names
+    /// of its attributes.
+    pub(crate) fn name_made(&mut self, row: &ChangeBatch) -> Result<ChangeBatch> {
+        let keys = self.intake.rules.keys().iter().map(|key| &key.name);
+        let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
+        let names: Vec<_> = keys.chain(others).cloned().collect();
+        self.name(&renamed(row, &names)?)
+    }
+
+    fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {
+        let columns = changes.schema().columns();
+        let names: Vec<_> = columns.iter().map(|column| self.names.name(&column.name).to_owned()).collect();
+        renamed(changes, &names)
     }
 
     /// Takes notice that the snapshot is complete.
@@ -121,10 +131,11 @@ pub(crate) fn key_columns(keys: &[Column], names: &mut Names) -> Vec<Column> {
     keys.iter().map(|key| Column { name: names.name(&key.name).to_owned(), ..key.clone() }).collect()
 }
 
-fn rename(changes: &ChangeBatch, names: &mut Names) -> Result<ChangeBatch> {
+/// Returns a batch whose columns have these names.
+fn renamed(changes: &ChangeBatch, names: &[String]) -> Result<ChangeBatch> {
     let columns = changes.schema().columns();
-    let renamed: Vec<_> =
-        columns.iter().map(|column| Column { name: names.name(&column.name).to_owned(), ..column.clone() }).collect();
+    let renamed = columns.iter().zip(names).map(|(column, name)| Column { name: name.clone(), ..column.clone() });
+    let renamed: Vec<_> = renamed.collect();
     if renamed == columns {
         return Ok(changes.clone());
     }

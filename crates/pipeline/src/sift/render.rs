@@ -21,25 +21,26 @@ impl Renderer {
         Self { attributes: names.iter().map(|(attribute, column)| (column.clone(), attribute.clone())).collect() }
     }
 
-    /// Returns a row's key as `DynamoDB` JSON, under the names of its attributes.
+    /// Returns a row's key as `DynamoDB` JSON.
     pub(crate) fn key(&self, batch: &ChangeBatch, row: usize) -> Result<Value> {
-        self.columns(batch, row, batch.schema().keys(), attribute_of)
+        self.columns(batch, row, batch.schema().keys())
     }
 
-    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list. What a rule made of an attribute has a name
-    /// of its own, so that it is known when it is read again.
+    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list. The key has the names of its attributes; what
+    /// a rule made of another attribute has a name of its own, so that it is known when it is read again.
     pub(crate) fn item(&self, batch: &ChangeBatch, row: usize) -> Result<Value> {
-        self.columns(batch, row, batch.schema().columns(), |identity| identity)
+        self.columns(batch, row, batch.schema().columns())
     }
 
-    fn columns(&self, batch: &ChangeBatch, row: usize, columns: &[Column], named: fn(&str) -> &str) -> Result<Value> {
+    fn columns(&self, batch: &ChangeBatch, row: usize, columns: &[Column]) -> Result<Value> {
         let mut members = Map::new();
         for (column, array) in columns.iter().zip(batch.rows().columns()) {
             if array.is_null(row) {
                 continue;
             }
             let name = self.attributes.get(&column.name).unwrap_or(&column.name);
-            members.insert(named(name).to_owned(), value(array, column.ty, row)?);
+            let name = if column.key { attribute_of(name) } else { name };
+            members.insert(name.to_owned(), value(array, column.ty, row)?);
         }
         Ok(Value::Object(members))
     }

@@ -46,19 +46,36 @@ impl Source for Items {
         };
         let epoch = request.from.epoch();
         let steps = std::iter::once(&self.snapshot).chain(&self.changes);
-        let events: Vec<_> = steps.enumerate().skip(done).map(|(at, items)| {
-            let order = |row: usize| if at == 0 { OrderKey::snapshot(epoch) } else { OrderKey::new(epoch, ((at * 1000 + row) as u64).into()) };
-            let op = |item: &Value| match item.as_object().unwrap().len() {
-                1 if at > 0 => Op::Remove,
-                _ if at == 0 => Op::Snapshot,
-                _ => Op::Modify,
-            };
-            let changes: Vec<_> = items.iter().enumerate().map(|(row, item)| (op(item), order(row), item)).collect();
-            let mut progress = Progress::of(PartitionId::new(PARTITION), position(at), position(at + 1).unwrap());
-            progress.snapshot_ended = at == 0;
-            let changes = (!changes.is_empty()).then(|| batch(&changes));
-            Ok(SourceEvent::Batch(SourceBatch { changes, rejected: Vec::new(), progress, wire_bytes: 0, permit: Permit::default() }))
-        }).collect();
+        let events: Vec<_> = steps
+            .enumerate()
+            .skip(done)
+            .map(|(at, items)| {
+                let order = |row: usize| {
+                    if at == 0 {
+                        OrderKey::snapshot(epoch)
+                    } else {
+                        OrderKey::new(epoch, ((at * 1000 + row) as u64).into())
+                    }
+                };
+                let op = |item: &Value| match item.as_object().unwrap().len() {
+                    1 if at > 0 => Op::Remove,
+                    _ if at == 0 => Op::Snapshot,
+                    _ => Op::Modify,
+                };
+                let changes: Vec<_> =
+                    items.iter().enumerate().map(|(row, item)| (op(item), order(row), item)).collect();
+                let mut progress = Progress::of(PartitionId::new(PARTITION), position(at), position(at + 1).unwrap());
+                progress.snapshot_ended = at == 0;
+                let changes = (!changes.is_empty()).then(|| batch(&changes));
+                Ok(SourceEvent::Batch(SourceBatch {
+                    changes,
+                    rejected: Vec::new(),
+                    progress,
+                    wire_bytes: 0,
+                    permit: Permit::default(),
+                }))
+            })
+            .collect();
         Ok(Box::pin(futures_util::stream::iter(events)))
     }
 
@@ -122,17 +139,22 @@ fn batch(changes: &[(Op, OrderKey, &Value)]) -> ChangeBatch {
 /// Returns what a reader sees of a table: each row without what is null, in the order of its text.
 pub(crate) fn seen(memory: &Memory, table: &str) -> Vec<Value> {
     let rows = memory.rows(table).unwrap();
-    let mut seen: Vec<Value> = (0..rows.len()).map(|row| {
-        let values = rows.schema().columns().iter().zip(rows.rows().columns());
-        values.filter(|(_, array)| !arrow_array::Array::is_null(array, row)).map(|(column, array)| {
-            let value = match column.ty {
-                LogicalType::Int64 => array.as_primitive::<arrow_array::types::Int64Type>().value(row).into(),
-                LogicalType::Json => serde_json::from_str(array.as_string::<i32>().value(row)).unwrap(),
-                _ => array.as_string::<i32>().value(row).into(),
-            };
-            (column.name.clone(), value)
-        }).collect()
-    }).collect();
+    let mut seen: Vec<Value> = (0..rows.len())
+        .map(|row| {
+            let values = rows.schema().columns().iter().zip(rows.rows().columns());
+            values
+                .filter(|(_, array)| !arrow_array::Array::is_null(array, row))
+                .map(|(column, array)| {
+                    let value: Value = match column.ty {
+                        LogicalType::Int64 => array.as_primitive::<arrow_array::types::Int64Type>().value(row).into(),
+                        LogicalType::Json => serde_json::from_str(array.as_string::<i32>().value(row)).unwrap(),
+                        _ => array.as_string::<i32>().value(row).into(),
+                    };
+                    (column.name.clone(), value)
+                })
+                .collect()
+        })
+        .collect();
     seen.sort_by_key(Value::to_string);
     seen
 }

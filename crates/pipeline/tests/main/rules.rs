@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use commutator_core::rules::{
     ColumnRule, Contract, Flatten, LeftOut, Mask, Nested, OnTypeConflict, SchemaPolicy, TableRules,
 };
 use commutator_core::{
-    ChangeBatch, Column, Destination, ErrorKind, LogicalType, OnBadRecord, Op, PipelineId, Result, Secret, SyncMode, TableName,
-    TableSchema,
+    ChangeBatch, Column, Destination, ErrorKind, LogicalType, OnBadRecord, Op, PipelineId, Result, Secret, SyncMode,
+    TableName, TableSchema,
 };
 use commutator_destination_memory::Memory;
 use commutator_pipeline::{
@@ -46,7 +49,9 @@ fn items(snapshot: impl IntoIterator<Item = Value>) -> Items {
 
 #[tokio::test]
 async fn columns_leave_the_process_as_the_rules_say() {
-    let source = items([json!({"id": 1, "mail": "a@b", "phone": "12345", "secret": "x", "address": {"city": "Bern", "zip": 3000}})]);
+    let source = items([
+        json!({"id": 1, "mail": "a@b", "phone": "12345", "secret": "x", "address": {"city": "Bern", "zip": 3000}}),
+    ]);
     let rules = TableRules::default()
         .exclude("sec*")
         .column("mail", ColumnRule::default().renamed("e_mail"))
@@ -147,7 +152,8 @@ async fn contracts_hold_after_the_first_snapshot_and_across_restarts() {
 
         let memory = started(SchemaPolicy::DiscardColumn).await;
         let counts = Arc::new(Counts::default());
-        let pipeline = pipeline(&source, memory.clone(), both(SchemaPolicy::DiscardColumn)).with_observer(Arc::<Counts>::clone(&counts));
+        let pipeline = pipeline(&source, memory.clone(), both(SchemaPolicy::DiscardColumn))
+            .with_observer(Arc::<Counts>::clone(&counts));
         let report = pipeline.run(&CancellationToken::new()).await.unwrap().tables.remove(0);
         assert_eq!(report.left_out, LeftOut { discarded_values: 2, ..LeftOut::default() });
         assert_eq!(*counts.0.lock().unwrap(), report.left_out);
@@ -167,7 +173,10 @@ async fn a_column_of_several_kinds_becomes_what_its_policy_says() {
     for (policy, expected) in [
         (OnTypeConflict::Json, [json!({"id": 1, "a": 1}), json!({"id": 2, "a": "x"}), json!({"id": 3, "a": [1]})]),
         (OnTypeConflict::Text, [json!({"id": 1, "a": "1"}), json!({"id": 2, "a": "x"}), json!({"id": 3, "a": "[1]"})]),
-        (OnTypeConflict::Variant, [json!({"id": 1, "a": 1}), json!({"id": 2, "a__text": "x"}), json!({"id": 3, "a__json": [1]})]),
+        (
+            OnTypeConflict::Variant,
+            [json!({"id": 1, "a": 1}), json!({"id": 2, "a__text": "x"}), json!({"id": 3, "a__json": [1]})],
+        ),
     ] {
         for restarts in [false, true] {
             let memory = Memory::new();
@@ -225,7 +234,7 @@ async fn a_refused_row_is_replayed_as_the_rules_left_it() {
     assert!(report.run(&CancellationToken::new()).await.unwrap().succeeded());
 
     let (memory, letters) = (Memory::new(), Letters::default());
-    let refusing = Refusing::new(memory.clone(), [2], When::Write);
+    let refusing = Refusing::new(memory.clone(), [2], When::AtWrite);
     let before = pipeline(&source, refusing, options.clone()).with_dead_letters(Arc::new(letters.clone()));
     assert_eq!(before.run(&CancellationToken::new()).await.unwrap().tables[0].dead_letters, 1);
     let after = pipeline(&source, memory.clone(), options).with_dead_letters(Arc::new(letters));
@@ -244,23 +253,28 @@ impl Transform for Doubles {
         if self.loses {
             return batch.filter(&(0..batch.len()).map(|row| row > 0).collect::<Vec<_>>());
         }
-        use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
         let ids = batch.rows().column(0).as_primitive::<Int64Type>();
         let live = |row: usize| !matches!(batch.ops()[row], Op::Remove | Op::Expire);
         let doubles: Int64Array = (0..ids.len()).map(|row| live(row).then(|| ids.value(row) * 2)).collect();
         let columns = [batch.schema().columns(), &[Column::new("double", LogicalType::Int64)]].concat();
         let schema = Arc::new(TableSchema::new(columns)?);
-        let arrays: Vec<ArrayRef> = batch.rows().columns().iter().map(Arc::clone).chain([Arc::new(doubles) as ArrayRef]).collect();
+        let arrays: Vec<ArrayRef> =
+            batch.rows().columns().iter().map(Arc::clone).chain([Arc::new(doubles) as ArrayRef]).collect();
         batch.with_rows(Arc::clone(&schema), RecordBatch::try_new(schema.to_arrow(), arrays).unwrap())
     }
 }
 
 #[tokio::test]
 async fn the_users_own_code_comes_before_the_rules_and_keeps_every_row() {
-    let source = Items { snapshot: vec![json!({"id": 1}), json!({"id": 2, "a": 1})], changes: vec![vec![json!({"id": 2})]], ..Items::default() };
+    let source = Items {
+        snapshot: vec![json!({"id": 1}), json!({"id": 2, "a": 1})],
+        changes: vec![vec![json!({"id": 2})]],
+        ..Items::default()
+    };
     let rules = TableRules::default().column("double", ColumnRule::default().renamed("twice"));
     let memory = Memory::new();
-    let transforming = |loses| pipeline(&source, memory.clone(), options(rules.clone())).with_transform(Arc::new(Doubles { loses }));
+    let transforming =
+        |loses| pipeline(&source, memory.clone(), options(rules.clone())).with_transform(Arc::new(Doubles { loses }));
     let report = transforming(true).run(&CancellationToken::new()).await.unwrap();
     assert!(matches!(&report.tables[0].outcome, TableOutcome::Failed(error) if error.kind() == ErrorKind::Unexpected));
     assert!(transforming(false).run(&CancellationToken::new()).await.unwrap().succeeded());

@@ -34,10 +34,7 @@ fn split(parts: Vec<Part>) -> Options {
 }
 
 fn parts() -> Vec<Part> {
-    vec![
-        Part::new("orders", "kind = 'order'".parse().unwrap()),
-        Part::new("users", "kind = 'user'".parse().unwrap()),
-    ]
+    vec![Part::new("orders", "kind = 'order'".parse().unwrap()), Part::new("users", "kind = 'user'".parse().unwrap())]
 }
 
 #[tokio::test]
