@@ -12,6 +12,7 @@ use crate::schema::number_type;
 pub struct TypeJoin {
     conflict: OnTypeConflict,
     numbers: Numbers,
+    decided: bool,
 }
 
 /// Values of one kind stand in one column, whatever happens.
@@ -51,15 +52,22 @@ impl Kind {
 impl TypeJoin {
     /// Returns the join that a table's rules ask for.
     pub fn of(rules: &TableRules) -> Self {
-        Self { conflict: rules.on_type_conflict, numbers: rules.numbers }
+        Self { conflict: rules.on_type_conflict, numbers: rules.numbers, decided: false }
+    }
+
+    /// Returns the join for what a destination has and a schema that a pipeline decided on: where that says text, it is text.
+    ///
+    /// It knows which is which, so it is not the same in both directions.
+    pub fn decided() -> Self {
+        Self { decided: true, ..Self::default() }
     }
 
     /// Returns the least type that holds every value of both, in a column that is not part of the key.
     #[must_use]
     pub fn join(self, a: LogicalType, b: LogicalType) -> LogicalType {
         let (a, b) = (self.alone(a), self.alone(b));
-        if a == b {
-            return a;
+        if a == b || (self.decided && b == LogicalType::Text) {
+            return b;
         }
         let joined = self.alone(a.join(b));
         if joined != LogicalType::Json {
@@ -112,7 +120,7 @@ mod tests {
         let (json, text) = (OnTypeConflict::Json, OnTypeConflict::Text);
         let offered = [(json, Numbers::Exact), (text, Numbers::Exact), (text, Numbers::DecimalOrText)];
         for (conflict, numbers) in offered {
-            let by = TypeJoin { conflict, numbers };
+            let by = TypeJoin { conflict, numbers, decided: false };
             for &a in &types {
                 assert_eq!(by.join(a, a), by.alone(a));
                 for &b in &types {

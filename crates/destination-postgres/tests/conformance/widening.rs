@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use commutator_conformance::{Value, batch};
 use commutator_core::rules::{OnTypeConflict, TableRules, TypeJoin};
-use commutator_core::schema::{conform, plan, plan_by};
+use commutator_core::schema::{conform, plan_by};
 use commutator_core::{ChangeBatch, Column, ErrorKind, LogicalType, TableSchema};
 
 use crate::server::{Server, fresh};
