@@ -44,7 +44,7 @@ impl Rules {
         let mut fields = Vec::new();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let field = Field { column: column.clone(), array: Arc::clone(array) };
-            if column.key || plain {
+            if column.key || plain || identity::is_system(&column.name) {
                 fields.push(field);
             } else {
                 sort_kinds(field, by, known, &mut fields)?;
@@ -120,7 +120,8 @@ fn hold(
     for mut field in std::mem::take(fields) {
         let has = known.column(&field.column.name);
         let needs = has.map_or(field.column.ty, |has| by.join(has, field.column.ty));
-        let fits = field.column.key || has == Some(needs) || field.array.null_count() == rows;
+        let asked_for = field.column.key || identity::is_system(&field.column.name);
+        let fits = asked_for || has == Some(needs) || field.array.null_count() == rows;
         // A column beside another is there because of a type.
         let policy =
             if has.is_some() || identity::is_variant(&field.column.name) { contract.types } else { contract.columns };

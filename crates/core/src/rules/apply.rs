@@ -37,8 +37,13 @@ impl Rules {
         let mut bad = BTreeMap::new();
         let mut fields = Vec::new();
         let mut members = Vec::new();
+        let item = identity::item_column();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let attribute = column.name.as_str();
+            if attribute == item {
+                fields.push(Field { column: column.clone(), array: Arc::clone(array) });
+                continue;
+            }
             if !column.key && !self.keeps(attribute) {
                 continue;
             }
