@@ -1,7 +1,7 @@
 //! The columns of a table, inferred from its first page.
 
 use commutator::{
-    Checkpoint, OnBadRecord, ReadRequest, Result, Source, SourceEvent, TableDescription, TableSchema, Until,
+    Checkpoint, Extras, OnBadRecord, ReadRequest, Result, Source, SourceEvent, TableDescription, TableSchema, Until,
 };
 use futures_util::StreamExt;
 
@@ -21,6 +21,7 @@ pub(crate) async fn read(source: &dyn Source, table: &TableDescription) -> Resul
         from: Checkpoint::default(),
         until: Until::SnapshotEnd,
         on_bad_record: OnBadRecord::Fail,
+        extras: Extras::default(),
     };
     let mut stream = source.read(request).await?;
     while let Some(event) = stream.next().await {

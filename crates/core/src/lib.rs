@@ -20,6 +20,7 @@ mod gap;
 pub mod history;
 mod name;
 mod order;
+pub mod rules;
 pub mod schema;
 mod secret;
 mod source;
@@ -41,5 +42,6 @@ pub use order::{Epoch, OrderKey, SEQUENCE_DIGITS, Sequence};
 pub use schema::{Column, IdentifierRules, LogicalType, NameMap, SchemaAction, SchemaPlan, TableSchema};
 pub use secret::Secret;
 pub use source::{
-    Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription, Until,
+    Extras, Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription,
+    Until,
 };

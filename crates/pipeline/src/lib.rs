@@ -7,6 +7,7 @@
 mod event;
 mod feed;
 mod handover;
+mod intake;
 mod latency;
 mod letters;
 mod options;
@@ -18,14 +19,17 @@ mod shape;
 mod sift;
 mod status;
 mod table;
+mod tables;
+mod transform;
 
 pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
 pub use latency::Latencies;
-pub use options::{CommitOptions, OnGap, Options, TableOptions};
+pub use options::{CommitOptions, OnGap, Options, Part, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use replay::{ReplayReport, TableReplay};
 pub use resync::Resync;
 pub use retry::RetryPolicy;
 pub use status::{Phase, TableStatus};
 pub use tokio_util::sync::CancellationToken;
+pub use transform::Transform;

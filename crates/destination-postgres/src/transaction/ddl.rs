@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use commutator_core::rules::TypeJoin;
 use commutator_core::{Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -12,7 +13,7 @@ use crate::statements::{Layout, rewrites_table, tombstones_name};
 
 /// Gives the table the wanted columns. What it has already is left alone, so doing it again does nothing.
 pub(crate) async fn evolve(client: &Client, place: &Place, state: &mut State, wanted: &TableSchema) -> Result<()> {
-    let plan = schema::plan(state.actual.as_deref(), wanted)?;
+    let plan = schema::plan_by(state.actual.as_deref(), wanted, TypeJoin::decided())?;
     let layout = place.layout(state.hashed);
     for action in &plan.actions {
         if let SchemaAction::CreateTable { schema } = action {
@@ -28,7 +29,7 @@ pub(crate) async fn evolve(client: &Client, place: &Place, state: &mut State, wa
         run(client, place, &alter, true).await?;
     }
     let recorded = match &state.recorded {
-        Some(recorded) => schema::merge(recorded, &plan.result)?,
+        Some(recorded) => schema::merge_by(recorded, &plan.result, TypeJoin::decided())?,
         None => plan.result.clone(),
     };
     state.recorded = Some(recorded);
