@@ -20,6 +20,7 @@ mod config;
 mod destination;
 mod encode;
 mod error;
+mod evolution;
 mod files;
 mod folder;
 mod keys;

@@ -8,6 +8,7 @@ use commutator_core::{Checkpoint, Error, ErrorKind, PipelineId, Result, SyncMode
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::Bucket;
+use crate::evolution::Evolution;
 use crate::folder::HIDDEN;
 
 /// Raised when an older version of this program could no longer read what a newer one wrote.
@@ -35,6 +36,9 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<DataFile>,
     /// The files whose changes are applied when the snapshot ends, in the order of their commits.
     pub(crate) pending: Vec<DataFile>,
+    /// What this commit did to the columns, for as long as nobody is sure that it is kept in a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) evolution: Option<Evolution>,
 }
 
 /// One Parquet file of a table.
@@ -69,6 +73,7 @@ impl Manifest {
             buckets: Vec::new(),
             files: Vec::new(),
             pending: Vec::new(),
+            evolution: None,
         }
     }
 

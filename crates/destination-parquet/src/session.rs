@@ -28,6 +28,8 @@ pub(crate) struct ParquetSession {
     schema: Option<(u32, Arc<TableSchema>)>,
     /// The names of all files that this session may have written since its last commit.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
+    /// Whether what the last commit did to the columns is not kept yet in a file of its own.
+    pub(crate) evolution_waits: bool,
     /// Why nothing can be committed any more.
     pub(crate) failed: Option<ErrorKind>,
 }
@@ -35,7 +37,18 @@ pub(crate) struct ParquetSession {
 impl ParquetSession {
     pub(crate) fn new(folder: Folder, target: Target, settings: Settings, sizes: Sizes, manifest: Manifest) -> Self {
         let schema = manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
-        Self { folder, target, settings, sizes, manifest, schema, written: Arc::default(), failed: None }
+        let evolution_waits = manifest.evolution.is_some();
+        Self {
+            folder,
+            target,
+            settings,
+            sizes,
+            manifest,
+            schema,
+            written: Arc::default(),
+            evolution_waits,
+            failed: None,
+        }
     }
 
     /// Returns what a transaction's files have in common; `None` if the table has no columns yet.
@@ -62,11 +75,25 @@ impl ParquetSession {
     /// The manifest was the newest when it was added, so every later one follows from it and none names these files again.
     pub(crate) async fn committed(&mut self, manifest: Manifest) {
         let before = std::mem::replace(&mut self.manifest, manifest);
+        self.evolution_waits = self.manifest.evolution.is_some();
+        if let Err(error) = self.keep_evolution().await {
+            let folder = self.folder.address();
+            tracing::warn!(%error, folder, "A change of columns is not kept in its file yet; the next commit tries again");
+        }
         let live: HashSet<&str> = self.manifest.names().collect();
         let written = std::mem::take(&mut *lock(&self.written));
         let old = before.names().map(str::to_owned).chain(written);
         let garbage: HashSet<String> = old.filter(|name| !live.contains(name.as_str())).collect();
         self.remove(garbage).await;
+    }
+
+    /// Keeps what the last commit did to the columns in a file, if that was not done yet.
+    pub(crate) async fn keep_evolution(&mut self) -> Result<()> {
+        if let (true, Some(evolution)) = (self.evolution_waits, &self.manifest.evolution) {
+            evolution.keep(&self.folder).await?;
+        }
+        self.evolution_waits = false;
+        Ok(())
     }
 
     async fn remove(&self, garbage: impl IntoIterator<Item = String>) {

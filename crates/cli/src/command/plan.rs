@@ -1,16 +1,15 @@
 //! `commutator plan`: what a run would do, before it does it.
 
-use commutator::schema::{Names, plan};
+use commutator::dynamodb::SampleSize;
+use commutator::schema::{Names, SchemaAction, SchemaPlan, plan};
 use commutator::{Capabilities, Checkpoint, Column, NameMap, Result, TableDescription, TableSchema, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::discover::columns;
 use crate::args::{Global, Place};
 use crate::connect;
 use crate::failure::Failure;
-use crate::output::{self, bytes, count};
-use crate::sample;
+use crate::output::{self, Grid, bytes, count};
 
 /// A Scan's page, before it is cut (API reference, Scan).
 const PAGE_BYTES: u64 = 1 << 20;
@@ -41,8 +40,11 @@ struct TablePlan {
     target: Target,
     checkpoint: Option<Checkpoint>,
     reading: Option<Reading>,
-    sampled: usize,
+    sampled: u64,
+    /// The columns of the sampled items.
     schema: TableSchema,
+    /// What becomes of the destination's columns.
+    changes: SchemaPlan,
     statements: Vec<String>,
 }
 
@@ -57,17 +59,27 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
     for table in pipeline.source().discover().await? {
         let target = pipeline.target(&table);
         let checkpoint = pipeline.destination().peek(&target).await?;
-        let sample = Box::pin(sample::read(sampler.as_ref(), &table)).await?;
+        let sample = Box::pin(sampler.sample(&table, SampleSize::PAGE)).await?;
         let names = checkpoint.as_ref().map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
         let schema = named(&target, &sample.schema, &capabilities, names)?;
-        // What a table that exists still needs is known only from the destination, while it is open.
-        let statements = match checkpoint {
-            None => pipeline.destination().preview(&target, &plan(None, &schema)?),
-            Some(_) => Vec::new(),
+        let actual = match checkpoint {
+            None => None,
+            Some(_) => pipeline.destination().peek_schema(&target).await?,
         };
+        let changes = plan(actual.as_ref(), &schema)?;
+        let statements = pipeline.destination().preview(&target, &changes);
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
-        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, schema, statements });
+        plans.push(TablePlan {
+            table,
+            target,
+            checkpoint,
+            reading,
+            sampled: sample.items,
+            schema,
+            changes,
+            statements,
+        });
     }
     if global.json {
         output::json(&json!({
@@ -152,8 +164,8 @@ impl TablePlan {
             )),
             None => output::line("  stream: off, so only `run --snapshot-only` can read this table"),
         }
-        output::line(format_args!("  columns of {} sampled items:", count(self.sampled as u64)));
-        output::line(columns(self.schema.columns()));
+        output::line(format_args!("  columns of {} sampled items:", count(self.sampled)));
+        output::line(columns(&self.schema, &self.changes.actions));
         for statement in &self.statements {
             output::line(format_args!("\n{statement}"));
         }
@@ -169,14 +181,57 @@ impl TablePlan {
             "reading": self.reading,
             "sampled_items": self.sampled,
             "columns": self.schema,
+            "actions": self.changes.actions,
             "statements": self.statements,
         })
     }
 }
 
+/// Returns the columns with what becomes of them at the destination, indented; all of a table's that is created are new.
+fn columns(schema: &TableSchema, actions: &[SchemaAction]) -> Grid {
+    let creates = actions.iter().any(|action| matches!(action, SchemaAction::CreateTable { .. }));
+    let change = |column: &Column| {
+        actions.iter().find_map(|action| match action {
+            SchemaAction::AddColumn { column: added } if added.name == column.name => Some("new".to_owned()),
+            SchemaAction::WidenColumn { name, from, to } if *name == column.name => {
+                Some(format!("{from} becomes {to}: its values are rewritten"))
+            }
+            _ => None,
+        })
+    };
+    let mut grid = Grid::new(["  column", "type", if creates { "" } else { "change" }]);
+    for column in schema.columns() {
+        let key = if column.key { " (key)" } else { "" };
+        let change = change(column).unwrap_or_default();
+        grid.row([format!("  {}", column.name), format!("{}{key}", column.ty), change]);
+    }
+    grid
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use commutator::LogicalType;
+
+    #[test]
+    fn what_becomes_of_columns_stands_beside_them() {
+        let schema = |price| {
+            let columns = vec![Column::key("id", LogicalType::Text), Column::new("price", price)];
+            TableSchema::new(columns).unwrap()
+        };
+        let sampled =
+            TableSchema::new([schema(LogicalType::Text).columns(), &[Column::new("note", LogicalType::Bool)]].concat())
+                .unwrap();
+        let changes = plan(Some(&schema(LogicalType::Int64)), &sampled).unwrap();
+        let expected = "  column  type        change
+  id      text (key)
+  price   text        int64 becomes json: its values are rewritten
+  note    bool        new";
+        assert_eq!(columns(&sampled, &changes.actions).to_string(), expected);
+        let created = plan(None, &schema(LogicalType::Text)).unwrap();
+        let expected = "  column  type\n  id      text (key)\n  price   text";
+        assert_eq!(columns(&schema(LogicalType::Text), &created.actions).to_string(), expected);
+    }
 
     #[test]
     fn reading_costs_what_the_service_bills() {

@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) ->
     let stop = shutdown::token();
     let pipeline = connect::runner(settings).await?;
     let began = Instant::now();
-    let report = with_progress(pipeline, bars, &stop).await?;
+    let report = with_progress(pipeline, Progress::new(bars, global.json), &stop).await?;
     let took = began.elapsed();
     if global.json {
         output::json(&summary_json(&report, took));
@@ -38,10 +38,9 @@ pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) ->
 /// Runs a pipeline and shows how it goes.
 pub(crate) async fn with_progress(
     pipeline: Pipeline,
-    bars: MultiProgress,
+    progress: Arc<Progress>,
     stop: &CancellationToken,
 ) -> Result<RunReport> {
-    let progress = Progress::new(bars);
     let pipeline = pipeline.with_observer(Arc::<Progress>::clone(&progress));
     let done = CancellationToken::new();
     let run = async {

@@ -49,6 +49,12 @@ async fn a_pipeline_lives_through_every_command() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(table(&run.json(), "orders")["rows"], 60);
     assert_eq!(table(&run.json(), "orders")["outcome"], "completed");
+    let created = run.events().into_iter().find(|event| event["table"] == "orders").unwrap();
+    assert_eq!(
+        (&created["event"], &created["actions"][0]["action"]),
+        (&"schema_changed".into(), &"create_table".into())
+    );
+    assert!(created["at_ms"].is_u64() && run.err.contains("creates the table with "), "{run:?}");
 
     let status = folder.run(&["status", "--json"]).json();
     assert_eq!(

@@ -64,6 +64,7 @@ pub enum Mistake {
     DescribesTooFewColumns,
     DescribesKeysLast,
     DescribesWhatIsNotThere,
+    PeekShowsNoColumns,
     EvolvesOnce,
     EvolvesOnlyWhatIsMissingFromFirst,
     EvolutionDropsRows,
