@@ -19,6 +19,7 @@ mod error;
 mod gap;
 mod name;
 mod order;
+pub mod rules;
 pub mod schema;
 mod secret;
 mod source;

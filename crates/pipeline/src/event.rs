@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use commutator_core::rules::LeftOut;
 use commutator_core::{Epoch, Error, Gap, Lag, SchemaPlan, TableDescription, TableName};
 
 use crate::Latencies;
@@ -48,6 +49,11 @@ pub enum Event<'a> {
         /// Their number in the commit.
         count: u64,
     },
+    /// Rules left rows or values out of what was committed.
+    LeftOut(
+        /// How much, in the commit.
+        LeftOut,
+    ),
     /// The snapshot is complete and committed.
     SnapshotEnded {
         /// Its epoch.

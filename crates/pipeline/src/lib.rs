@@ -22,7 +22,7 @@ mod table;
 pub use commutator_core::OnBadRecord;
 pub use event::{Event, NoObserver, Observer};
 pub use latency::Latencies;
-pub use options::{CommitOptions, OnGap, Options, TableOptions};
+pub use options::{CommitOptions, OnGap, Options, Part, TableOptions};
 pub use pipeline::{Pipeline, RunReport, TableOutcome, TableReport};
 pub use replay::{ReplayReport, TableReplay};
 pub use resync::Resync;

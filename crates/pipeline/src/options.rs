@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use commutator_core::{CommitInterval, OnBadRecord, SyncMode, TableName, Until};
+use commutator_core::rules::{Filter, TableRules};
+use commutator_core::{CommitInterval, OnBadRecord, Secret, SyncMode, TableName, Until};
 use serde::{Deserialize, Serialize};
 
 use crate::RetryPolicy;
@@ -30,11 +31,55 @@ pub struct TableOptions {
     pub on_gap: OnGap,
     /// What happens to a record that cannot be read, and to a row that the destination refuses.
     pub on_bad_record: OnBadRecord,
+    /// Which columns and rows there are, and what they may become.
+    pub rules: TableRules,
 }
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { mode: SyncMode::Mirror, name: None, on_gap: OnGap::Resync, on_bad_record: OnBadRecord::Fail }
+        Self {
+            mode: SyncMode::Mirror,
+            name: None,
+            on_gap: OnGap::Resync,
+            on_bad_record: OnBadRecord::Fail,
+            rules: TableRules::default(),
+        }
+    }
+}
+
+/// One of the destination tables that a source table is split into.
+///
+/// Each part is a table of its own: it has a session and a checkpoint, and reads the source table by itself, so a table of three parts
+/// is read three times. Wherever tables are named, it is `<table>:<part>`, also in [`Options::tables`]; what is not said there
+/// holds as it is said of the whole table. Its name in the destination is `<table>_<part>` unless it has another.
+///
+/// ```
+/// use commutator_core::TableName;
+/// use commutator_pipeline::{Options, Part};
+/// let app = TableName::new("app");
+/// let parts = vec![Part::new("orders", "begins_with(pk, 'ORDER#')".parse()?), Part::rest("others")];
+/// let options = Options::default().with_split(app.clone(), parts);
+/// assert_eq!(options.parts(&app), [TableName::new("app:orders"), TableName::new("app:others")]);
+/// # Ok::<(), commutator_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its name among the parts of its table: letters, digits, `_`, `-` and `.`.
+    pub name: String,
+    /// Which items belong to it, besides the filter among its rules; `None`: those that belong to no part that has one.
+    pub filter: Option<Filter>,
+}
+
+impl Part {
+    /// Creates a part of the items that pass a filter.
+    pub fn new(name: impl Into<String>, filter: Filter) -> Self {
+        Self { name: name.into(), filter: Some(filter) }
+    }
+
+    /// Creates the part of all items that belong to no other.
+    pub fn rest(name: impl Into<String>) -> Self {
+        Self { name: name.into(), filter: None }
     }
 }
 
@@ -75,6 +120,10 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// How many tables are worked on at a time.
     pub max_tables: usize,
+    /// What hashes are salted with; without it, no column can be hashed. It must stay the same for as long as the tables live.
+    pub hash_salt: Option<Secret>,
+    /// Source tables that are split into several tables of the destination.
+    pub splits: BTreeMap<TableName, Vec<Part>>,
 }
 
 impl Default for Options {
@@ -86,13 +135,46 @@ impl Default for Options {
             commit: CommitOptions::default(),
             retry: RetryPolicy::default(),
             max_tables: usize::MAX,
+            hash_salt: None,
+            splits: BTreeMap::new(),
         }
     }
 }
 
 impl Options {
-    /// Returns what holds for a table.
+    /// Returns what holds for a table, or for a part of one.
     pub fn table(&self, name: &TableName) -> &TableOptions {
-        self.tables.get(name).unwrap_or(&self.defaults)
+        let of = |name| self.tables.get(name);
+        of(name).or_else(|| of(self.source_table(name))).unwrap_or(&self.defaults)
     }
+
+    /// Returns the options with a source table split into parts.
+    #[must_use]
+    pub fn with_split(mut self, table: TableName, parts: Vec<Part>) -> Self {
+        self.splits.insert(table, parts);
+        self
+    }
+
+    /// Returns the names of a source table's parts: `<table>:<part>`, or the table itself if it is not split.
+    pub fn parts(&self, table: &TableName) -> Vec<TableName> {
+        match self.splits.get(table) {
+            Some(parts) => parts.iter().map(|part| part_name(table, part)).collect(),
+            None => vec![table.clone()],
+        }
+    }
+
+    /// Returns the source table of a part; any other name is that of a source table.
+    pub fn source_table<'a>(&'a self, name: &'a TableName) -> &'a TableName {
+        self.part(name).map_or(name, |(table, _)| table)
+    }
+
+    pub(crate) fn part(&self, name: &TableName) -> Option<(&TableName, &Part)> {
+        let (table, part) = name.as_str().split_once(':')?;
+        let (table, parts) = self.splits.get_key_value(&TableName::new(table))?;
+        parts.iter().find(|of| of.name == part).map(|part| (table, part))
+    }
+}
+
+fn part_name(table: &TableName, part: &Part) -> TableName {
+    TableName::new(format!("{table}:{}", part.name))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use commutator_core::rules::LeftOut;
 use commutator_core::schema::Names;
 use commutator_core::{
     DeadLetters, Destination, Error, ErrorKind, NameMap, OnBadRecord, PipelineId, Result, Slice, Source,
@@ -59,6 +60,8 @@ pub struct TableReport {
     pub commits: u64,
     /// Records and rows that were set aside as dead letters.
     pub dead_letters: u64,
+    /// What rules left out.
+    pub left_out: LeftOut,
     /// How long the changes took from being made to being committed.
     pub latencies: Latencies,
     /// How it ended.
@@ -228,6 +231,7 @@ fn panicked(table: TableName) -> TableReport {
         rows: 0,
         commits: 0,
         dead_letters: 0,
+        left_out: LeftOut::default(),
         latencies: Latencies::default(),
         outcome: TableOutcome::Failed(error),
     }

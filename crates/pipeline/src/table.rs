@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use commutator_core::rules::LeftOut;
 use commutator_core::{
     Checkpoint, CommitInterval, DeadLetters, Destination, Error, ErrorKind, Gap, OnBadRecord, ReadRequest, Result,
     Session, Source, TableDescription, Target, Until,
@@ -45,6 +46,7 @@ struct Totals {
     rows: u64,
     commits: u64,
     dead_letters: u64,
+    left_out: LeftOut,
     latencies: Latencies,
     /// Failures since the last commit.
     failures: u32,
@@ -83,8 +85,8 @@ impl Table {
                 () = tokio::time::sleep(delay) => {}
             }
         };
-        let Totals { rows, commits, dead_letters, latencies, .. } = totals;
-        TableReport { table: self.description.name.clone(), rows, commits, dead_letters, latencies, outcome }
+        let Totals { rows, commits, dead_letters, left_out, latencies, .. } = totals;
+        TableReport { table: self.description.name.clone(), rows, commits, dead_letters, left_out, latencies, outcome }
     }
 
     async fn attempt(&self, cancelled: &CancellationToken, totals: &mut Totals) -> Result<End> {
