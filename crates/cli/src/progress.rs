@@ -84,6 +84,9 @@ impl Progress {
                 latency_p99_ms = glance.latency.map(|(_, most)| most),
                 time_left_ms = glance.time_left,
                 dead_letters = glance.dead_letters,
+                filtered_rows = glance.left_out.filtered_rows,
+                discarded_rows = glance.left_out.discarded_rows,
+                discarded_values = glance.left_out.discarded_values,
                 "progress"
             );
         }
@@ -147,6 +150,7 @@ fn line(glance: &table::Glance) -> String {
     if glance.dead_letters > 0 {
         parts.push(format!("{} dead letters", count(glance.dead_letters)));
     }
+    parts.extend(output::left_out(&glance.left_out));
     parts.join("  ")
 }
 
@@ -161,6 +165,10 @@ fn log_event(table: &TableName, event: &Event<'_>) {
         Event::Committed { rows, took, .. } => tracing::debug!(%table, rows, took_ms = millis(*took), "committed"),
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
         Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
+        Event::LeftOut(left_out) if left_out.discarded_rows + left_out.discarded_values > 0 => {
+            let (rows, values) = (left_out.discarded_rows, left_out.discarded_values);
+            tracing::warn!(%table, rows, values, "the contract has no place for rows or values, which were discarded");
+        }
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),
         Event::HandedOver { epoch } => {
             tracing::info!(%table, %epoch, "a resync was asked for: the table is read anew while its stream goes on");
