@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use commutator_core::rules::TypeJoin;
 use commutator_core::{
     Checkpoint, Epoch, Error, ErrorKind, Result, SchemaPlan, Session, SyncMode, TableSchema, Target, Transaction,
     schema,
@@ -185,7 +186,7 @@ impl PgSession {
             .with("columns", wanted.columns().len())
             .with("limit", MAX_COLUMNS - SYSTEM_COLUMNS));
         }
-        let result = schema::plan(self.state.actual.as_deref(), wanted)?.result;
+        let result = schema::plan_by(self.state.actual.as_deref(), wanted, TypeJoin::decided())?.result;
         if let (Some(recorded), Some(actual)) = (&self.state.recorded, &self.state.actual) {
             let there = actual.by_name();
             let dropped = |name: &str| !there.contains_key(name) && recorded.get(name).is_some();
@@ -216,7 +217,7 @@ impl Session for PgSession {
 
     async fn evolve(&mut self, plan: &SchemaPlan) -> Result<()> {
         let wanted = match &self.wanted {
-            Some(earlier) => schema::merge(earlier, &plan.result)?,
+            Some(earlier) => schema::merge_by(earlier, &plan.result, TypeJoin::decided())?,
             None => plan.result.clone(),
         };
         self.wanted = Some(self.admit(&wanted).map_err(|e| self.place.name(e))?);

@@ -43,12 +43,16 @@ pub(crate) fn logical(native: &str) -> Option<LogicalType> {
 /// Returns the expression that turns a column's values into a wider type, exactly as `commutator_core::schema::conform` does with
 /// values that are still on their way; `column` is quoted.
 pub(crate) fn widened(column: &str, from: LogicalType, to: LogicalType) -> String {
-    use LogicalType::{Binary, Decimal, Json, Number};
+    use LogicalType::{Binary, Decimal, Json, Number, Text};
     match (from, to) {
         (Decimal { .. }, Json) => format!("to_jsonb(trim_scale({column}))"),
         // `encode` breaks base64 into lines of 76 characters.
         (Binary, Json) => format!(r"to_jsonb(translate(encode({column}, 'base64'), E'\n', ''))"),
         (_, Json) => format!("to_jsonb({column})"),
+        (Decimal { .. } | Number, Text) => format!("trim_scale({column})::text"),
+        (Binary, Text) => format!(r"translate(encode({column}, 'base64'), E'\n', '')"),
+        // A string without its quotes, everything else as it is.
+        (Json, Text) => format!("{column} #>> '{{}}'"),
         (Decimal { .. }, Number) => format!("trim_scale({column})"),
         (_, to) => format!("{column}::{}", native(to)),
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use commutator_core::rules::LeftOut;
 use commutator_core::{Error, Gap, SourceBatch, SourceEvent, SourceStream, TableName};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until};
@@ -43,6 +44,8 @@ impl Stop {
 pub(crate) struct Chunk {
     pub(crate) batches: Vec<SourceBatch>,
     pub(crate) stop: Stop,
+    /// What rules left out of it.
+    pub(crate) left_out: LeftOut,
 }
 
 /// The reading end of a table.
@@ -92,7 +95,7 @@ impl Feed<'_> {
                 }
             }
         };
-        Chunk { batches, stop }
+        Chunk { batches, stop, left_out: LeftOut::default() }
     }
 
     /// Tells the observer of a batch and returns its size in memory.

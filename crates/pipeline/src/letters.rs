@@ -103,7 +103,7 @@ impl Pipeline {
             return Ok(files);
         }
         let mut committed = BTreeSet::new();
-        for description in self.source().discover().await? {
+        for description in self.tables().await? {
             if tables.contains(&description.name)
                 && let Some(checkpoint) = self.destination().peek(&self.target(&description)).await?
                 && let Some(put) = PutId::committed(&checkpoint)?

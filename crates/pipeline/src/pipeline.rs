@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use commutator_core::rules::LeftOut;
-use commutator_core::schema::Names;
 use commutator_core::{
-    DeadLetters, Destination, Error, ErrorKind, NameMap, OnBadRecord, PipelineId, Result, Slice, Source,
-    TableDescription, TableName, Target,
+    DeadLetters, Destination, Error, ErrorKind, PipelineId, Result, Source, TableDescription, TableName,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::shape::key_columns;
 use crate::table::Table;
-use crate::{Event, Latencies, NoObserver, Observer, Options};
+use crate::{Event, Latencies, NoObserver, Observer, Options, Transform};
 
 /// A source, a destination, and what the user said about them.
 ///
@@ -35,6 +32,7 @@ pub struct Pipeline {
     options: Arc<Options>,
     observer: Arc<dyn Observer>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
+    transform: Option<Arc<dyn Transform>>,
     clock: fn() -> SystemTime,
 }
 
@@ -93,6 +91,7 @@ impl Pipeline {
             options,
             observer: Arc::new(NoObserver),
             dead_letters: None,
+            transform: None,
             clock: SystemTime::now,
         }
     }
@@ -108,6 +107,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// Sets the user's own code that every batch goes through first.
+    #[must_use]
+    pub fn with_transform(mut self, transform: Arc<dyn Transform>) -> Self {
+        self.transform = Some(transform);
         self
     }
 
@@ -133,30 +139,23 @@ impl Pipeline {
         &self.destination
     }
 
-    pub(crate) fn dead_letters(&self) -> Option<&Arc<dyn DeadLetters>> {
-        self.dead_letters.as_ref()
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
-    /// Returns what a run writes a table to.
-    pub fn target(&self, table: &TableDescription) -> Target {
-        let options = self.options.table(&table.name);
-        let mut names = Names::new(self.destination.capabilities().identifiers, NameMap::new());
-        Target {
-            pipeline: self.id.clone(),
-            table: table.name.clone(),
-            name: options.name.clone().unwrap_or_else(|| table.name.as_str().to_owned()),
-            keys: key_columns(table, &mut names),
-            mode: options.mode,
-            slice: Slice::whole(),
-            expected_bytes: table.bytes,
-        }
+    pub(crate) fn transform(&self) -> Option<&Arc<dyn Transform>> {
+        self.transform.as_ref()
+    }
+
+    pub(crate) fn dead_letters(&self) -> Option<&Arc<dyn DeadLetters>> {
+        self.dead_letters.as_ref()
     }
 
     /// Runs until every table has read what was asked for, failed, or `stop` is cancelled; then what is whole is committed.
     ///
     /// A table that fails does not stop the others: look at the report. An error of this function means that nothing was begun.
     pub async fn run(&self, stop: &CancellationToken) -> Result<RunReport> {
-        let tables = self.source.discover().await?;
+        let tables = self.tables().await?;
         self.check_options(&tables)?;
         let names: Vec<_> = tables.iter().map(|table| table.name.clone()).collect();
         let slots = Arc::new(Semaphore::new(self.options.max_tables.clamp(1, Semaphore::MAX_PERMITS)));
@@ -183,6 +182,10 @@ impl Pipeline {
 
     async fn run_table(self, description: TableDescription, stop: CancellationToken) -> TableReport {
         let name = description.name.clone();
+        let rules = match self.rules(&description) {
+            Ok(rules) => rules,
+            Err(error) => return failed(name, error),
+        };
         let table = Table {
             options: self.options.table(&name).clone(),
             target: self.target(&description),
@@ -191,6 +194,8 @@ impl Pipeline {
             run: self.options,
             observer: Arc::clone(&self.observer),
             dead_letters: self.dead_letters,
+            transform: self.transform,
+            rules,
             clock: self.clock,
             description,
         };
@@ -201,31 +206,15 @@ impl Pipeline {
         }
         report
     }
-
-    fn check_options(&self, tables: &[TableDescription]) -> Result<()> {
-        let capabilities = self.destination.capabilities();
-        for table in tables {
-            if self.options.table(&table.name).on_bad_record == OnBadRecord::DeadLetter && self.dead_letters.is_none() {
-                return Err(Error::new(ErrorKind::ConfigInvalid, "There is no place for the table's dead letters")
-                    .with("table", &table.name));
-            }
-            let mode = self.options.table(&table.name).mode;
-            if !capabilities.modes.contains(&mode) {
-                let offered: Vec<_> = capabilities.modes.iter().map(|mode| mode.as_str()).collect();
-                return Err(Error::new(ErrorKind::Unsupported, "The destination does not offer this sync mode")
-                    .with("table", &table.name)
-                    .with("mode", mode)
-                    .with("destination", capabilities.name)
-                    .with("offered", offered.join(", ")));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn panicked(table: TableName) -> TableReport {
     let error =
         Error::new(ErrorKind::Unexpected, "The table's task panicked; the log says where").with("table", &table);
+    failed(table, error)
+}
+
+fn failed(table: TableName, error: Error) -> TableReport {
     TableReport {
         table,
         rows: 0,

@@ -4,16 +4,16 @@ mod held;
 mod report;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use commutator_core::{
-    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Error, ErrorKind, Permit, Progress, Reread,
-    Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
+    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Error, ErrorKind, OnBadRecord, Permit,
+    Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
 };
 
 use crate::Pipeline;
-use crate::feed::{Chunk, Stop};
+use crate::intake::Intake;
 use crate::letters::{confirm, open_letters, set_fact};
 use crate::shape::Shape;
 use crate::sift;
@@ -40,7 +40,7 @@ impl Pipeline {
         let (Some(sink), false) = (self.dead_letters(), named.is_empty()) else {
             return Ok(ReplayReport { tables });
         };
-        let descriptions = self.source().discover().await?;
+        let descriptions = self.tables().await?;
         for table in named {
             let mut report = TableReplay::new(table.clone());
             let replayed = match descriptions.iter().find(|description| description.name == table) {
@@ -77,7 +77,16 @@ impl Pipeline {
         report.replayed += Written::of(&checkpoint).put_away(&**sink, &files).await?;
         let rules = self.destination().capabilities().identifiers;
         let actual = session.describe().await?;
-        let mut shape = Shape::new(description, rules, checkpoint.names().clone(), actual, target.mode)?;
+        let intake = Intake {
+            table: description.name.clone(),
+            rules: self.rules(description)?,
+            transform: self.transform().map(Arc::clone),
+            on_bad_record: OnBadRecord::Fail,
+            contract_holds: true,
+            seen: HashMap::new(),
+        };
+        let hides_keys = intake.rules.hides_keys();
+        let mut shape = Shape::new(intake, rules, checkpoint.names().clone(), actual, target.mode)?;
         let how = match target.mode {
             SyncMode::Mirror | SyncMode::SoftDelete => Reread::Item,
             SyncMode::History | SyncMode::Append => Reread::Raw,
@@ -91,26 +100,66 @@ impl Pipeline {
                 for letter in &foreign {
                     report.fail(letter, of_another_table());
                 }
-                // The session is open by now: nobody else applies changes between this reading and the commit.
-                let read = self.source().reread(&description.name, &group, how).await?;
-                let (mut rows, mut of) = (Vec::new(), Vec::new());
-                for (letter, read) in group.iter().zip(read) {
-                    match read.and_then(single) {
-                        Ok(row) => {
-                            rows.push(row);
-                            of.push(letter);
+                // Of a row that the destination refused, the letter has what rules made of it.
+                let is_made = |letter: &DeadLetter| letter.rejected.form == RawForm::Row;
+                let (hidden, group): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|letter| hides_keys && is_made(letter));
+                for letter in &hidden {
+                    report.fail(letter, of_a_hashed_key());
+                }
+                let (made, items): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|letter| how == Reread::Raw && is_made(letter));
+                let mut taken = Taken::default();
+                for (letters, how, is_made) in [(&made, Reread::Raw, true), (&items, how, false)] {
+                    if letters.is_empty() {
+                        continue;
+                    }
+                    // The session is open by now: nobody else applies changes between this reading and the commit.
+                    let source = self.options().source_table(&description.name);
+                    let read = self.source().reread(source, letters, how).await?;
+                    for (letter, read) in letters.iter().zip(read) {
+                        let row = read.and_then(single);
+                        let row = row.and_then(|row| {
+                            if is_made { shape.name_made(&row).map(Some) } else { shape.take_in_row(row) }
+                        });
+                        match row {
+                            Ok(row) => taken.add(letter, row),
+                            Err(error) => report.fail(letter, error),
                         }
-                        Err(error) => report.fail(letter, error),
                     }
                 }
-                let refused = write(&mut *session, &mut shape, &mut checkpoint, rows, &of, &held).await?;
-                report.replayed += held.put_away(&**sink, &good(&of, &refused)).await?;
+                let of = taken.of.clone();
+                let left_out: BTreeSet<_> = taken.left_out.iter().map(|letter| letter.id.as_str()).collect();
+                let refused = write(&mut *session, &mut shape, &mut checkpoint, taken, &held).await?;
+                report.replayed += held.put_away(&**sink, &(&good(&of, &refused) | &left_out)).await?;
                 for refused in refused {
                     report.fail(of[refused.row], refused.error);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// What became of letters that were read again.
+#[derive(Debug, Default)]
+struct Taken<'a> {
+    rows: Vec<ChangeBatch>,
+    /// A letter per row.
+    of: Vec<&'a DeadLetter>,
+    /// Letters whose rows have no place in the destination any more.
+    left_out: Vec<&'a DeadLetter>,
+}
+
+impl<'a> Taken<'a> {
+    fn add(&mut self, letter: &'a DeadLetter, row: Option<ChangeBatch>) {
+        match row {
+            Some(row) => {
+                self.rows.push(row);
+                self.of.push(letter);
+            }
+            None => self.left_out.push(letter),
+        }
     }
 }
 
@@ -127,18 +176,22 @@ fn of_another_table() -> Error {
     )
 }
 
+fn of_a_hashed_key() -> Error {
+    Error::new(
+        ErrorKind::DataInvalid,
+        "The key of the letter's row is hashed, so that its item cannot be found; once the destination takes it, `commutator resync` reads the table anew",
+    )
+}
+
 /// Commits one row per letter, all but those that the destination refuses again; returns these.
 async fn write(
     session: &mut dyn Session,
     shape: &mut Shape,
     checkpoint: &mut Checkpoint,
-    rows: Vec<ChangeBatch>,
-    of: &[&DeadLetter],
+    taken: Taken<'_>,
     held: &Held,
 ) -> Result<Vec<sift::Refused>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
+    let Taken { rows, of, left_out } = taken;
     let batches = rows.into_iter().map(|row| SourceBatch {
         changes: Some(row),
         rejected: Vec::new(),
@@ -146,24 +199,30 @@ async fn write(
         wire_bytes: 0,
         permit: Permit::default(),
     });
-    let chunk = shape.name(Chunk { batches: batches.collect(), stop: Stop::Full })?;
-    let plan = shape.plan(&chunk.batches)?;
-    if !plan.is_empty() {
-        session.evolve(&plan).await?;
+    let batches: Vec<_> = batches.collect();
+    let (mut refused, mut rest) = (Vec::new(), Vec::new());
+    if !batches.is_empty() {
+        let plan = shape.plan(&batches)?;
+        if !plan.is_empty() {
+            session.evolve(&plan).await?;
+        }
+        shape.evolved(&plan);
+        let parts = shape.conform_each(&batches)?;
+        refused = sift::refused(session, &parts).await?;
+        rest = sift::without(&parts, &refused)?;
     }
-    shape.evolved(&plan);
-    let parts = shape.conform_each(&chunk.batches)?;
-    let refused = sift::refused(session, &parts).await?;
-    let rest = sift::without(&parts, &refused)?;
-    if !rest.is_empty() {
-        let ids = good(of, &refused);
+    if !rest.is_empty() || !left_out.is_empty() {
+        let left_out: BTreeSet<_> = left_out.iter().map(|letter| letter.id.as_str()).collect();
+        let ids = &good(&of, &refused) | &left_out;
         let left = open_letters(checkpoint).saturating_sub(u64::try_from(ids.len()).unwrap_or(u64::MAX));
         let mut next = checkpoint.clone();
         next.set_names(shape.names().clone());
         held.written(&ids).set(&mut next)?;
         set_fact(&mut next, DEAD_LETTERS_FACT, left.to_string())?;
         let mut transaction = session.begin().await?;
-        transaction.write(&ChangeBatch::concat(&rest)?).await?;
+        if !rest.is_empty() {
+            transaction.write(&ChangeBatch::concat(&rest)?).await?;
+        }
         transaction.commit(&next).await?;
         *checkpoint = next;
     }

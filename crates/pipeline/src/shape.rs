@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use commutator_core::schema::{Names, conform, merge, plan};
+use commutator_core::schema::{Names, conform, merge_by, plan_by};
 use commutator_core::{
     ChangeBatch, Column, Error, ErrorKind, IdentifierRules, NameMap, Result, SchemaPlan, SourceBatch, SyncMode,
-    TableDescription, TableSchema,
+    TableSchema,
 };
 
 use crate::feed::Chunk;
+use crate::intake::Intake;
 
 /// The names and columns that a table has in its destination, as far as this session knows.
 #[derive(Debug)]
@@ -18,20 +19,30 @@ pub(crate) struct Shape {
     keys: TableSchema,
     actual: Option<Arc<TableSchema>>,
     mode: SyncMode,
+    intake: Intake,
 }
 
 impl Shape {
     /// Starts from what the destination has: the names in its checkpoint, and its columns (`None`: no table yet).
     pub(crate) fn new(
-        description: &TableDescription,
+        mut intake: Intake,
         rules: IdentifierRules,
         names: NameMap,
         actual: Option<TableSchema>,
         mode: SyncMode,
     ) -> Result<Self> {
         let mut names = Names::new(rules, names);
-        let keys = TableSchema::new(key_columns(description, &mut names))?;
-        Ok(Self { names, keys, actual: actual.map(Arc::new), mode })
+        let keys = TableSchema::new(key_columns(intake.rules.keys(), &mut names))?;
+        for identity in intake.rules.chosen() {
+            names.name(&identity);
+        }
+        intake.know(names.map(), actual.as_ref());
+        Ok(Self { names, keys, actual: actual.map(Arc::new), mode, intake })
+    }
+
+    /// Returns the key columns.
+    pub(crate) fn keys(&self) -> &TableSchema {
+        &self.keys
     }
 
     /// Returns every name that was given so far.
@@ -39,21 +50,50 @@ impl Shape {
         self.names.map()
     }
 
-    /// Gives a chunk's columns their destination names.
-    pub(crate) fn name(&mut self, mut chunk: Chunk) -> Result<Chunk> {
-        for changes in chunk.batches.iter_mut().filter_map(|batch| batch.changes.as_mut()) {
-            *changes = rename(changes, &mut self.names)?;
+    /// Applies the table's rules to a chunk and gives its columns their destination names.
+    pub(crate) fn take_in(&mut self, mut chunk: Chunk) -> Result<Chunk> {
+        for batch in &mut chunk.batches {
+            chunk.left_out += self.intake.take(batch)?;
+            if let Some(changes) = &mut batch.changes {
+                *changes = self.name(changes)?;
+            }
         }
         Ok(chunk)
     }
 
+    /// Applies the table's rules to a single row and gives its columns their destination names; `None` if rules leave it out.
+    pub(crate) fn take_in_row(&mut self, row: ChangeBatch) -> Result<Option<ChangeBatch>> {
+        self.intake.take_row(row)?.map(|row| self.name(&row)).transpose()
+    }
+
+    /// Gives the columns of a row their destination names that rules were applied to before it became a letter; its key has the names
+    /// of its attributes.
+    pub(crate) fn name_made(&mut self, row: &ChangeBatch) -> Result<ChangeBatch> {
+        let keys = self.intake.rules.keys().iter().map(|key| &key.name);
+        let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
+        let names: Vec<_> = keys.chain(others).cloned().collect();
+        self.name(&renamed(row, &names)?)
+    }
+
+    fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {
+        let columns = changes.schema().columns();
+        let names: Vec<_> = columns.iter().map(|column| self.names.name(&column.name).to_owned()).collect();
+        renamed(changes, &names)
+    }
+
+    /// Takes notice that the snapshot is complete.
+    pub(crate) fn snapshot_ended(&mut self) {
+        self.intake.contract_holds = true;
+    }
+
     /// Returns what the destination's table needs to take batches that have their names.
     pub(crate) fn plan(&self, batches: &[SourceBatch]) -> Result<SchemaPlan> {
+        let by = self.intake.join();
         let mut wanted = self.keys.clone();
         for changes in batches.iter().filter_map(|batch| batch.changes.as_ref()) {
-            wanted = merge(&wanted, changes.schema())?;
+            wanted = merge_by(&wanted, changes.schema(), by)?;
         }
-        plan(self.actual.as_deref(), &wanted)
+        plan_by(self.actual.as_deref(), &wanted, by)
     }
 
     /// Takes notice that the destination now has the columns of this plan.
@@ -90,16 +130,17 @@ impl Shape {
     }
 }
 
-/// Returns a table's key columns under their destination names; keys are named before all other attributes, so that their names
-/// depend on nothing else.
-pub(crate) fn key_columns(description: &TableDescription, names: &mut Names) -> Vec<Column> {
-    description.keys.iter().map(|key| Column { name: names.name(&key.name).to_owned(), ..key.clone() }).collect()
+/// Returns key columns under their destination names; keys are named before all other attributes, so that their names depend on nothing
+/// else.
+pub(crate) fn key_columns(keys: &[Column], names: &mut Names) -> Vec<Column> {
+    keys.iter().map(|key| Column { name: names.name(&key.name).to_owned(), ..key.clone() }).collect()
 }
 
-fn rename(changes: &ChangeBatch, names: &mut Names) -> Result<ChangeBatch> {
+/// Returns a batch whose columns have these names.
+fn renamed(changes: &ChangeBatch, names: &[String]) -> Result<ChangeBatch> {
     let columns = changes.schema().columns();
-    let renamed: Vec<_> =
-        columns.iter().map(|column| Column { name: names.name(&column.name).to_owned(), ..column.clone() }).collect();
+    let renamed = columns.iter().zip(names).map(|(column, name)| Column { name: name.clone(), ..column.clone() });
+    let renamed: Vec<_> = renamed.collect();
     if renamed == columns {
         return Ok(changes.clone());
     }

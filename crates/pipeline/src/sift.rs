@@ -5,7 +5,7 @@ mod render;
 
 use std::ops::Range;
 
-use commutator_core::{ChangeBatch, Error, ErrorKind, RawForm, Rejected, Result, Session, Transaction};
+use commutator_core::{ChangeBatch, Error, ErrorKind, OrderKey, RawForm, Rejected, Result, Session, Transaction};
 
 use bisection::Bisection;
 pub(crate) use render::Renderer;
@@ -88,6 +88,11 @@ fn select(batches: &[ChangeBatch], wanted: impl Fn(usize) -> bool) -> Result<Vec
     Ok(parts)
 }
 
+/// Returns where a row stood, for people.
+pub(crate) fn position(order: OrderKey) -> String {
+    if order.is_snapshot() { "a row of the snapshot".to_owned() } else { format!("order key {order}") }
+}
+
 /// Writes refused rows as letters.
 pub(crate) fn letters(batches: &[ChangeBatch], refused: Vec<Refused>, renderer: &Renderer) -> Result<Vec<Rejected>> {
     let mut letters = Vec::with_capacity(refused.len());
@@ -107,11 +112,7 @@ pub(crate) fn letters(batches: &[ChangeBatch], refused: Vec<Refused>, renderer: 
         letters.push(Rejected {
             form: RawForm::Row,
             partition: None,
-            position: if order.is_snapshot() {
-                "a row of the snapshot".to_owned()
-            } else {
-                format!("order key {order}")
-            },
+            position: position(order),
             order,
             op: Some(batch.ops()[place]),
             changed_at: batch.changed_at()[place],

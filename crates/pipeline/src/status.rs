@@ -64,14 +64,14 @@ impl Pipeline {
     /// It reads checkpoints without opening, and no changes, so it fences nobody. Where the source cannot be asked about one table,
     /// that table's backlog says why, and the others are told.
     pub async fn status(&self) -> Result<Vec<TableStatus>> {
-        let tables = self.source().discover().await?;
+        let tables = self.tables().await?;
         stream::iter(tables).map(|table| self.table_status(table)).buffered(AT_A_TIME).try_collect().await
     }
 
     async fn table_status(&self, table: TableDescription) -> Result<TableStatus> {
         let checkpoint = self.destination().peek(&self.target(&table)).await?;
         let backlog = match &checkpoint {
-            Some(checkpoint) => self.source().backlog(&table.name, checkpoint).await,
+            Some(checkpoint) => self.source().backlog(self.options().source_table(&table.name), checkpoint).await,
             None => Ok(None),
         };
         Ok(TableStatus { phase: Phase::of(checkpoint.as_ref()), table, checkpoint, backlog })

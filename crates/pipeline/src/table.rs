@@ -1,23 +1,25 @@
 //! One table: open, read, commit; and start over at `open` when something failed that may be tried again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use commutator_core::rules::LeftOut;
+use commutator_core::rules::{LeftOut, Rules};
 use commutator_core::{
-    Checkpoint, CommitInterval, DeadLetters, Destination, Error, ErrorKind, Gap, OnBadRecord, ReadRequest, Result,
-    Session, Source, TableDescription, Target, Until,
+    Checkpoint, CommitInterval, DeadLetters, Destination, Epoch, Error, ErrorKind, Gap, OnBadRecord, ReadRequest,
+    Result, Session, Source, TableDescription, Target, Until,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Chunk, Feed, Stop};
 use crate::handover::{Handover, Own, after_fence};
+use crate::intake::Intake;
 use crate::latency;
 use crate::letters::{self, Letters};
 use crate::shape::Shape;
 use crate::sift::{self, Renderer};
-use crate::{Event, Latencies, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport};
+use crate::{Event, Latencies, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport, Transform};
 
 /// Everything that is known of a table before it is opened.
 pub(crate) struct Table {
@@ -30,6 +32,8 @@ pub(crate) struct Table {
     pub(crate) dead_letters: Option<Arc<dyn DeadLetters>>,
     pub(crate) clock: fn() -> SystemTime,
     pub(crate) description: TableDescription,
+    pub(crate) rules: Rules,
+    pub(crate) transform: Option<Arc<dyn Transform>>,
 }
 
 /// How one try at a table ended, if it did not fail.
@@ -123,7 +127,7 @@ impl Table {
             snapshot_ended: checkpoint.snapshot_ended(),
         });
         let request = ReadRequest {
-            table: self.description.name.clone(),
+            table: self.run.source_table(&self.description.name).clone(),
             from: checkpoint.clone(),
             until: self.run.until,
             on_bad_record: self.options.on_bad_record,
@@ -133,7 +137,8 @@ impl Table {
         }
         let actual = session.describe().await?;
         let names = checkpoint.names().clone();
-        let mut shape = Shape::new(&self.description, capabilities.identifiers, names, actual, self.options.mode)?;
+        let mut shape =
+            Shape::new(self.intake(checkpoint), capabilities.identifiers, names, actual, self.options.mode)?;
         let stream = tokio::select! {
             biased;
             () = cancelled.cancelled() => return Ok(End::Stopped),
@@ -145,7 +150,7 @@ impl Table {
         loop {
             let first = match next.take() {
                 Some(chunk) => chunk,
-                None => shape.name(feed.gather(None, interval.max_delay).await)?,
+                None => shape.take_in(feed.gather(None, interval.max_delay).await)?,
             };
             let commit = Commit { table: self, interval: &interval, totals };
             let stop = if first.batches.is_empty() {
@@ -188,6 +193,18 @@ impl Table {
         // A gap may come back at once.
         tokio::time::sleep(self.run.retry.first).await;
         Ok(End::Reopen)
+    }
+
+    /// What happens to rows of the table before anything else.
+    fn intake(&self, checkpoint: &Checkpoint) -> Intake {
+        Intake {
+            table: self.description.name.clone(),
+            rules: self.rules.clone(),
+            transform: self.transform.clone(),
+            on_bad_record: self.options.on_bad_record,
+            contract_holds: checkpoint.snapshot_ended() || checkpoint.epoch() > Epoch::FIRST,
+            seen: HashMap::new(),
+        }
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
@@ -233,7 +250,7 @@ impl Commit<'_> {
             letters.waiting = sift::letters(&parts, refused, &Renderer::new(shape.names()))?;
             parts = rest;
         }
-        let (mut rows, mut bytes, mut made) = (0, 0, Vec::new());
+        let (mut rows, mut bytes, mut made, mut left_out) = (0, 0, Vec::new(), LeftOut::default());
         let mut transaction = session.begin().await?;
         let mut advanced = checkpoint.clone();
         let (stop, rest) = loop {
@@ -241,6 +258,7 @@ impl Commit<'_> {
                 advanced.advance(&batch.progress).map_err(|e| e.with("table", &self.table.description.name))?;
             }
             made.extend(latency::made(&chunk.batches));
+            left_out += chunk.left_out;
             letters.take(&mut chunk.batches);
             for changes in std::mem::take(&mut parts) {
                 rows += changes.len() as u64;
@@ -257,7 +275,7 @@ impl Commit<'_> {
             }
             // The written rows' memory goes back to the budget before more is waited for.
             drop(chunk);
-            chunk = shape.name(feed.gather(Some(deadline), self.interval.max_delay).await)?;
+            chunk = shape.take_in(feed.gather(Some(deadline), self.interval.max_delay).await)?;
             if !shape.plan(&chunk.batches)?.is_empty() {
                 break (Stop::Full, Some(chunk));
             }
@@ -275,6 +293,7 @@ impl Commit<'_> {
         self.totals.failures = 0;
         self.totals.suspects = self.totals.suspects.saturating_sub(rows.max(1));
         self.totals.dead_letters += dead_letters;
+        self.totals.left_out += left_out;
         let mut latencies = Latencies::default();
         latencies.add(&made, (self.table.clock)());
         self.totals.latencies.merge(&latencies);
@@ -285,7 +304,11 @@ impl Commit<'_> {
         if dead_letters > 0 {
             self.table.tell(&Event::DeadLettered { count: dead_letters });
         }
+        if !left_out.is_nothing() {
+            self.table.tell(&Event::LeftOut(left_out));
+        }
         if matches!(stop, Stop::SnapshotEnded) {
+            shape.snapshot_ended();
             self.table.tell(&Event::SnapshotEnded { epoch: checkpoint.epoch() });
         }
         if dead_letters > 0 {

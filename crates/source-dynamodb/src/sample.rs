@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use commutator_core::schema::merge;
-use commutator_core::{Epoch, Error, ErrorKind, OnBadRecord, Result, TableDescription, TableSchema};
+use commutator_core::{ChangeBatch, Epoch, Error, ErrorKind, OnBadRecord, Result, TableDescription, TableSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -53,7 +53,12 @@ pub struct SampledAttribute {
 }
 
 /// Reads items from the beginning of a table's first and only segment; eventually consistent, as half the read units will do.
-pub(crate) async fn sample(client: &Client, table: &TableDescription, size: SampleSize) -> Result<Sample> {
+pub(crate) async fn sample(
+    client: &Client,
+    table: &TableDescription,
+    size: SampleSize,
+    take: &mut (dyn FnMut(&ChangeBatch) -> Result<()> + Send),
+) -> Result<Sample> {
     let mut request = ScanPageRequest {
         table: table.name.clone(),
         segment: 0,
@@ -79,6 +84,7 @@ pub(crate) async fn sample(client: &Client, table: &TableDescription, size: Samp
                 .map_err(|e| e.with("table", &table.name).with("page", pages))?;
             if let Some(changes) = &batch.changes {
                 schema = merge(&schema, changes.schema())?;
+                take(changes)?;
             }
             if batch.rest.is_none() {
                 break batch.last_key;

@@ -64,7 +64,17 @@ impl DynamoDb {
     /// Looks at some items of a table: their attributes, types and columns. It costs read capacity, and follows the configuration's
     /// role, but neither its segments nor its limits.
     pub async fn sample(&self, table: &TableDescription, size: SampleSize) -> Result<Sample> {
-        sample::sample(&self.0.short, table, size).await
+        self.sample_with(table, size, &mut |_| Ok(())).await
+    }
+
+    /// Looks at some items of a table, and hands on each batch of them as it is read.
+    pub async fn sample_with(
+        &self,
+        table: &TableDescription,
+        size: SampleSize,
+        take: &mut (dyn FnMut(&ChangeBatch) -> Result<()> + Send),
+    ) -> Result<Sample> {
+        sample::sample(&self.0.short, table, size, take).await
     }
 
     /// Returns the credentials with which the tables are read, for a destination on S3 that shall use the same.

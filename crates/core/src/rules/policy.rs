@@ -88,6 +88,6 @@ pub enum Numbers {
     /// The destination's type for numbers of any length.
     #[default]
     Exact,
-    /// Text of the exact digits.
+    /// Text of the exact digits. It needs [`OnTypeConflict::Text`], as a column of such text may still meet numbers.
     DecimalOrText,
 }

@@ -10,12 +10,14 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_arr
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::{Column, LogicalType, TableSchema, write_json_string, write_number};
+use crate::rules::cell::Cells;
 use crate::{ChangeBatch, Error, ErrorKind, Result};
 
 /// Returns the batch with the columns of `wanted`, in its order: values widened, absent columns null.
 ///
 /// No value changes but in its representation, and a batch that already has the schema is returned as it is. A value that becomes
-/// JSON keeps its kind: text becomes a JSON string, binary a JSON string in base64, a number its digits.
+/// JSON keeps its kind: text becomes a JSON string, binary a JSON string in base64, a number its digits. One that becomes text is its
+/// digits, `true` or `false`, base64, or what is nested as JSON.
 ///
 /// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if the batch has a column that `wanted` lacks, a type does not fit, or a
 /// key column is missing: merge first.
@@ -26,7 +28,7 @@ pub fn conform(batch: &ChangeBatch, wanted: &Arc<TableSchema>) -> Result<ChangeB
     let target = wanted.by_name();
     for column in batch.schema().columns() {
         match target.get(column.name.as_str()) {
-            Some((_, to)) if column.ty.fits_in(to.ty) && column.key == to.key => {}
+            Some((_, to)) if fits(column.ty, to) && column.key == to.key => {}
             other => {
                 return Err(Error::new(ErrorKind::SchemaConflict, "A batch does not fit the wanted schema")
                     .with("column", &column.name)
@@ -48,6 +50,12 @@ pub fn conform(batch: &ChangeBatch, wanted: &Arc<TableSchema>) -> Result<ChangeB
     let rows = RecordBatch::try_new_with_options(wanted.to_arrow(), columns, &options)
         .map_err(|e| Error::new(ErrorKind::SchemaConflict, "A batch lacks a key column").with_source(e))?;
     batch.with_rows(Arc::clone(wanted), rows)
+}
+
+/// Everything but the key may become text, where the policy of a table says so.
+fn fits(ty: LogicalType, to: &Column) -> bool {
+    let as_text = to.ty == LogicalType::Text && !to.key && ty != LogicalType::Timestamp;
+    as_text || ty.fits_in(to.ty)
 }
 
 fn widen(array: &ArrayRef, from: LogicalType, to: &Column) -> Result<ArrayRef> {
@@ -80,6 +88,10 @@ fn widen(array: &ArrayRef, from: LogicalType, to: &Column) -> Result<ArrayRef> {
             out.extend_from_slice(BASE64_STANDARD.encode(array.as_binary::<i32>().value(i)).as_bytes());
             out.push(b'"');
         }),
+        (Int64 | Decimal { .. } | Number | Bool | Binary | Json, Text) if !to.key => {
+            let cells = Cells::new(array, from);
+            texts(array, |i, out| out.extend_from_slice(cells.get(i).text().unwrap_or_default().as_bytes()))
+        }
         (Timestamp | Bool | Text | Binary | Json | Number | Int64 | Decimal { .. }, _) => {
             return Err(Error::new(ErrorKind::SchemaConflict, "A column cannot be widened")
                 .with("column", &to.name)

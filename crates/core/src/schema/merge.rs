@@ -1,6 +1,7 @@
 //! The schema that holds the rows of two others.
 
 use super::TableSchema;
+use crate::rules::TypeJoin;
 use crate::{Error, ErrorKind, Result};
 
 /// Returns the least schema that holds every row of both.
@@ -11,6 +12,13 @@ use crate::{Error, ErrorKind, Result};
 /// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if a column is part of the key in one and not in the other, or a key
 /// column's type would become `Json`: keys of several types cannot be compared.
 pub fn merge(a: &TableSchema, b: &TableSchema) -> Result<TableSchema> {
+    merge_by(a, b, TypeJoin::default())
+}
+
+/// Returns the least schema that holds every row of both, where the types of columns that are not part of the key join as `by` says.
+///
+/// Returns errors as [`merge`] does.
+pub fn merge_by(a: &TableSchema, b: &TableSchema, by: TypeJoin) -> Result<TableSchema> {
     let known = a.by_name();
     let mut columns = a.columns().to_vec();
     for column in b.columns() {
@@ -18,7 +26,7 @@ pub fn merge(a: &TableSchema, b: &TableSchema) -> Result<TableSchema> {
             columns.push(column.clone());
             continue;
         };
-        let joined = present.ty.join(column.ty);
+        let joined = if column.key { present.ty.join(column.ty) } else { by.join(present.ty, column.ty) };
         if present.key != column.key {
             return Err(Error::new(ErrorKind::SchemaConflict, "Two schemas of one table have different keys")
                 .with("column", &column.name));

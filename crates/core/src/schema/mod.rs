@@ -4,6 +4,7 @@
 //! what is wanted, `conform` a batch in the wanted schema, `rename` the destination's names. Evolution only adds and widens.
 
 mod conform;
+pub(crate) mod identity;
 mod infer;
 mod json;
 mod logical_type;
@@ -13,11 +14,12 @@ mod rename;
 mod table;
 
 pub use conform::conform;
+pub use identity::attribute_of;
 pub use infer::{canonical_number, number_type};
 pub use json::{write_json_string, write_number};
 pub use logical_type::{LogicalType, MAX_PRECISION};
-pub use merge::merge;
-pub use plan::{SchemaAction, SchemaPlan, plan};
+pub use merge::{merge, merge_by};
+pub use plan::{SchemaAction, SchemaPlan, plan, plan_by};
 pub use rename::{IdentifierRules, NameMap, Names};
 pub use table::{Column, TableSchema};
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Column, LogicalType, TableSchema};
+use crate::rules::TypeJoin;
 use crate::{Error, ErrorKind, Result};
 
 /// One step of a [`SchemaPlan`]; every step only adds or widens.
@@ -52,11 +53,16 @@ impl SchemaPlan {
 ///
 /// Columns that only the destination has stay as they are: an attribute that disappears keeps its column.
 pub fn plan(actual: Option<&TableSchema>, wanted: &TableSchema) -> Result<SchemaPlan> {
+    plan_by(actual, wanted, TypeJoin::default())
+}
+
+/// Returns the steps as [`plan`] does, where the types of columns that are not part of the key join as `by` says.
+pub fn plan_by(actual: Option<&TableSchema>, wanted: &TableSchema, by: TypeJoin) -> Result<SchemaPlan> {
     let Some(actual) = actual else {
         let schema = wanted.clone();
         return Ok(SchemaPlan { actions: vec![SchemaAction::CreateTable { schema }], result: wanted.clone() });
     };
-    let result = super::merge(actual, wanted)?;
+    let result = super::merge_by(actual, wanted, by)?;
     let before = actual.by_name();
     let mut actions = Vec::new();
     for column in result.columns() {

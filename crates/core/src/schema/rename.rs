@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::identity::wanted;
+
 /// What a destination accepts as the name of a column or table.
 #[derive(Debug, Clone, Copy)]
 pub struct IdentifierRules {
@@ -24,6 +26,8 @@ pub type NameMap = BTreeMap<String, String>;
 const SYSTEM_PREFIX: &str = "_ct_";
 
 /// Gives attributes their column names under a destination's rules.
+///
+/// Columns that rules make from an attribute ask for a name as attributes do.
 ///
 /// The mapping is injective, also for readers that ignore case where the rules say so; a name that was given stays. A name the
 /// destination takes as it is stays as it is; otherwise each character it refuses becomes `_`, a name that starts like a system
@@ -59,7 +63,8 @@ impl Names {
     }
 
     fn choose(&self, attribute: &str) -> String {
-        let mut plain: String = attribute.chars().map(|c| if (self.rules.accepts)(c) { c } else { '_' }).collect();
+        let mut plain: String =
+            wanted(attribute).chars().map(|c| if (self.rules.accepts)(c) { c } else { '_' }).collect();
         if plain.to_ascii_lowercase().starts_with(SYSTEM_PREFIX) {
             plain.insert_str(0, "attribute");
         }

@@ -222,7 +222,12 @@ proptest! {
     #[test]
     fn conform_refuses_what_does_not_fit(a in any_schema(), b in any_schema(), seeds in any_seeds()) {
         let result = conform(&batch(&a, &seeds), &Arc::new(b.clone()));
-        prop_assert_eq!(result.is_ok(), holds(&b, &a));
+        // Besides what fits, everything but the key may become text, which only some tables' policies ask for.
+        let as_text = a.columns().iter().map(|column| match b.get(&column.name) {
+            Some((_, to)) if to.ty == LogicalType::Text && !column.key => Column { ty: to.ty, ..column.clone() },
+            _ => column.clone(),
+        });
+        prop_assert_eq!(result.is_ok(), holds(&b, &TableSchema::new(as_text.collect()).unwrap()));
         if let Err(error) = result {
             prop_assert_eq!(error.kind(), ErrorKind::SchemaConflict);
         }

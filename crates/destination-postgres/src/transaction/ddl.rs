@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use commutator_core::rules::TypeJoin;
 use commutator_core::{Epoch, Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -20,7 +21,7 @@ pub(crate) async fn evolve(
     wanted: &TableSchema,
     epoch: Epoch,
 ) -> Result<()> {
-    let plan = schema::plan(state.actual.as_deref(), wanted)?;
+    let plan = schema::plan_by(state.actual.as_deref(), wanted, TypeJoin::decided())?;
     let layout = place.layout(state.hashed);
     for action in &plan.actions {
         if let SchemaAction::CreateTable { schema } = action {
@@ -42,7 +43,7 @@ pub(crate) async fn evolve(
     }
     changes::record(client, place, epoch, &plan.actions).await?;
     let recorded = match &state.recorded {
-        Some(recorded) => schema::merge(recorded, &plan.result)?,
+        Some(recorded) => schema::merge_by(recorded, &plan.result, TypeJoin::decided())?,
         None => plan.result.clone(),
     };
     state.recorded = Some(recorded);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
-use commutator_core::schema::write_number;
+use commutator_core::schema::{attribute_of, write_number};
 use commutator_core::{ChangeBatch, Column, Error, ErrorKind, LogicalType, NameMap, Result};
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,8 @@ impl Renderer {
         self.columns(batch, row, batch.schema().keys())
     }
 
-    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list.
+    /// Returns a whole row as `DynamoDB` JSON: null is absent, and a set has become a list. The key has the names of its attributes; what
+    /// a rule made of another attribute has a name of its own, so that it is known when it is read again.
     pub(crate) fn item(&self, batch: &ChangeBatch, row: usize) -> Result<Value> {
         self.columns(batch, row, batch.schema().columns())
     }
@@ -38,7 +39,8 @@ impl Renderer {
                 continue;
             }
             let name = self.attributes.get(&column.name).unwrap_or(&column.name);
-            members.insert(name.clone(), value(array, column.ty, row)?);
+            let name = if column.key { attribute_of(name) } else { name };
+            members.insert(name.to_owned(), value(array, column.ty, row)?);
         }
         Ok(Value::Object(members))
     }

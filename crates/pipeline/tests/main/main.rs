@@ -2,12 +2,15 @@
 
 mod bad_records;
 mod faults;
+mod items;
 mod letter_store;
 mod live;
 mod refusing;
 mod replays;
 mod resync;
+mod rules;
 mod runs;
 mod scripted;
+mod splits;
 mod unanswered;
 mod uncommitted;

@@ -35,7 +35,7 @@ impl Refusing {
     }
 
     fn refuses(&self, batch: &ChangeBatch) -> bool {
-        let ids = batch.rows().column_by_name("id").unwrap().as_primitive::<Int64Type>();
+        let ids = batch.rows().column(0).as_primitive::<Int64Type>();
         ids.values().iter().any(|id| self.ids.lock().unwrap().contains(id))
     }
 }

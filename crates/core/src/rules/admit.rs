@@ -1,0 +1,186 @@
+//! What of a batch fits the columns that a table has: values of several kinds, and contracts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::apply::{cells, with_columns};
+use super::compiled::Field;
+use super::convert::{Strictness, build};
+use super::join::{Kind, type_of};
+use super::{Contract, LeftOut, Rules, SchemaPolicy, TypeJoin};
+use crate::schema::identity;
+use crate::{ChangeBatch, Column, Error, ErrorKind, LogicalType, Result};
+
+/// So many differences are named in one error.
+const NAMED: usize = 20;
+
+/// What is known of the columns of a destination's table.
+pub trait Known {
+    /// Returns the type of the column with this [identity](crate::schema::attribute_of); `None` if there is no such column.
+    fn column(&self, identity: &str) -> Option<LogicalType>;
+}
+
+impl<F: Fn(&str) -> Option<LogicalType>> Known for F {
+    fn column(&self, identity: &str) -> Option<LogicalType> {
+        self(identity)
+    }
+}
+
+impl Rules {
+    /// Brings a batch to which the rules were [applied](Self::apply) to the kinds of values that its columns have, and, if `contract`
+    /// holds, to what the table has columns for; returns also what was discarded.
+    ///
+    /// Returns [`SchemaConflict`](ErrorKind::SchemaConflict), with every difference, if the contract is frozen and something does
+    /// not fit.
+    pub fn admit(&self, batch: &ChangeBatch, known: &dyn Known, contract: bool) -> Result<(ChangeBatch, LeftOut)> {
+        let by = TypeJoin::of(&self.said);
+        let plain = by == TypeJoin::default();
+        let contract = Some(self.said.contract).filter(|said| contract && *said != Contract::default());
+        if plain && contract.is_none() {
+            return Ok((batch.clone(), LeftOut::default()));
+        }
+        let mut fields = Vec::new();
+        for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
+            let field = Field { column: column.clone(), array: Arc::clone(array) };
+            if column.key || plain {
+                fields.push(field);
+            } else {
+                sort_kinds(field, by, known, &mut fields)?;
+            }
+        }
+        let (keep, left_out) = match contract {
+            Some(contract) => hold(contract, &mut fields, by, known, batch.len())?,
+            None => (None, LeftOut::default()),
+        };
+        let (columns, arrays) = fields.into_iter().map(|field| (field.column, field.array)).unzip();
+        let changes = with_columns(batch, columns, arrays)?;
+        let changes = match keep {
+            Some(keep) => super::tighten::tighten(&changes.filter(&keep)?)?,
+            None => changes,
+        };
+        Ok((changes, left_out))
+    }
+}
+
+/// Gives a column the type that all of its values have together, or each kind of values a column of its own.
+fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Field>) -> Result<()> {
+    let Field { column, array } = &field;
+    let ty = column.ty;
+    if !by.has_variants() {
+        let wanted = match ty {
+            LogicalType::Json => by.infer(cells(array, ty)).unwrap_or(ty),
+            ty => by.alone(ty),
+        };
+        let array =
+            if wanted == ty { Arc::clone(array) } else { build(wanted, cells(array, ty), Strictness::AnyKind)?.array };
+        fields.push(Field { column: Column { ty: wanted, ..column.clone() }, array });
+        return Ok(());
+    }
+    let first = || cells(array, ty).find_map(|cell| type_of(&cell));
+    let own = known.column(&column.name).or_else(|| if ty == LogicalType::Json { first() } else { Some(ty) });
+    let own = own.map_or(Kind::Json, Kind::of);
+    // A column of JSON takes values of every kind.
+    if own == Kind::Json || Kind::of(ty) == own {
+        fields.push(field);
+        return Ok(());
+    }
+    let name =
+        |kind: Kind| if kind == own { column.name.clone() } else { identity::variant(&column.name, kind.as_str()) };
+    if ty != LogicalType::Json {
+        fields.push(Field { column: Column { name: name(Kind::of(ty)), ..column.clone() }, array: Arc::clone(array) });
+        return Ok(());
+    }
+    let kind = |cell: &super::cell::Cell<'_>| type_of(cell).map(Kind::of);
+    let mut types: BTreeMap<Kind, LogicalType> = BTreeMap::new();
+    for ty in cells(array, ty).filter_map(|cell| type_of(&cell)) {
+        types.entry(Kind::of(ty)).and_modify(|joined| *joined = joined.join(ty)).or_insert(ty);
+    }
+    for (of, wanted) in types {
+        let chosen = cells(array, ty).map(|cell| if kind(&cell) == Some(of) { cell } else { super::cell::Cell::Null });
+        let array = build(wanted, chosen, Strictness::SameKind)?.array;
+        fields.push(Field { column: Column::new(name(of), wanted), array });
+    }
+    Ok(())
+}
+
+/// Leaves out what the contract has no place for; returns which rows stay, unless all do.
+fn hold(
+    contract: Contract,
+    fields: &mut Vec<Field>,
+    by: TypeJoin,
+    known: &dyn Known,
+    rows: usize,
+) -> Result<(Option<Vec<bool>>, LeftOut)> {
+    let mut differences = Vec::new();
+    let mut discarded = vec![false; rows];
+    let mut values = BTreeMap::new();
+    let mut kept = Vec::with_capacity(fields.len());
+    for mut field in std::mem::take(fields) {
+        let has = known.column(&field.column.name);
+        let needs = has.map_or(field.column.ty, |has| by.join(has, field.column.ty));
+        let fits = field.column.key || has == Some(needs) || field.array.null_count() == rows;
+        // A column beside another is there because of a type.
+        let policy =
+            if has.is_some() || identity::is_variant(&field.column.name) { contract.types } else { contract.columns };
+        if fits || policy == SchemaPolicy::Evolve {
+            kept.push(field);
+            continue;
+        }
+        if policy == SchemaPolicy::Freeze {
+            let name = identity::wanted(&field.column.name);
+            differences.push(match has {
+                Some(has) => format!("`{name}` is {has} and would have to be {needs}"),
+                None => format!("`{name}` would be a new column of type {needs}"),
+            });
+            continue;
+        }
+        let bad = match has {
+            Some(has) => {
+                let built = build(has, cells(&field.array, field.column.ty), Strictness::SameKind)?;
+                field = Field { column: Column { ty: has, ..field.column }, array: built.array };
+                built.bad
+            }
+            None => filled(&field.array),
+        };
+        match policy {
+            SchemaPolicy::DiscardRow => bad.iter().for_each(|row| discarded[*row] = true),
+            _ => bad.iter().for_each(|row| *values.entry(*row).or_insert(0) += 1),
+        }
+        if has.is_some() {
+            kept.push(field);
+        }
+    }
+    if !differences.is_empty() {
+        return Err(frozen(&differences));
+    }
+    *fields = kept;
+    let left_out = LeftOut {
+        discarded_rows: discarded.iter().filter(|discarded| **discarded).count() as u64,
+        // What went with its row is counted there.
+        discarded_values: values.iter().filter(|(row, _)| !discarded[**row]).map(|(_, count)| *count).sum(),
+        ..LeftOut::default()
+    };
+    let keep = (left_out.discarded_rows > 0).then(|| discarded.into_iter().map(|discarded| !discarded).collect());
+    Ok((keep, left_out))
+}
+
+fn filled(array: &ArrayRef) -> Vec<usize> {
+    (0..array.len()).filter(|row| !array.is_null(*row)).collect()
+}
+
+fn frozen(differences: &[String]) -> Error {
+    let more = differences.len().saturating_sub(NAMED);
+    let named = differences[..differences.len() - more].join("; ");
+    let named = if more > 0 { format!("{named}; and {more} more") } else { named };
+    Error::new(
+        ErrorKind::SchemaConflict,
+        "The table's contract is frozen, and data came that it has no place for; `contract = \"evolve\"` accepts it, \
+         and can be taken back after one commit",
+    )
+    .with("difference", named)
+}
+
+#[cfg(test)]
+mod tests;

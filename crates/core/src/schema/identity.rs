@@ -1,0 +1,71 @@
+//! What a column is known by before it has its destination's name, where that is not just an attribute.
+//!
+//! A column that rules made from an attribute has an identity of its own, so that it is never taken for an attribute that happens to have
+//! its name: where the value comes from, the separator U+001F, and the name that is wanted. Destinations see only names that
+//! [`Names`](super::Names) gives.
+
+const WANTED: char = '\u{1f}';
+const MEMBER: char = '\u{1e}';
+const VARIANT: char = '\u{1d}';
+
+/// Returns the identity of an attribute's column under another name.
+pub(crate) fn renamed(attribute: &str, name: &str) -> String {
+    format!("{attribute}{WANTED}{name}")
+}
+
+/// Returns the identity of the column of a map's member.
+pub(crate) fn member(of: &str, name: &str, separator: &str) -> String {
+    format!("{}{MEMBER}{name}{WANTED}{}{separator}{name}", origin(of), wanted(of))
+}
+
+/// Returns the identity of the column of those values of another that are of this kind.
+pub(crate) fn variant(of: &str, kind: &str) -> String {
+    format!("{}{VARIANT}{kind}{WANTED}{}__{kind}", origin(of), wanted(of))
+}
+
+/// Returns whether a column stands beside another for its values of one kind.
+pub(crate) fn is_variant(identity: &str) -> bool {
+    origin(identity).contains(VARIANT)
+}
+
+/// Returns the identity of the column that packs all attributes.
+pub(crate) fn packed() -> String {
+    format!("{MEMBER}{WANTED}data")
+}
+
+/// Returns the name that a column shall have as far as its destination takes it.
+pub(crate) fn wanted(identity: &str) -> &str {
+    identity.split_once(WANTED).map_or(identity, |(_, wanted)| wanted)
+}
+
+/// Returns the attribute that a column was made from; any other text than an identity is an attribute.
+pub fn attribute_of(identity: &str) -> &str {
+    let origin = origin(identity);
+    origin.split_once([MEMBER, VARIANT]).map_or(origin, |(attribute, _)| attribute)
+}
+
+fn origin(identity: &str) -> &str {
+    identity.split_once(WANTED).map_or(identity, |(origin, _)| origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_tell_names_and_attributes() {
+        let city = member(&member("address", "home", "_"), "city", ".");
+        let text = variant(&city, "text");
+        let renamed = variant(&renamed("a", "b"), "json");
+        for (identity, name, attribute) in [
+            ("plain", "plain", "plain"),
+            (&city, "address_home.city", "address"),
+            (&text, "address_home.city__text", "address"),
+            (&renamed, "b__json", "a"),
+            (&packed(), "data", ""),
+        ] {
+            assert_eq!((wanted(identity), attribute_of(identity)), (name, attribute));
+        }
+        assert_ne!(member("a", "b", "_"), "a_b");
+    }
+}

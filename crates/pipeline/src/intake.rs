@@ -1,0 +1,127 @@
+//! What happens to batches before anything leaves the process: the user's own code, the table's rules, and its policies.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use commutator_core::rules::{Applied, LeftOut, RefusedRow, Rules, TypeJoin};
+use commutator_core::{
+    ChangeBatch, Error, LogicalType, NameMap, OnBadRecord, RawForm, Rejected, Result, SourceBatch, TableName,
+    TableSchema,
+};
+
+use crate::Transform;
+use crate::sift::{Renderer, position};
+use crate::transform::transformed;
+
+/// Applies what is said of one table.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) table: TableName,
+    pub(crate) rules: Rules,
+    pub(crate) transform: Option<Arc<dyn Transform>>,
+    pub(crate) on_bad_record: OnBadRecord,
+    /// Whether the table's contract holds, which it does once its first snapshot is complete.
+    pub(crate) contract_holds: bool,
+    /// The types of columns by identity: those of the destination, and those that were sent there since.
+    pub(crate) seen: HashMap<String, LogicalType>,
+}
+
+/// What became of a batch.
+struct Taken {
+    changes: ChangeBatch,
+    left_out: LeftOut,
+    /// Rows that a rule cannot be applied to: why, and as letters.
+    refused: Vec<(Error, Rejected)>,
+}
+
+impl Intake {
+    pub(crate) fn join(&self) -> TypeJoin {
+        self.rules.join()
+    }
+
+    /// Takes notice of the columns that the destination has.
+    pub(crate) fn know(&mut self, names: &NameMap, actual: Option<&TableSchema>) {
+        let Some(actual) = actual else {
+            self.contract_holds = false;
+            return;
+        };
+        if self.rules.admit_everything() {
+            return;
+        }
+        let columns = actual.by_name();
+        let known = |(identity, name): (&String, &String)| Some((identity.clone(), columns.get(name.as_str())?.1.ty));
+        self.seen = names.iter().filter_map(known).collect();
+    }
+
+    /// Brings a batch into the form in which it leaves the process, all but the names of its columns.
+    ///
+    /// Rows that a rule cannot be applied to are an error, or dead letters, which hold them as the source has them.
+    pub(crate) fn take(&mut self, batch: &mut SourceBatch) -> Result<LeftOut> {
+        let Some(changes) = batch.changes.take() else { return Ok(LeftOut::default()) };
+        let Taken { changes, left_out, refused } = self.row_by_row(changes)?;
+        for (error, rejected) in refused {
+            if self.on_bad_record == OnBadRecord::Fail {
+                return Err(error);
+            }
+            batch.rejected.push(rejected);
+        }
+        batch.changes = Some(changes);
+        Ok(left_out)
+    }
+
+    /// Brings a single row into that form; `None` if rules leave it out.
+    pub(crate) fn take_row(&mut self, row: ChangeBatch) -> Result<Option<ChangeBatch>> {
+        let Taken { changes, refused, .. } = self.row_by_row(row)?;
+        match refused.into_iter().next() {
+            Some((error, _)) => Err(error),
+            None => Ok((!changes.is_empty()).then_some(changes)),
+        }
+    }
+
+    fn row_by_row(&mut self, changes: ChangeBatch) -> Result<Taken> {
+        let changes = match &self.transform {
+            Some(transform) => transformed(&**transform, &self.table, &changes)?,
+            None => changes,
+        };
+        let named = |error: Error| error.with("table", &self.table);
+        let (changes, mut left_out, refused) = if self.rules.change_nothing() {
+            (changes, LeftOut::default(), Vec::new())
+        } else {
+            let Applied { changes: after, left_out, refused } = self.rules.apply(&changes).map_err(named)?;
+            let refused = refused.into_iter().map(|refused| self.letter(&changes, refused));
+            (after, left_out, refused.collect::<Result<Vec<_>>>()?)
+        };
+        if self.rules.admit_everything() {
+            return Ok(Taken { changes, left_out, refused });
+        }
+        let known = |identity: &str| self.seen.get(identity).copied();
+        let (changes, discarded) = self.rules.admit(&changes, &known, self.contract_holds).map_err(named)?;
+        left_out += discarded;
+        let by = self.join();
+        for column in changes.schema().columns().iter().filter(|column| !column.key) {
+            let seen = self.seen.entry(column.name.clone()).or_insert(column.ty);
+            *seen = by.join(*seen, column.ty);
+        }
+        Ok(Taken { changes, left_out, refused })
+    }
+
+    fn letter(&self, batch: &ChangeBatch, refused: RefusedRow) -> Result<(Error, Rejected)> {
+        let RefusedRow { row, error } = refused;
+        let error = error.with("table", &self.table);
+        // Its columns have the names of their attributes.
+        let renderer = Renderer::new(&NameMap::new());
+        let order = batch.orders()[row];
+        let rejected = Rejected {
+            form: RawForm::Item,
+            partition: None,
+            position: position(order),
+            order,
+            op: Some(batch.ops()[row]),
+            changed_at: batch.changed_at()[row],
+            key: Some(renderer.key(batch, row)?),
+            error: error.report(),
+            raw: renderer.item(batch, row)?.to_string().into_bytes(),
+        };
+        Ok((error, rejected))
+    }
+}
