@@ -3,6 +3,7 @@
 mod access;
 mod altered;
 mod dead_letters;
+mod exactness;
 mod fixture;
 mod full_disk;
 mod impostor;

@@ -86,7 +86,7 @@ impl<'a> ParquetTransaction<'a> {
         if let Some(files) = &self.files {
             let columns = before.schema().map(|(_, schema)| &**schema);
             let when = (next.version, checkpoint.epoch(), self.synced_at / 1000);
-            next.evolution = Evolution::between(columns, &files.schema, when)?;
+            next.evolution = Evolution::between(columns, &files.schema, when);
             next.schemas.insert(files.number, Arc::clone(&files.schema));
             match self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,

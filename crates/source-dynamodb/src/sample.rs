@@ -35,7 +35,7 @@ impl SampleSize {
 pub struct Sample {
     /// The items that were looked at.
     pub items: u64,
-    /// Every attribute that one of them has, in the order of their first appearance.
+    /// Every attribute that one of them has: the key's, then the most frequent first.
     pub attributes: Vec<SampledAttribute>,
     /// The key columns, then a column for every attribute that gives one, under the attributes' names.
     pub schema: TableSchema,
@@ -95,6 +95,8 @@ pub(crate) async fn sample(
             None => break,
         }
     }
+    let key = |name: &str| table.keys.iter().position(|key| key.name == name).unwrap_or(usize::MAX);
+    tally.attributes.sort_by_cached_key(|a| (key(&a.name), std::cmp::Reverse(a.items), a.name.clone()));
     Ok(Sample { items: tally.items, attributes: tally.attributes, schema })
 }
 

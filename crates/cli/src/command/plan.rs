@@ -1,8 +1,9 @@
 //! `commutator plan`: what a run would do, before it does it.
 
 use commutator::dynamodb::SampleSize;
-use commutator::schema::{Names, SchemaAction, SchemaPlan, plan};
-use commutator::{Capabilities, Checkpoint, Column, NameMap, Result, TableDescription, TableSchema, Target};
+use commutator::pipeline::Planned;
+use commutator::schema::SchemaAction;
+use commutator::{ChangeBatch, Checkpoint, Column, Result, TableDescription, TableSchema, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,10 +42,7 @@ struct TablePlan {
     checkpoint: Option<Checkpoint>,
     reading: Option<Reading>,
     sampled: u64,
-    /// The columns of the sampled items.
-    schema: TableSchema,
-    /// What becomes of the destination's columns.
-    changes: SchemaPlan,
+    planned: Planned,
     statements: Vec<String>,
 }
 
@@ -52,34 +50,28 @@ struct TablePlan {
 pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
     let settings = place.settings().map_err(Failure::Config)?;
     let consistent = settings.source.consistent_read;
+    let options = settings.options.clone();
     let sampler = connect::sampler(&settings).await?;
     let pipeline = connect::pipeline(settings).await?;
     let capabilities = pipeline.destination().capabilities();
     let mut plans = Vec::new();
-    for table in pipeline.source().discover().await? {
+    for table in pipeline.tables().await? {
         let target = pipeline.target(&table);
         let checkpoint = pipeline.destination().peek(&target).await?;
-        let sample = Box::pin(sampler.sample(&table, SampleSize::PAGE)).await?;
-        let names = checkpoint.as_ref().map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
-        let schema = named(&target, &sample.schema, &capabilities, names)?;
         let actual = match checkpoint {
             None => None,
             Some(_) => pipeline.destination().peek_schema(&target).await?,
         };
-        let changes = plan(actual.as_ref(), &schema)?;
-        let statements = pipeline.destination().preview(&target, &changes);
+        let mut planner = pipeline.planner(&table, checkpoint.as_ref(), actual)?;
+        // A part of a split table is read where the whole table is.
+        let whole = TableDescription { name: options.source_table(&table.name).clone(), ..table.clone() };
+        let mut take = |items: &ChangeBatch| planner.add(items);
+        let sample = Box::pin(sampler.sample_with(&whole, SampleSize::PAGE, &mut take)).await?;
+        let planned = planner.finish()?;
+        let statements = pipeline.destination().preview(&target, &planned.changes);
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
-        plans.push(TablePlan {
-            table,
-            target,
-            checkpoint,
-            reading,
-            sampled: sample.items,
-            schema,
-            changes,
-            statements,
-        });
+        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, planned, statements });
     }
     if global.json {
         output::json(&json!({
@@ -96,16 +88,6 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// Returns the sampled columns under their destination names; keys are named first, as a run does.
-fn named(target: &Target, sampled: &TableSchema, capabilities: &Capabilities, names: NameMap) -> Result<TableSchema> {
-    let mut names = Names::new(capabilities.identifiers, names);
-    debug_assert_eq!(target.keys.len(), sampled.keys().len());
-    let columns = sampled.columns().iter();
-    TableSchema::new(
-        columns.map(|column| Column { name: names.name(&column.name).to_owned(), ..column.clone() }).collect(),
-    )
 }
 
 fn reading(table_bytes: u64, consistent: bool) -> Reading {
@@ -165,7 +147,11 @@ impl TablePlan {
             None => output::line("  stream: off, so only `run --snapshot-only` can read this table"),
         }
         output::line(format_args!("  columns of {} sampled items:", count(self.sampled)));
-        output::line(columns(&self.schema, &self.changes.actions));
+        let Planned { columns: schema, changes, left_out } = &self.planned;
+        output::line(columns(schema, &changes.actions));
+        if let Some(left_out) = output::left_out(left_out) {
+            output::line(format_args!("  left out of them by rules: {left_out}"));
+        }
         for statement in &self.statements {
             output::line(format_args!("\n{statement}"));
         }
@@ -180,8 +166,9 @@ impl TablePlan {
             "state": self.state(),
             "reading": self.reading,
             "sampled_items": self.sampled,
-            "columns": self.schema,
-            "actions": self.changes.actions,
+            "columns": self.planned.columns,
+            "actions": self.planned.changes.actions,
+            "left_out": self.planned.left_out,
             "statements": self.statements,
         })
     }
@@ -212,6 +199,7 @@ fn columns(schema: &TableSchema, actions: &[SchemaAction]) -> Grid {
 mod tests {
     use super::*;
     use commutator::LogicalType;
+    use commutator::schema::plan;
 
     #[test]
     fn what_becomes_of_columns_stands_beside_them() {
