@@ -41,5 +41,6 @@ pub use order::{Epoch, OrderKey, SEQUENCE_DIGITS, Sequence};
 pub use schema::{Column, IdentifierRules, LogicalType, NameMap, SchemaAction, SchemaPlan, TableSchema};
 pub use secret::Secret;
 pub use source::{
-    Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription, Until,
+    Extras, Lag, ReadRequest, Source, SourceBatch, SourceEvent, SourceStream, StreamDescription, TableDescription,
+    Until,
 };

@@ -61,6 +61,17 @@ pub struct ReadRequest {
     pub until: Until,
     /// What happens to records that cannot be read.
     pub on_bad_record: OnBadRecord,
+    /// What is read of items besides their attributes.
+    pub extras: Extras,
+}
+
+/// What is read of items besides their own attributes; nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extras {
+    /// Each item's exact JSON as the source sends it, as text in the column [`schema::item_column`](crate::schema::item_column).
+    pub item: bool,
+    /// The attributes `aws:rep:*`, which the older version of global tables adds to every item.
+    pub replication_attributes: bool,
 }
 
 /// Changes, and how far the table has been read with them.

@@ -50,8 +50,8 @@ impl Default for TableOptions {
 /// One of the destination tables that a source table is split into.
 ///
 /// Each part is a table of its own: it has a session and a checkpoint, and reads the source table by itself, so a table of three parts
-/// is read three times. Wherever tables are named, it is `<table>:<part>`, also in [`Options::tables`]; what is not said there
-/// holds as it is said of the whole table. Its name in the destination is `<table>_<part>` unless it has another.
+/// is scanned three times, and three readers follow its stream, of which `DynamoDB` serves two per shard without throttling. Wherever tables are named, it is `<table>:<part>`, also in [`Options::tables`]; a part that has no entry
+/// there is as the whole table's entry says. Its name in the destination is `<table>_<part>` unless it has another.
 ///
 /// ```
 /// use commutator_core::TableName;

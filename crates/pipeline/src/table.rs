@@ -131,6 +131,7 @@ impl Table {
             from: checkpoint.clone(),
             until: self.run.until,
             on_bad_record: self.options.on_bad_record,
+            extras: self.options.rules.extras(),
         };
         if self.run.until == Until::SnapshotEnd && checkpoint.snapshot_ended() {
             return Ok(End::Completed);

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use commutator_core::{
-    Checkpoint, Column, Epoch, Error, ErrorKind, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result,
+    Checkpoint, Column, Epoch, Error, ErrorKind, Extras, Gap, OnBadRecord, PartitionId, Progress, ReadRequest, Result,
     SourceEvent, SourceStream, TableDescription, TableName, Until,
 };
 use futures_util::stream;
@@ -40,6 +40,7 @@ const WAITING_BATCHES: usize = 16;
 pub(crate) struct Table {
     pub(crate) name: TableName,
     pub(crate) keys: Vec<Column>,
+    pub(crate) extras: Extras,
     pub(crate) epoch: Epoch,
     pub(crate) created_before: Option<i64>,
     pub(crate) on_bad_record: OnBadRecord,
@@ -65,7 +66,7 @@ struct Work {
 
 /// Starts reading a table; see [`Source::read`](commutator_core::Source::read).
 pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<SourceStream> {
-    let ReadRequest { table: name, from: checkpoint, until, on_bad_record } = request;
+    let ReadRequest { table: name, from: checkpoint, until, on_bad_record, extras } = request;
     let raw = source.short.describe_table(&name).await?;
     let description = discover::describe_from(&name, &raw)?;
     let now_ms = source.clock.now_ms().saturating_sub(source.short.clock_ahead_ms());
@@ -98,6 +99,7 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     let table = Arc::new(Table {
         name,
         keys: description.keys.clone(),
+        extras,
         epoch: checkpoint.epoch(),
         created_before: changes_since.map(|ms: i64| ms.saturating_sub(SNAPSHOT_MARGIN_MS)),
         on_bad_record,

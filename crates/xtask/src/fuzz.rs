@@ -31,10 +31,11 @@ const AS_COMPILER: &str = "COMMUTATOR_FUZZ_COVERAGE";
 
 const PACKAGE: &str = "commutator-fuzz";
 const PREFIX: &str = "fuzz_";
-const DICTIONARIES: [(&str, &[&str]); 3] = [
+const DICTIONARIES: [(&str, &[&str]); 4] = [
     ("dynamodb", &["scan_page", "records_page"]),
     ("state", &["checkpoint", "order_key", "manifest"]),
     ("settings", &["config", "address", "connection"]),
+    ("filter", &["filter"]),
 ];
 
 /// Runs the targets named, or all of them, for so many seconds each; an error if one of them fails.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use commutator_core::{
-    Budget, ChangeBatch, Checkpoint, Destination, OnBadRecord, PipelineId, ReadRequest, Secret, Source, SourceEvent,
-    SyncMode, Until,
+    Budget, ChangeBatch, Checkpoint, Destination, Extras, OnBadRecord, PipelineId, ReadRequest, Secret, Source,
+    SourceEvent, SyncMode, Until,
 };
 use commutator_destination_parquet as parquet;
 use commutator_destination_postgres as postgres;
@@ -41,6 +41,7 @@ pub(super) async fn arrow(url: &str) -> Result<Done> {
         from: Checkpoint::default(),
         until: Until::SnapshotEnd,
         on_bad_record: OnBadRecord::Fail,
+        extras: Extras::default(),
     };
     let mut events = source.read(request).await?;
     let mut rows = 0;

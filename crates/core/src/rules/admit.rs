@@ -44,7 +44,7 @@ impl Rules {
         let mut fields = Vec::new();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let field = Field { column: column.clone(), array: Arc::clone(array) };
-            if column.key || plain {
+            if column.key || plain || identity::is_system(&column.name) {
                 fields.push(field);
             } else {
                 sort_kinds(field, by, known, &mut fields)?;
@@ -57,7 +57,7 @@ impl Rules {
         let (columns, arrays) = fields.into_iter().map(|field| (field.column, field.array)).unzip();
         let changes = with_columns(batch, columns, arrays)?;
         let changes = match keep {
-            Some(keep) => super::tighten::tighten(&changes.filter(&keep)?)?,
+            Some(keep) => super::tighten::without_empty(&changes.filter(&keep)?)?,
             None => changes,
         };
         Ok((changes, left_out))
@@ -119,8 +119,9 @@ fn hold(
     let mut kept = Vec::with_capacity(fields.len());
     for mut field in std::mem::take(fields) {
         let has = known.column(&field.column.name);
-        let needs = has.map_or(field.column.ty, |has| by.join(has, field.column.ty));
-        let fits = field.column.key || has == Some(needs) || field.array.null_count() == rows;
+        let asked_for = field.column.key || identity::is_system(&field.column.name);
+        let holds = has.is_some_and(|has| by.join(has, field.column.ty) == has);
+        let fits = asked_for || holds || field.array.null_count() == rows;
         // A column beside another is there because of a type.
         let policy =
             if has.is_some() || identity::is_variant(&field.column.name) { contract.types } else { contract.columns };
@@ -128,23 +129,18 @@ fn hold(
             kept.push(field);
             continue;
         }
-        if policy == SchemaPolicy::Freeze {
-            let name = identity::wanted(&field.column.name);
-            differences.push(match has {
-                Some(has) => format!("`{name}` is {has} and would have to be {needs}"),
-                None => format!("`{name}` would be a new column of type {needs}"),
-            });
-            continue;
-        }
-        let bad = match has {
+        // Values decide, not the type that a batch happens to have: a whole number fits a column with a fraction.
+        let (bad, needs) = match has {
             Some(has) => {
-                let built = build(has, cells(&field.array, field.column.ty), Strictness::SameKind)?;
-                field = Field { column: Column { ty: has, ..field.column }, array: built.array };
-                built.bad
+                let (fitting, bad, needs) = fitted(&field, has, by)?;
+                field = fitting;
+                (bad, needs)
             }
-            None => filled(&field.array),
+            None => (filled(&field.array), field.column.ty),
         };
         match policy {
+            _ if bad.is_empty() => {}
+            SchemaPolicy::Freeze => differences.push(difference(&field.column, has, needs)),
             SchemaPolicy::DiscardRow => bad.iter().for_each(|row| discarded[*row] = true),
             _ => bad.iter().for_each(|row| *values.entry(*row).or_insert(0) += 1),
         }
@@ -164,6 +160,27 @@ fn hold(
     };
     let keep = (left_out.discarded_rows > 0).then(|| discarded.into_iter().map(|discarded| !discarded).collect());
     Ok((keep, left_out))
+}
+
+/// Returns a column with those of its values that fit a type, the rows of the others, and the type that would hold them, too.
+fn fitted(field: &Field, has: LogicalType, by: TypeJoin) -> Result<(Field, Vec<usize>, LogicalType)> {
+    let values = || cells(&field.array, field.column.ty);
+    let built = build(has, values(), Strictness::SameKind)?;
+    let types = values()
+        .enumerate()
+        .filter(|(row, _)| built.bad.binary_search(row).is_ok())
+        .filter_map(|(_, cell)| type_of(&cell));
+    let needs = types.fold(has, |needs, ty| by.join(needs, ty));
+    let column = Column { ty: has, ..field.column.clone() };
+    Ok((Field { column, array: built.array }, built.bad, needs))
+}
+
+fn difference(column: &Column, has: Option<LogicalType>, needs: LogicalType) -> String {
+    let name = identity::wanted(&column.name);
+    match has {
+        Some(has) => format!("`{name}` is {has} and would have to be {needs}"),
+        None => format!("`{name}` would be a new column of type {needs}"),
+    }
 }
 
 fn filled(array: &ArrayRef) -> Vec<usize> {

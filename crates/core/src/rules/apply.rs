@@ -11,6 +11,7 @@ use super::compiled::{Applied, Field, RefusedRow, Rules};
 use super::convert::{Built, Strictness, build};
 use super::flatten::flatten;
 use super::pack::{Member, pack};
+use super::tighten::without_empty;
 use super::{ColumnRule, Nested, constant};
 use crate::schema::identity;
 use crate::{ChangeBatch, Column, Error, ErrorKind, LogicalType, Result, TableSchema};
@@ -25,7 +26,7 @@ impl Rules {
         let (changes, bad) =
             if self.keeps_columns() { (changes.clone(), BTreeMap::new()) } else { self.columns(changes)? };
         let keep: Vec<_> = (0..changes.len()).map(|row| !bad.contains_key(&row)).collect();
-        let changes = if bad.is_empty() { changes } else { changes.filter(&keep)? };
+        let changes = if bad.is_empty() { changes } else { without_empty(&changes.filter(&keep)?)? };
         let place = |row: usize| filtered.as_ref().map_or(row, |filtered| filtered.places[row]);
         let refused = bad.into_iter().map(|(row, error)| RefusedRow { row: place(row), error }).collect();
         Ok(Applied { changes, left_out, refused })
@@ -37,8 +38,13 @@ impl Rules {
         let mut bad = BTreeMap::new();
         let mut fields = Vec::new();
         let mut members = Vec::new();
+        let item = identity::item_column();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let attribute = column.name.as_str();
+            if attribute == item {
+                fields.push(Field { column: column.clone(), array: Arc::clone(array) });
+                continue;
+            }
             if !column.key && !self.keeps(attribute) {
                 continue;
             }

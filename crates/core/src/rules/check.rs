@@ -34,8 +34,10 @@ pub(super) fn check(rules: &TableRules, keys: &[Column], has_salt: bool) -> Resu
     if rules.numbers == Numbers::DecimalOrText && rules.on_type_conflict != OnTypeConflict::Text {
         return Err(refused("`numbers = \"decimal_or_text\"` needs `on_type_conflict = \"text\"`"));
     }
-    if rules.keep_item {
-        return Err(Error::new(ErrorKind::Unsupported, "`keep_item` is not offered yet"));
+    let hides = |rule: &ColumnRule| rule.exclude || rule.hash.is_some() || rule.mask.is_some();
+    let hides = rules.columns.values().any(hides) || !rules.exclude.is_empty() || !rules.include.is_empty();
+    if rules.keep_item && hides {
+        return Err(refused("`keep_item` would show what is excluded, hashed or masked"));
     }
     Ok(())
 }

@@ -37,4 +37,6 @@ pub use policy::{Contract, Numbers, OnTypeConflict, SchemaPolicy};
 pub use table::TableRules;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Extras;
+
 use super::{ColumnRule, Contract, Filter, Nested, Numbers, OnTypeConflict, Pattern};
 
 /// What a user says about the columns and rows of one table; the default changes nothing.
@@ -42,8 +44,11 @@ pub struct TableRules {
     pub numbers: Numbers,
     /// What happens on new columns and types.
     pub contract: Contract,
-    /// Adds the column `_ct_item` with the item's exact `DynamoDB` JSON.
+    /// Adds the column `_ct_item`: each item's exact `DynamoDB` JSON, as text. It shows everything, so nothing may be excluded, hashed or
+    /// masked beside it. Rows that were replayed from dead letters lack it.
     pub keep_item: bool,
+    /// Keeps the attributes `aws:rep:*`, which the older version of global tables adds to every item.
+    pub keep_replication_attributes: bool,
 }
 
 impl TableRules {
@@ -96,6 +101,11 @@ impl TableRules {
     #[must_use]
     pub fn contract(self, contract: Contract) -> Self {
         Self { contract, ..self }
+    }
+
+    /// Returns what a source shall read of items besides their attributes.
+    pub fn extras(&self) -> Extras {
+        Extras { item: self.keep_item, replication_attributes: self.keep_replication_attributes }
     }
 
     /// Returns the rules with or without `_ct_item`.

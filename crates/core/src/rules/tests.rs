@@ -1,20 +1,19 @@
-//! What rules make of items: cases, and laws over random items and random cuts.
+//! What rules make of items, case by case.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::cell::{Cell, Cells};
 use super::convert::{Strictness, build, infer};
 use super::*;
-use crate::schema::{attribute_of, identity};
+use crate::schema::identity;
 use crate::{ChangeBatch, Column, Epoch, ErrorKind, LogicalType, Op, OrderKey, Secret, SyncMode, TableSchema};
 
 /// An item's operation and its attributes; `id` is the key.
-type Item = (Op, Value);
+pub(super) type Item = (Op, Value);
 
 /// Returns items as a source would: the types that they need, attributes in the order in which they are met.
 pub(super) fn batch(items: &[Item]) -> ChangeBatch {
@@ -70,15 +69,15 @@ pub(super) fn rows(batch: &ChangeBatch) -> Vec<(Op, BTreeMap<String, Value>)> {
     (0..batch.len()).map(row).collect()
 }
 
-fn salt() -> Secret {
+pub(super) fn salt() -> Secret {
     Secret::new("pepper".to_owned())
 }
 
-fn rules(said: &TableRules) -> Rules {
+pub(super) fn rules(said: &TableRules) -> Rules {
     Rules::new(said, &[Column::key("id", LogicalType::Int64)], Some(&salt())).unwrap()
 }
 
-fn applied(said: &TableRules, items: &[Item]) -> Vec<Value> {
+pub(super) fn applied(said: &TableRules, items: &[Item]) -> Vec<Value> {
     let changes = rules(said).apply(&batch(items)).unwrap().changes;
     rows(&changes)
         .into_iter()
@@ -262,6 +261,29 @@ fn packed_numbers_keep_their_digits() {
 }
 
 #[test]
+fn an_items_exact_json_is_beside_whatever_becomes_of_it() {
+    let identity = crate::schema::item_column();
+    let mut names = crate::schema::Names::new(
+        crate::IdentifierRules { max_bytes: 63, case_sensitive: true, accepts: |_| true, reserved: &[] },
+        crate::NameMap::new(),
+    );
+    assert_eq!(names.name(&identity), "_ct_item");
+    assert_eq!(names.name("_ct_item"), "attribute_ct_item");
+    let item = json!({"id": 1, "a": 1, (identity.clone()): "{\"id\":{\"N\":\"1\"}}"});
+    for nested in [Nested::Packed, Nested::Flatten(Flatten::default())] {
+        let said = TableRules::default().nested(nested).keep_item(true);
+        let found = applied(&said, &inserted(std::slice::from_ref(&item)));
+        assert_eq!(found[0]["_ct_item"], item[&identity]);
+    }
+    let contract = Contract::both(SchemaPolicy::Freeze);
+    let frozen = rules(&TableRules::default().keep_item(true).contract(contract));
+    let known = |identity: &str| (identity == "a").then_some(LogicalType::Int64);
+    assert!(frozen.admit(&batch(&inserted(&[item])), &known, true).is_ok());
+    let shows = TableRules::default().keep_item(true).column("a", ColumnRule::hashed());
+    assert!(Rules::new(&shows, &[Column::key("id", LogicalType::Int64)], Some(&salt())).is_err());
+}
+
+#[test]
 fn maps_become_columns_and_the_rest_stays() {
     let said = TableRules::default().nested(Nested::Flatten(Flatten { depth: 2, separator: ".".to_owned() }));
     let items = inserted(&[
@@ -286,115 +308,4 @@ fn maps_become_columns_and_the_rest_stays() {
             ("m.a", LogicalType::Text),
         ]
     );
-}
-
-/// Puts flattened columns back into maps.
-fn nested_again(values: &BTreeMap<String, Value>) -> Value {
-    let mut item = json!({});
-    for (identity, value) in values {
-        let origin = identity.split_once('\u{1f}').map_or(&**identity, |(origin, _)| origin);
-        let mut place = &mut item;
-        for name in origin.split('\u{1e}') {
-            place = &mut place[name];
-        }
-        *place = value.clone();
-    }
-    item
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        any::<bool>().prop_map(Value::from),
-        (-9i64..99).prop_map(Value::from),
-        "-?[1-9]\\.[0-9]{0,2}[1-9]".prop_map(|text| serde_json::from_str(&text).unwrap()),
-        "[a\"\\\\]{0,2}".prop_map(Value::from),
-        Just(json!([1, {"a": 2}])),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        prop::collection::btree_map("[ab_]{1,2}", inner, 0..3).prop_map(|map| json!(map))
-    })
-}
-
-fn items() -> impl Strategy<Value = Vec<Item>> {
-    let item = (prop::collection::btree_map("[abc]", value(), 0..4), 0..4usize, 0..5i64);
-    prop::collection::vec(item, 1..8).prop_map(|items| {
-        items
-            .into_iter()
-            .map(|(attributes, op, id)| {
-                let op = [Op::Insert, Op::Modify, Op::Remove, Op::Snapshot][op];
-                let mut item = if op.is_removal() { json!({}) } else { json!(attributes) };
-                item["id"] = json!(id);
-                (op, item)
-            })
-            .collect()
-    })
-}
-
-fn said() -> impl Strategy<Value = TableRules> {
-    let nested = prop_oneof![
-        Just(Nested::Json),
-        Just(Nested::Packed),
-        Just(Nested::Flatten(Flatten::default())),
-        Just(Nested::Flatten(Flatten { depth: 3, ..Flatten::default() })),
-    ];
-    let rule = prop_oneof![
-        Just(ColumnRule::excluded()),
-        Just(ColumnRule::hashed()),
-        Just(ColumnRule::masked(Mask::KeepLast(1))),
-        Just(ColumnRule::pinned(LogicalType::Text)),
-        Just(ColumnRule::pinned(LogicalType::Int64)),
-        Just(ColumnRule::constant(5)),
-        Just(ColumnRule::default().renamed("b")),
-        Just(ColumnRule::default()),
-    ];
-    let filter =
-        prop::option::of(prop_oneof![Just("b = 'a' or c > 1"), Just("id > 1"), Just("a is null"), Just("a.b = 1")]);
-    (nested, rule.clone(), rule, filter).prop_map(|(nested, a, c, filter)| {
-        let c = ColumnRule { rename: c.rename.map(|_| "x".to_owned()), ..c };
-        let said = TableRules::default().nested(nested).column("a", a).column("c", c);
-        TableRules { filter: filter.map(|filter| filter.parse().unwrap()), ..said }
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_row_depends_on_nothing_but_its_item(said in said(), items in items(), cut in 0..8usize) {
-        let rules = rules(&said);
-        let whole = rules.apply(&batch(&items)).unwrap();
-        let mut expected = (Vec::new(), Vec::new(), LeftOut::default());
-        let cut = cut.min(items.len());
-        for (start, part) in [(0, &items[..cut]), (cut, &items[cut..])].into_iter().filter(|(_, part)| !part.is_empty()) {
-            let applied = rules.apply(&batch(part)).unwrap();
-            expected.0.extend(rows(&applied.changes));
-            expected.1.extend(applied.refused.iter().map(|refused| refused.row + start));
-            expected.2 += applied.left_out;
-        }
-        let refused: Vec<_> = whole.refused.iter().map(|refused| refused.row).collect();
-        prop_assert_eq!((rows(&whole.changes), refused, whole.left_out), expected);
-    }
-
-    #[test]
-    fn flattening_loses_nothing(items in items(), depth in 1..5usize) {
-        let said = TableRules::default().nested(Nested::Flatten(Flatten { depth, ..Flatten::default() }));
-        let changes = rules(&said).apply(&batch(&items)).unwrap().changes;
-        let found: Vec<_> = rows(&changes).iter().map(|(_, values)| nested_again(values)).collect();
-        prop_assert_eq!(found, items.into_iter().map(|(_, item)| item).collect::<Vec<_>>());
-        for column in changes.schema().columns() {
-            prop_assert!(["id", "a", "b", "c"].contains(&attribute_of(&column.name)));
-        }
-    }
-
-    #[test]
-    fn packing_loses_nothing(items in items()) {
-        let said = TableRules::default().nested(Nested::Packed);
-        for (row, (op, item)) in applied(&said, &items).into_iter().zip(items) {
-            let mut unpacked = row["data"].clone();
-            if op.is_removal() {
-                prop_assert!(unpacked.is_null());
-                continue;
-            }
-            unpacked["id"] = row["id"].clone();
-            prop_assert_eq!(unpacked, item);
-        }
-    }
 }

@@ -8,6 +8,14 @@ use super::apply::{cells, with_columns};
 use super::convert::{Strictness, build, infer};
 use crate::{ChangeBatch, Column, LogicalType, Result};
 
+/// Returns the batch without columns that are null in every row; the others keep their types, which are decided.
+pub(super) fn without_empty(batch: &ChangeBatch) -> Result<ChangeBatch> {
+    let columns = batch.schema().columns().iter().zip(batch.rows().columns());
+    let filled = columns.filter(|(column, array)| column.key || array.null_count() < array.len());
+    let (columns, arrays) = filled.map(|(column, array)| (column.clone(), Arc::clone(array))).unzip();
+    with_columns(batch, columns, arrays)
+}
+
 /// Returns the batch without columns that are null in every row, and the others with the least type: what rows that were left out had
 /// in a column must not decide what it is.
 pub(super) fn tighten(batch: &ChangeBatch) -> Result<ChangeBatch> {

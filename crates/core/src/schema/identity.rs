@@ -33,6 +33,16 @@ pub(crate) fn packed() -> String {
     format!("{MEMBER}{WANTED}data")
 }
 
+/// Returns the identity of the column that has each item's exact JSON: `_ct_item`, a name that no attribute is given.
+pub fn item_column() -> String {
+    format!("{MEMBER}item{WANTED}_ct_item")
+}
+
+/// Returns whether a column was made of no single attribute, so that its name may be one that is kept for the system.
+pub(crate) fn is_system(identity: &str) -> bool {
+    identity.starts_with(MEMBER)
+}
+
 /// Returns the name that a column shall have as far as its destination takes it.
 pub(crate) fn wanted(identity: &str) -> &str {
     identity.split_once(WANTED).map_or(identity, |(_, wanted)| wanted)

@@ -14,7 +14,7 @@ mod rename;
 mod table;
 
 pub use conform::conform;
-pub use identity::attribute_of;
+pub use identity::{attribute_of, item_column};
 pub use infer::{canonical_number, number_type};
 pub use json::{write_json_string, write_number};
 pub use logical_type::{LogicalType, MAX_PRECISION};

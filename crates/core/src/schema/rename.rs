@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::identity::wanted;
+use super::identity::{is_system, wanted};
 
 /// What a destination accepts as the name of a column or table.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl Names {
     fn choose(&self, attribute: &str) -> String {
         let mut plain: String =
             wanted(attribute).chars().map(|c| if (self.rules.accepts)(c) { c } else { '_' }).collect();
-        if plain.to_ascii_lowercase().starts_with(SYSTEM_PREFIX) {
+        if plain.to_ascii_lowercase().starts_with(SYSTEM_PREFIX) && !is_system(attribute) {
             plain.insert_str(0, "attribute");
         }
         let fits = |name: &str| {

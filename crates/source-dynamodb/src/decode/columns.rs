@@ -1,10 +1,11 @@
 //! The columns of a table, and what the decoder remembers of them from item to item and page to page.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
-use commutator_core::{Column, Error, ErrorKind, LogicalType, Result, TableSchema};
+use commutator_core::{Column, Error, ErrorKind, Extras, LogicalType, Result, TableSchema};
 use hashbrown::HashMap;
 
 use super::builder::Builder;
@@ -51,7 +52,9 @@ pub(super) struct Attribute {
 #[derive(Debug)]
 pub(super) struct Columns {
     keys: Vec<Column>,
-    keep_global_table_attributes: bool,
+    extras: Extras,
+    /// Where each finished row's item stands in the body, if that is wanted.
+    spans: Vec<Range<usize>>,
     attributes: Vec<Attribute>,
     index: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
     /// Attributes that the page has so far, and items.
@@ -67,10 +70,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn new(keys: Vec<Column>, keep_global_table_attributes: bool) -> Self {
+    pub(super) fn new(keys: Vec<Column>, extras: Extras) -> Self {
         let mut columns = Self {
             keys,
-            keep_global_table_attributes,
+            extras,
+            spans: Vec::new(),
             attributes: Vec::new(),
             index: HashMap::default(),
             present: 0,
@@ -110,6 +114,7 @@ impl Columns {
             attribute.seen = 0;
             attribute.builder.clear();
         }
+        self.spans.clear();
         (self.present, self.rows, self.most_rows, self.overflowed) = (0, 0, most_rows, false);
     }
 
@@ -158,7 +163,7 @@ impl Columns {
 
     fn discover(&mut self, name: &[u8], at: usize) -> Result<usize> {
         let text = str::from_utf8(name).map_err(|e| invalid("An attribute name is not UTF-8", at).with_source(e))?;
-        let dropped = !self.keep_global_table_attributes && name.starts_with(GLOBAL_TABLE_PREFIX);
+        let dropped = !self.extras.replication_attributes && name.starts_with(GLOBAL_TABLE_PREFIX);
         Ok(self.add(text.to_owned(), if dropped { Role::Dropped } else { Role::Plain }))
     }
 
@@ -192,16 +197,24 @@ impl Columns {
         &self.attributes[i].name
     }
 
-    /// Ends the row, whose item began at `start`.
+    /// Ends the row, whose item stands here in the body.
     #[inline]
-    pub(super) fn end_row(&mut self, start: usize) -> Result<()> {
+    pub(super) fn end_row(&mut self, item: Range<usize>) -> Result<()> {
         for attribute in &self.attributes[..self.keys.len()] {
             if attribute.builder.len() <= self.rows {
-                return Err(invalid("An item lacks a key attribute", start).with("attribute", &attribute.name));
+                return Err(invalid("An item lacks a key attribute", item.start).with("attribute", &attribute.name));
             }
         }
         self.rows += 1;
+        if self.extras.item {
+            self.spans.push(item);
+        }
         Ok(())
+    }
+
+    /// Returns where each row's item stands in the body, if items are kept.
+    pub(super) fn spans(&self) -> Option<&[Range<usize>]> {
+        self.extras.item.then_some(&self.spans)
     }
 
     /// Returns how many attributes are remembered.

@@ -47,7 +47,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, columns: &mut Columns, documents: &m
             }
         }
     }
-    columns.end_row(start)?;
+    columns.end_row(start..cursor.at())?;
     Ok(count)
 }
 

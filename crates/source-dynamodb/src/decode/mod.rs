@@ -17,6 +17,7 @@ mod cursor;
 mod documents;
 mod hints;
 mod item;
+mod kept;
 mod number;
 mod records;
 mod scan;
@@ -26,7 +27,7 @@ mod strings;
 mod tag;
 mod widen;
 
-use commutator_core::{ChangeBatch, Column, Epoch, Op, OrderKey, Result, Sequence};
+use commutator_core::{ChangeBatch, Column, Epoch, Extras, Op, OrderKey, Result, Sequence};
 
 pub(crate) use apart::item_of;
 pub(crate) use batches::{RecordsBatches, ScanBatches};
@@ -86,12 +87,12 @@ impl Decoder {
     ///
     /// Attributes named `aws:rep:*`, which the older version of global tables adds to every item, are left out.
     pub(crate) fn new(keys: Vec<Column>) -> Self {
-        Self::with_global_table_attributes(keys, false)
+        Self::with_extras(keys, Extras::default())
     }
 
-    /// Creates a decoder that also keeps the attributes named `aws:rep:*`, if wanted.
-    pub(crate) fn with_global_table_attributes(keys: Vec<Column>, keep: bool) -> Self {
-        Self { columns: Columns::new(keys, keep), documents: Documents::new(), all_wanted: true }
+    /// Creates a decoder that also keeps the attributes named `aws:rep:*`, or each item's own text, if wanted.
+    pub(crate) fn with_extras(keys: Vec<Column>, extras: Extras) -> Self {
+        Self { columns: Columns::new(keys, extras), documents: Documents::new(), all_wanted: true }
     }
 
     /// Decodes the body of a `Scan` response.
@@ -189,6 +190,10 @@ impl Decoder {
             return Ok(None);
         }
         let (schema, rows) = self.columns.take(body)?;
+        let (schema, rows) = match self.columns.spans() {
+            Some(spans) => kept::with_items(&schema, &rows, (body, spans), &ops)?,
+            None => (schema, rows),
+        };
         ChangeBatch::new(schema, rows, ops, orders, changed_at).map(Some)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn run(table: Arc<Table>, mut plan: Plan, capacity: Capacity, c
     let mut running = JoinSet::new();
     for _ in 0..concurrency {
         let Some((segment, position)) = plan.next() else { break };
-        let decoder = Decoder::new(table.keys.clone());
+        let decoder = Decoder::with_extras(table.keys.clone(), table.extras);
         running.spawn(scan(Arc::clone(&scanner), segment, position, decoder));
     }
     while let Some(joined) = running.join_next().await {

@@ -89,7 +89,9 @@ impl Follower {
             snapshot_ended,
             queue: BTreeMap::new(),
             running: JoinSet::new(),
-            decoders: (0..table.stream_readers).map(|_| Decoder::new(table.keys.clone())).collect(),
+            decoders: (0..table.stream_readers)
+                .map(|_| Decoder::with_extras(table.keys.clone(), table.extras))
+                .collect(),
             vanishings: 0,
             orphanings: 0,
             next_suspicion: now,

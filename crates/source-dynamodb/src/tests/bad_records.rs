@@ -2,8 +2,8 @@
 
 use arrow_array::cast::AsArray as _;
 use commutator_core::{
-    ChangeBatch, Checkpoint, DeadLetter, Epoch, ErrorKind, OnBadRecord, Op, OrderKey, PartitionId, Position, RawForm,
-    ReadRequest, Rejected, Reread, Source as _, SourceBatch, SourceEvent, Until,
+    ChangeBatch, Checkpoint, DeadLetter, Epoch, ErrorKind, Extras, OnBadRecord, Op, OrderKey, PartitionId, Position,
+    RawForm, ReadRequest, Rejected, Reread, Source as _, SourceBatch, SourceEvent, Until,
 };
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ async fn what_cannot_be_read_comes_as_rejected_with_the_progress_that_passes_it(
         from: Checkpoint::default(),
         until: Until::CaughtUp,
         on_bad_record: OnBadRecord::DeadLetter,
+        extras: Extras::default(),
     };
     let mut stream = run.source.read(request).await.unwrap();
     let (mut checkpoint, mut ids, mut rejected) = (Checkpoint::default(), Vec::new(), Vec::new());

@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PutRequest, ScalarAttributeType,
     StreamSpecification, StreamViewType, WriteRequest,
 };
-use commutator_core::{Budget, Checkpoint, OnBadRecord, Op, ReadRequest, Secret, Source as _, TableName, Until};
+use commutator_core::{
+    Budget, Checkpoint, Extras, OnBadRecord, Op, ReadRequest, Secret, Source as _, TableName, Until,
+};
 use futures_util::StreamExt as _;
 
 use super::read::Outcome;
@@ -97,6 +99,7 @@ impl Local {
             from: from.clone(),
             until,
             on_bad_record: OnBadRecord::Fail,
+            extras: Extras::default(),
         };
         let mut stream = self.source.read(request).await.unwrap();
         while outcome.take(stream.next().await) {}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 use commutator_core::{
-    Budget, Checkpoint, Error, Gap, OnBadRecord, Op, Position, ReadRequest, Source as _, SourceBatch, SourceEvent,
-    SourceStream, TableName, Until,
+    Budget, Checkpoint, Error, Extras, Gap, OnBadRecord, Op, Position, ReadRequest, Source as _, SourceBatch,
+    SourceEvent, SourceStream, TableName, Until,
 };
 use futures_util::StreamExt as _;
 
@@ -100,7 +100,13 @@ impl Running {
 
     pub(super) async fn stream(&self, from: &Checkpoint, until: Until) -> Result<SourceStream, Error> {
         self.source
-            .read(ReadRequest { table: orders(), from: from.clone(), until, on_bad_record: OnBadRecord::Fail })
+            .read(ReadRequest {
+                table: orders(),
+                from: from.clone(),
+                until,
+                on_bad_record: OnBadRecord::Fail,
+                extras: Extras::default(),
+            })
             .await
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use commutator_core::{Budget, Checkpoint, ErrorKind, OnBadRecord, Outcome, ReadRequest, Secret, Source as _, Until};
+use commutator_core::{
+    Budget, Checkpoint, ErrorKind, Extras, OnBadRecord, Outcome, ReadRequest, Secret, Source as _, Until,
+};
 use futures_util::StreamExt as _;
 
 use super::fake::{Fake, Shard};
@@ -66,6 +68,7 @@ async fn rows(setup: &Setup) -> usize {
         from: Checkpoint::default(),
         until: Until::CaughtUp,
         on_bad_record: OnBadRecord::Fail,
+        extras: Extras::default(),
     };
     let mut outcome = super::read::Outcome::new(&Checkpoint::default());
     let mut stream = setup.source.read(request).await.unwrap();
@@ -117,6 +120,7 @@ async fn a_wrong_and_a_missing_external_id_are_refused_with_what_to_do() {
             from: Checkpoint::default(),
             until: Until::CaughtUp,
             on_bad_record: OnBadRecord::Fail,
+            extras: Extras::default(),
         };
         let error = setup.source.read(request).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
@@ -202,6 +206,7 @@ async fn sessions_that_end_during_a_run_are_renewed_before_their_end() {
         from: Checkpoint::default(),
         until: Until::Stopped,
         on_bad_record: OnBadRecord::Fail,
+        extras: Extras::default(),
     };
     let mut outcome = super::read::Outcome::new(&Checkpoint::default());
     let mut stream = setup.source.read(request).await.unwrap();

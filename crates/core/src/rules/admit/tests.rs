@@ -85,6 +85,21 @@ fn a_frozen_table_names_every_difference() {
 }
 
 #[test]
+fn a_value_fits_whatever_type_its_batch_has() {
+    let mut table = Table::new(&TableRules::default().contract(Contract::both(SchemaPolicy::Freeze)));
+    table.take(&[json!({"id": 1, "a": 12.5, "b": [1]})]).unwrap();
+    table.take(&[json!({"id": 2, "a": 7, "b": "x"})]).unwrap();
+    assert_eq!(table.rows(), [json!({"id": 1, "a": 12.5, "b": [1]}), json!({"id": 2, "a": 7, "b": "x"})]);
+    let error = table.take(&[json!({"id": 3, "a": 700})]).unwrap_err();
+    assert_eq!(error.context()[0].1, "`a` is decimal(3,1) and would have to be decimal(20,1)");
+    let frozen = TableRules::default().contract(Contract::both(SchemaPolicy::Freeze));
+    let mut table = Table::new(&frozen.on_type_conflict(OnTypeConflict::Text));
+    table.take(&[json!({"id": 1, "a": "x"})]).unwrap();
+    table.take(&[json!({"id": 2, "a": 7})]).unwrap();
+    assert_eq!(table.rows()[1], json!({"id": 2, "a": "7"}));
+}
+
+#[test]
 fn what_does_not_fit_is_discarded_and_counted() {
     use SchemaPolicy::{DiscardColumn, DiscardRow, Evolve};
     let items =

@@ -136,6 +136,13 @@ proptest! {
     }
 
     #[test]
+    fn any_text_is_read_or_refused(text in r#"([ab."'(),=<>! 0-9eä-]|not|and|or|in|is|null|true|exists\(|contains\(){0,30}"#) {
+        if let Ok(filter) = text.parse::<Filter>() {
+            prop_assert_eq!(&filter.to_string().parse::<Filter>().unwrap(), &filter, "{}", filter);
+        }
+    }
+
+    #[test]
     fn truth_has_three_values(
         a in filters(), b in filters(),
         rows in prop::collection::vec((prop::option::of(0..3usize), prop::option::of(-2..3i64), prop::option::of(0..3usize)), 1..5),

@@ -1,6 +1,6 @@
 //! The envelope of scan pages, keys, names, and what is remembered between pages.
 
-use commutator_core::{Op, OrderKey};
+use commutator_core::{Extras, Op, OrderKey};
 
 use super::*;
 
@@ -141,7 +141,9 @@ fn attributes_of_old_global_tables_are_left_out() {
     let names = |changes: &ChangeBatch| changes.schema().columns().iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&page(&[item, item]).unwrap()), ["id", "aws:repo"]);
     let body = format!(r#"{{"Items":[{item}]}}"#);
-    let kept = Decoder::with_global_table_attributes(keys(), true).scan_page(body.as_bytes(), EPOCH).unwrap();
+    let kept = Decoder::with_extras(keys(), Extras { replication_attributes: true, ..Extras::default() })
+        .scan_page(body.as_bytes(), EPOCH)
+        .unwrap();
     assert_eq!(names(&kept.changes.unwrap()).len(), 4);
 }
 
