@@ -2,6 +2,7 @@
 
 mod access;
 mod altered;
+mod compaction;
 mod dead_letters;
 mod exactness;
 mod fixture;

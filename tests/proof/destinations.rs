@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Double, DoubleHarness, Harness, Mistake, Row, rows_of};
+use commutator_conformance::{Double, DoubleHarness, Harness, Mistake, Row, rows_of, rows_of_table};
 use commutator_core::{Destination, Target};
 use commutator_destination_memory::Memory;
 use commutator_destination_parquet::Config;
@@ -44,7 +44,8 @@ impl Harness for ParquetPlace {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         let parquet = Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap();
-        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+        let table = parquet.table(target).await.unwrap();
+        table.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 

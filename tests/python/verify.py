@@ -131,6 +131,28 @@ def filesystem(args):
     return s3, args.root
 
 
+def current(rows, mode, key):
+    """The rows that stand for the items that exist now; in `append` and `history` every version is there once."""
+    if mode == "mirror":
+        return rows
+    if mode == "soft_delete":
+        return [row for row in rows if not row["_ct_deleted"]]
+    versions = {}
+    for row in rows:
+        of_key = versions.setdefault(tuple(row[name] for name in key), {})
+        if row["_ct_order"] in of_key:
+            sys.exit("a version is there twice")
+        of_key[row["_ct_order"]] = row
+    newest = [of_key[max(of_key)] for of_key in versions.values()]
+    are_newest = set(map(id, newest))
+    if mode == "append":
+        return [row for row in newest if row["_ct_op"] not in ("remove", "expire")]
+    now = [row for row in rows if row["_ct_current"]]
+    if any(row["_ct_op"] in ("remove", "expire") for row in now) or any(id(row) not in are_newest for row in now):
+        sys.exit("a version is current that is not the newest")
+    return now
+
+
 def read_parquet(args):
     import pyarrow.dataset as ds
     import pyarrow.fs as fs
@@ -145,13 +167,15 @@ def read_parquet(args):
     types = {column["name"]: kinds.get(column["type"], "number") for column in declared}
     if set(types) != {name for name in table.schema.names if not name.startswith("_ct_")}:
         sys.exit("the files have other columns than the manifest says")
+    names = manifest["checkpoint"]["names"]
     rows = []
-    for row in table.select(list(types)).to_pylist():
+    for row in current(table.to_pylist(), manifest["mode"], [names["pk"], names["sk"]]):
+        row = {name: row[name] for name in types}
         for name, kind in types.items():
             if row[name] is not None and kind in ("json", "number"):
                 row[name] = loads(row[name]) if kind == "json" else Decimal(row[name])
         rows.append(row)
-    return types, manifest["checkpoint"]["names"], rows, "kept"
+    return types, names, rows, "kept"
 
 
 def main():

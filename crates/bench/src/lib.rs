@@ -12,6 +12,7 @@
 //! | `clock` | CPU time of a thread |
 //! | `serve` | the load generator |
 //! | `live` | how long changes take |
+//! | `load`, `psql` | rows into Postgres, and the same by psql |
 //! | `run` | whole runs: the product, the SDK, a bare client |
 //! | `process` | a run in a process of its own, and what it took |
 //! | `suite` | runs in rounds, and their tables |
@@ -22,7 +23,9 @@ pub mod dataset;
 pub mod decode;
 mod document;
 pub mod live;
+pub mod load;
 pub mod process;
+mod psql;
 pub mod run;
 mod same;
 mod sdk;

@@ -11,7 +11,7 @@ use commutator_bench::dataset::Dataset;
 use commutator_bench::decode::{Case, Decoders, Measured, Response, Way, table};
 use commutator_bench::serve::Load;
 use commutator_bench::suite::{self, Peers, SUITES, Settings};
-use commutator_bench::{live, process, run};
+use commutator_bench::{live, load, process, run};
 
 const USAGE: &str = "\
 commutator-bench decode [--rounds N] [--pages N] [--seed N] [DATASET…]   decode, and print the table
@@ -19,6 +19,7 @@ commutator-bench suite NAME [--rounds N] [--pages N] [--dataset NAME] [--times N
                        [--peers FOLDER] [--python PROGRAM] [--tap-python PROGRAM] [--faucet PROGRAM]
                                                                           measure whole runs over HTTP
 commutator-bench latency [--rate N] [--shards N] [--seconds N]              changes into Postgres, and how long they take
+commutator-bench load [--rounds N] [--pages N] [--dataset NAME]             rows into Postgres, and the same by psql
 commutator-bench run WAY TO URL [OUT]                                     one such run
 commutator-bench serve DATASET [--pages N] [--made N] [--tables N] [--shards N] [--delay MS] [--cores LIST]
                                                                           serve pages until the input ends
@@ -32,6 +33,7 @@ fn main() -> Result<()> {
         ["decode", options @ ..] => decode(options),
         ["suite", name, options @ ..] => measure_suite(name, options),
         ["latency", options @ ..] => latency(options),
+        ["load", options @ ..] => load(options),
         ["run", way @ ..] => {
             println!("{}", run::run(way)?);
             Ok(())
@@ -117,6 +119,22 @@ fn latency(options: &[&str]) -> Result<()> {
     }
     let schema = format!("bench_latency_{}", std::process::id());
     print!("{}", live::table(&live::measure(&schema, rate, shards, seconds)?, rate, shards));
+    Ok(())
+}
+
+fn load(options: &[&str]) -> Result<()> {
+    let (mut rounds, mut pages, mut dataset) = (3, 256, Dataset::Typical);
+    let mut rest = options.iter();
+    while let Some(&option) = rest.next() {
+        let value = rest.next().with_context(|| format!("{option} takes a value"))?;
+        match option {
+            "--rounds" => rounds = value.parse()?,
+            "--pages" => pages = value.parse()?,
+            "--dataset" => dataset = named(value)?,
+            unknown => bail!("there is no option `{unknown}`"),
+        }
+    }
+    print!("{}", load::measure(dataset, pages, rounds, &env::temp_dir())?);
     Ok(())
 }
 

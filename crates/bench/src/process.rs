@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
 
@@ -42,13 +43,15 @@ pub fn measure(cores: &[usize], command: &mut Command) -> Result<Json> {
     let wall = start.elapsed().as_secs_f64();
     ensure!(status.success(), "{command:?}: {status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: nix::sys::time::TimeVal| {
-        let micros = u32::try_from(time.tv_usec()).unwrap_or(0);
-        f64::from(u32::try_from(time.tv_sec()).unwrap_or(0)) + f64::from(micros) / 1e6
-    };
     let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
     // Linux counts it in KiB.
     Ok(json!({"cpu": cpu, "wall": wall, "peak": usage.max_rss() * 1024}))
+}
+
+/// Returns a time in seconds.
+pub(crate) fn seconds(time: TimeVal) -> f64 {
+    let micros = u32::try_from(time.tv_usec()).unwrap_or(0);
+    f64::from(u32::try_from(time.tv_sec()).unwrap_or(0)) + f64::from(micros) / 1e6
 }
 
 /// Runs a command on some cores in a process of its own, and returns what it took and what its last line says.

@@ -8,7 +8,7 @@ mod bare;
 mod ours;
 mod sdk;
 
-pub(crate) use ours::{postgres, source};
+pub(crate) use ours::{postgres, postgres_url, source};
 
 /// The region that requests are signed for.
 const REGION: &str = "eu-west-1";

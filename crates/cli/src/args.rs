@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Status(Place),
     /// Read tables anew, in place, while their streams go on; a run that is going on takes it up
     Resync(Resync),
+    /// Put small Parquet files of tables together, and give old files the columns of today; a run may go on meanwhile
+    Compact(Compact),
     /// Show what was set aside because it could not be read or stored, or try it again
     DeadLetter {
         #[command(subcommand)]
@@ -169,6 +171,18 @@ pub(crate) struct Resync {
     /// Names and globs of the pipeline's tables
     #[arg(required = true, value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    /// Names and globs of the pipeline's tables [default: all]
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// How long the files that were replaced are kept, where globs do not see them; 0 removes them at once
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub(crate) grace_minutes: u64,
     #[command(flatten)]
     pub(crate) place: Place,
 }

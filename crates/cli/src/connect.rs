@@ -20,15 +20,18 @@ pub(crate) async fn sampler(settings: &Settings) -> Result<dynamodb::DynamoDb> {
 /// Connects the destination.
 pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destination>> {
     Ok(match &settings.destination {
-        config::Destination::Parquet(config, identity) => {
-            let (config, identity) = objects(config, identity.as_deref()).await?;
-            Arc::new(match identity {
-                Some(identity) => config.connect_with(identity.credentials()?).await?,
-                None => config.connect().await?,
-            })
-        }
+        config::Destination::Parquet(config, identity) => Arc::new(files(config, identity.as_deref()).await?),
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
     })
+}
+
+/// Connects a destination of Parquet files.
+pub(crate) async fn files(config: &parquet::Config, identity: Option<&dynamodb::Config>) -> Result<parquet::Parquet> {
+    let (config, identity) = objects(config, identity).await?;
+    match identity {
+        Some(identity) => config.connect_with(identity.credentials()?).await,
+        None => config.connect().await,
+    }
 }
 
 /// Opens the place of dead letters, if there is one; a local folder is created.

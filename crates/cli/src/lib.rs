@@ -69,6 +69,7 @@ async fn run(arguments: Arguments, bars: MultiProgress) -> Result<(), Failure> {
         Command::Run(arguments) => Box::pin(command::run::run(&arguments, global, bars)).await,
         Command::Status(place) => Box::pin(command::status::run(&place, global)).await,
         Command::Resync(arguments) => Box::pin(command::resync::run(&arguments, global)).await,
+        Command::Compact(arguments) => Box::pin(command::compact::run(&arguments, global)).await,
         Command::DeadLetter { command } => Box::pin(command::dead_letter::run(&command, global)).await,
         Command::Demo(arguments) => Box::pin(command::demo::run(&arguments, global, bars)).await,
     }

@@ -14,7 +14,7 @@ use crate::change::batch_under;
 use crate::compare::{at_least, compare};
 use crate::forall::Sampling;
 use crate::verdict::ensure;
-use crate::{Change, Harness, Model, Stop, Verdict, batch};
+use crate::{Change, Expected, Harness, Model, Row, Stop, Verdict, batch};
 
 /// The surroundings of one trial.
 pub struct Bench {
@@ -76,10 +76,13 @@ impl Bench {
         }
     }
 
-    /// Returns the modes that the suite has trials for and the destination offers.
+    /// Returns the modes that the destination offers, in the order of their definition.
     pub(crate) fn modes(&self) -> Vec<SyncMode> {
         let offered = self.capabilities().modes;
-        [SyncMode::Mirror, SyncMode::Append].into_iter().filter(|mode| offered.contains(mode)).collect()
+        [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append]
+            .into_iter()
+            .filter(|mode| offered.contains(mode))
+            .collect()
     }
 
     /// Returns a target that nobody opened before.
@@ -276,11 +279,31 @@ impl Table<'_> {
         self.bench.agrees(&self.target, self.writer.schema(), &self.model).await
     }
 
+    /// Compares the table with these rows, whatever the model says.
+    pub(crate) async fn holds(&self, rows: Vec<Expected>) -> Verdict {
+        let found = self.rows().await;
+        compare(&self.target, self.writer.schema(), found, rows).map_err(Stop::Failed)
+    }
+
+    /// Reads the table.
+    pub(crate) async fn rows(&self) -> Vec<Row> {
+        self.bench.harness.rows(&self.target).await
+    }
+
     /// Compares the table with its model and with the number of rows that the trial's author expects of both.
     pub(crate) async fn agrees_with(&self, rows: usize) -> Verdict {
         let modelled = self.model.rows().len();
         ensure!(modelled == rows, "the trial expects {rows} rows, the model {modelled}");
         self.agrees().await
+    }
+}
+
+/// Returns which of these numbers of rows a table has in a mode; both `history` and `append` have a row for each change.
+pub(crate) fn rows(mode: SyncMode, mirror: usize, soft_delete: usize, changes: usize) -> usize {
+    match mode {
+        SyncMode::Mirror => mirror,
+        SyncMode::SoftDelete => soft_delete,
+        SyncMode::History | SyncMode::Append => changes,
     }
 }
 

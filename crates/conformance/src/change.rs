@@ -25,7 +25,12 @@ pub struct Change {
     pub op: OpName,
     /// The attributes after the change; empty for a removal.
     pub item: Item,
+    /// When it happened, in microseconds since 1970; a snapshot does not tell.
+    pub changed_at: Option<i64>,
 }
+
+/// When a change happened of which nothing else is said.
+const CHANGED_AT: i64 = 1_700_000_000_000_000;
 
 /// An operation that can be ordered and shown, as sets of changes are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +57,13 @@ impl Ord for OpName {
 impl Change {
     /// Creates a change.
     pub fn new(key: Key, order: OrderKey, op: Op, item: Item) -> Self {
-        Self { key, order, op: OpName(op), item }
+        Self { key, order, op: OpName(op), item, changed_at: (op != Op::Snapshot).then_some(CHANGED_AT) }
+    }
+
+    /// Returns the change as one of so many seconds later than others; a snapshot still does not tell.
+    #[must_use]
+    pub fn later(self, seconds: i64) -> Self {
+        Self { changed_at: self.changed_at.map(|at| at + seconds * 1_000_000), ..self }
     }
 }
 
@@ -110,7 +121,7 @@ pub(crate) fn batch_under(schema: TableSchema, changes: &[Change]) -> Result<Cha
     let rows = RecordBatch::try_new(schema.to_arrow(), arrays.collect()).expect("arrays have the schema's types");
     let ops = changes.iter().map(|change| change.op.0).collect();
     let orders = changes.iter().map(|change| change.order).collect();
-    let changed_at = changes.iter().map(|change| (change.op.0 != Op::Snapshot).then_some(1_700_000_000_000_000));
+    let changed_at = changes.iter().map(|change| change.changed_at);
     ChangeBatch::new(Arc::new(schema), rows, ops, orders, changed_at.collect())
 }
 

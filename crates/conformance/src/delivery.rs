@@ -14,7 +14,7 @@ use crate::bench::Writer;
 use crate::chaos::{Chaos, Plan};
 use crate::history::{EpochFeed, Feed, History, Pick, Script};
 use crate::verdict::ensure;
-use crate::{Bench, Change, Model, Verdict};
+use crate::{Bench, Change, Expected, Key, Model, Verdict};
 
 /// The most batches of one transaction.
 const MAX_BATCHES: usize = 4;
@@ -36,6 +36,7 @@ pub(crate) async fn deliver(bench: &Bench, mode: SyncMode, script: &Script) -> V
         bench,
         atomic: bench.capabilities().guarantee == CommitGuarantee::Atomic,
         reached: BTreeMap::new(),
+        ends: BTreeMap::new(),
         picks: script.picks.iter().cycle(),
         history: &history,
         target,
@@ -51,12 +52,27 @@ pub(crate) async fn deliver(bench: &Bench, mode: SyncMode, script: &Script) -> V
     }
     let (checkpoint, schema) = delivery.look().await?;
     delivery.agrees(&checkpoint, schema.as_ref()).await.map_err(|stop| stop.within("at the end"))?;
-    if mode == SyncMode::Mirror {
-        let model = delivery.model(&checkpoint);
-        let held: BTreeMap<_, _> = model.rows().into_iter().map(|row| (row.key, row.item)).collect();
-        ensure!(held == history.truth, "the model itself does not hold what the source does");
-    }
+    let model = delivery.model(&checkpoint);
+    let live = match mode {
+        SyncMode::Append => return Ok(()),
+        SyncMode::Mirror => model.rows(),
+        SyncMode::SoftDelete => model.rows().into_iter().filter(|row| row.deleted == Some(false)).collect(),
+        SyncMode::History => newest(model.rows()),
+    };
+    let held: BTreeMap<_, _> = live.into_iter().map(|row| (row.key, row.item)).collect();
+    ensure!(held == history.truth, "the model itself does not hold what the source does");
     Ok(())
+}
+
+/// Returns the newest version of each key, unless it is a removal.
+fn newest(versions: Vec<Expected>) -> Vec<Expected> {
+    let mut of_key: BTreeMap<Key, Expected> = BTreeMap::new();
+    for version in versions {
+        if of_key.get(&version.key).is_none_or(|held| held.order < version.order) {
+            of_key.insert(version.key.clone(), version);
+        }
+    }
+    of_key.into_values().filter(|version| version.op.is_some_and(|op| !op.is_removal())).collect()
 }
 
 /// How a session ended.
@@ -73,6 +89,8 @@ struct Delivery<'a, P> {
     atomic: bool,
     /// The last checkpoint of each epoch.
     reached: BTreeMap<Epoch, Checkpoint>,
+    /// The checkpoint with which the snapshot of each epoch ended, or would have.
+    ends: BTreeMap<Epoch, Checkpoint>,
     picks: P,
 }
 
@@ -96,6 +114,9 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
             self.agrees(&writer.checkpoint, writer.schema()).await.map_err(|stop| stop.within("after a crash"))?;
         }
         while let Some(step) = self.next_step(&writer.checkpoint)? {
+            if let Some(epoch) = step.ended {
+                self.ends.insert(epoch, step.checkpoint.clone());
+            }
             if let Err(error) = writer.transact(&step.batches, step.ended, &step.checkpoint).await {
                 return played(&error).map(|()| Session::Broken(Some(writer)));
             }
@@ -152,14 +173,18 @@ impl<'a, P: Iterator<Item = &'a Pick>> Delivery<'a, P> {
         let mut model = Model::new(self.target.mode);
         for (&epoch, reached) in self.reached.range(..=checkpoint.epoch()) {
             let reached = if epoch == checkpoint.epoch() { checkpoint } else { reached };
-            for (id, feed) in feeds(self.history, epoch) {
-                for change in &feed.changes[..place(feed, reached.position(id))] {
-                    model.apply(change);
+            let end = self.ends.get(&epoch).filter(|_| reached.snapshot_ended());
+            let apply = |model: &mut Model, from: Option<&Checkpoint>, to: &Checkpoint| {
+                for (id, feed) in feeds(self.history, epoch) {
+                    let from = from.map_or(0, |from| place(feed, from.position(id)));
+                    feed.changes[from..place(feed, to.position(id))].iter().for_each(|change| model.apply(change));
                 }
-            }
-            if reached.snapshot_ended() {
+            };
+            if let Some(end) = end {
+                apply(&mut model, None, end);
                 model.end_snapshot(epoch);
             }
+            apply(&mut model, end, reached);
         }
         model
     }

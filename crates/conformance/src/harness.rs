@@ -24,6 +24,7 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Reads all rows of a target's table, in any order; none if there is no table.
     ///
-    /// In `mirror` these are the rows that a user would see: no tombstones.
+    /// In `mirror` these are the rows that a user would see: no tombstones. The system columns of other modes go into the fields of
+    /// [`Row`] that are named after them; what a mode does not have is `None`.
     async fn rows(&self, target: &Target) -> Vec<Row>;
 }

@@ -75,7 +75,7 @@ pub use double::{Double, DoubleHarness, Mistake};
 pub use forall::CASES;
 pub use harness::Harness;
 pub use model::{Expected, Model};
-pub use row::{Row, columns_of, rows_of};
+pub use row::{Row, Validity, columns_of, rows_of, rows_of_table};
 pub use suite::{TRIALS, Trial, judge, run};
 pub use value::Value;
 pub use verdict::{Stop, Verdict};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use commutator_core::schema::write_number;
 use commutator_core::{ChangeBatch, LogicalType, OrderKey, TableSchema};
@@ -17,8 +17,34 @@ pub struct Row {
     pub columns: BTreeMap<String, Value>,
     /// `_ct_order`.
     pub order: OrderKey,
-    /// `_ct_op`, where the mode has it: in `append`.
+    /// `_ct_op`, where the mode has it: in `append` and `history`.
     pub op: Option<String>,
+    /// `_ct_deleted`, where the mode has it: in `soft_delete`.
+    pub deleted: Option<bool>,
+    /// When the version was the row, where the mode says it: in `history`.
+    pub validity: Option<Validity>,
+}
+
+/// The times of a version in `history`, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Validity {
+    /// `_ct_changed_at`.
+    pub changed_at: Option<i64>,
+    /// `_ct_synced_at`.
+    pub synced_at: i64,
+    /// `_ct_valid_from`.
+    pub from: i64,
+    /// `_ct_valid_to`.
+    pub to: Option<i64>,
+    /// `_ct_current`.
+    pub current: bool,
+}
+
+impl Row {
+    /// Creates a row that has no more system columns than its order key.
+    pub fn new(columns: BTreeMap<String, Value>, order: OrderKey) -> Self {
+        Self { columns, order, op: None, deleted: None, validity: None }
+    }
 }
 
 /// Returns the rows of a batch; for harnesses that can read their destination as Arrow.
@@ -26,11 +52,40 @@ pub fn rows_of(batch: &ChangeBatch) -> Vec<Row> {
     let columns = columns_of(batch.schema(), batch.rows());
     let system = batch.orders().iter().zip(batch.ops());
     let row = |(columns, (&order, op)): (_, (&OrderKey, &commutator_core::Op))| Row {
-        columns,
-        order,
         op: Some(op.as_str().to_owned()),
+        ..Row::new(columns, order)
     };
     columns.into_iter().zip(system).map(row).collect()
+}
+
+/// Returns Arrow rows whose first columns are those of `schema` and that have system columns by their names; for harnesses that read
+/// their destination's tables as Arrow.
+///
+/// # Panics
+///
+/// Panics if there is no `_ct_order`, or if a system column has another type than in the documentation.
+pub fn rows_of_table(schema: &TableSchema, rows: &RecordBatch) -> Vec<Row> {
+    let texts = |name: &str| rows.column_by_name(name).map(AsArray::as_string::<i32>);
+    let flags = |name: &str| rows.column_by_name(name).map(AsArray::as_boolean);
+    let times = |name: &str| rows.column_by_name(name).map(AsArray::as_primitive::<TimestampMicrosecondType>);
+    let time = |name: &str, i: usize| times(name).filter(|column| column.is_valid(i)).map(|column| column.value(i));
+    let orders = texts("_ct_order").expect("every table has _ct_order");
+    let validity = |i| {
+        Some(Validity {
+            changed_at: time("_ct_changed_at", i),
+            synced_at: time("_ct_synced_at", i)?,
+            from: time("_ct_valid_from", i)?,
+            to: time("_ct_valid_to", i),
+            current: flags("_ct_current")?.value(i),
+        })
+    };
+    let row = |(i, columns): (usize, _)| Row {
+        op: texts("_ct_op").map(|ops| ops.value(i).to_owned()),
+        deleted: flags("_ct_deleted").map(|deleted| deleted.value(i)),
+        validity: validity(i),
+        ..Row::new(columns, orders.value(i).parse().expect("an order key"))
+    };
+    columns_of(schema, rows).into_iter().enumerate().map(row).collect()
 }
 
 /// Returns the values of Arrow rows whose first columns are those of `schema`, column by column; further ones are left out.

@@ -121,6 +121,29 @@ macro_rules! suite {
                 an_append_table_keeps_its_older_epochs,
                 a_snapshot_of_nothing_may_end,
             }
+            soft_delete {
+                a_removal_marks_the_row_deleted,
+                a_deleted_row_keeps_its_values,
+                a_deleted_row_comes_back,
+                a_removal_of_what_was_never_there_is_a_deleted_row,
+                an_item_that_came_and_went_in_one_transaction_is_a_deleted_row,
+                an_older_version_changes_nothing_of_a_deleted_row,
+                what_a_resync_did_not_see_is_marked_deleted,
+                the_snapshot_s_end_leaves_deleted_rows_as_they_are,
+            }
+            history {
+                every_version_is_kept,
+                versions_of_one_second_stay_apart,
+                a_removal_closes_the_last_version,
+                an_expiry_is_told_from_a_removal,
+                a_key_that_comes_back_has_a_hole_between,
+                a_late_older_version_takes_its_place,
+                a_clock_that_goes_back_leaves_no_interval_torn,
+                intervals_do_not_overlap_whatever_arrives,
+                a_replay_leaves_no_torn_interval,
+                what_a_resync_did_not_see_is_closed,
+                a_version_that_a_resync_saw_goes_on,
+            }
             identifiers {
                 hard_attribute_names_stay_apart,
                 hard_attribute_names_can_be_keys,

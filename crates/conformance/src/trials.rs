@@ -2,11 +2,13 @@
 
 pub(crate) mod check;
 pub(crate) mod fencing;
+pub(crate) mod history;
 pub(crate) mod identifiers;
 pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
+pub(crate) mod soft_delete;
 pub(crate) mod transactions;
 pub(crate) mod types;
 pub(crate) mod widening;

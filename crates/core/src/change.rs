@@ -9,6 +9,8 @@ use arrow_select::{filter::filter_record_batch, take::take_record_batch};
 
 use crate::{Error, ErrorKind, OrderKey, Result, TableSchema};
 
+mod kept;
+
 /// What happened to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
@@ -51,7 +53,8 @@ impl Op {
 /// Changes of one table under one schema: Arrow columns, and an operation, an order key and a time per row.
 ///
 /// Rows of one partition stand in the order of their changes. Removals carry only the key columns. A key may appear several
-/// times until [`compact`](Self::compact) was called.
+/// times until it was compacted for a sync mode ([`compact`](Self::compact),
+/// [`compact_keeping_images`](Self::compact_keeping_images)).
 #[derive(Debug, Clone)]
 pub struct ChangeBatch {
     schema: Arc<TableSchema>,
@@ -161,33 +164,6 @@ impl ChangeBatch {
         RowConverter::new(fields)
             .and_then(|converter| converter.convert_columns(keys))
             .map_err(|e| Error::new(ErrorKind::Unexpected, "Keys cannot be encoded").with_source(e))
-    }
-
-    /// Returns the batch with only the newest row of each key, the others in their order.
-    ///
-    /// Applying a batch and applying its compaction give the same mirror. Of two rows with equal order keys, which can only be
-    /// the same version, the later one stays.
-    pub fn compact(&self) -> Result<Self> {
-        let keys = self.keys()?;
-        let mut newest = std::collections::HashMap::with_capacity(self.len());
-        for (i, key) in keys.iter().enumerate() {
-            newest
-                .entry(key)
-                .and_modify(|best: &mut usize| {
-                    if self.orders[i] >= self.orders[*best] {
-                        *best = i;
-                    }
-                })
-                .or_insert(i);
-        }
-        if newest.len() == self.len() {
-            return Ok(self.clone());
-        }
-        let mut keep = vec![false; self.len()];
-        for best in newest.into_values() {
-            keep[best] = true;
-        }
-        self.filter(&keep)
     }
 
     /// Returns the rows for which `keep` is true; it has one entry per row.

@@ -107,15 +107,28 @@ pub trait Session: Debug + Send {
 /// One atomic unit of rows and checkpoint. Dropping it without a commit leaves nothing.
 #[async_trait]
 pub trait Transaction: Debug + Send {
-    /// Adds changes, under the schema of the last plan.
+    /// Adds changes, under the schema of the last plan. Several batches may hold the same key.
     ///
-    /// In `mirror` a row is applied only if its order key is newer than what the table holds for its key, tombstones included; a
-    /// removal leaves a tombstone until the snapshot has ended. Several batches may hold the same key. In `append` every
-    /// row is kept.
+    /// What becomes of a change depends on the mode, and never on the order of arrival within a transaction:
+    ///
+    /// - `mirror`: it is applied only if its order key is newer than what the table holds for its key, tombstones included. A removal
+    ///   removes the row and leaves a tombstone until the snapshot has ended.
+    /// - `soft_delete`: the same, but a removal only marks the row as deleted, with the order key and the time of the removal; all
+    ///   other columns keep the values that the row had last, in this transaction or before. A removal of a key that has no row adds a
+    ///   deleted one with only its key. A newer change that is no removal replaces the whole row, which is then no longer deleted.
+    /// - `history`: it becomes a row of its own, removals included, unless the table has a row with its key and order key already.
+    ///   The intervals are those of [`history::intervals`](crate::history::intervals).
+    /// - `append`: it becomes a row of its own.
     async fn write(&mut self, batch: &ChangeBatch) -> Result<()>;
 
-    /// Ends the snapshot of `epoch`, after all rows of this transaction: rows and tombstones of older epochs are gone from the
-    /// source and go, as do all tombstones.
+    /// Ends the snapshot of `epoch`, after all rows of this transaction: what is only of older epochs is gone from the source.
+    ///
+    /// - `mirror`: rows and tombstones of older epochs go, as do all tombstones.
+    /// - `soft_delete`: rows of older epochs that are not deleted yet are marked as deleted, with the order key
+    ///   [`OrderKey::snapshot`](crate::OrderKey::snapshot) of `epoch` and no time of a change.
+    /// - `history`: each key whose newest version is of an older epoch and no removal gets a removal, with that order key and no
+    ///   time of a change.
+    /// - `append`: nothing happens.
     async fn end_snapshot(&mut self, epoch: Epoch) -> Result<()>;
 
     /// Does what a commit does up to the commit itself, so that whatever the destination refuses is refused now, and leaves

@@ -17,6 +17,7 @@ mod dead_letter;
 mod destination;
 mod error;
 mod gap;
+pub mod history;
 mod name;
 mod order;
 pub mod rules;

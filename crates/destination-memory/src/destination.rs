@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, ChangeBatch, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination,
     Error, ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, TableSchema, Target,
 };
 
+use crate::clock::Clock;
 use crate::session::MemorySession;
 use crate::table::{State, slot_id};
 
@@ -16,6 +18,7 @@ use crate::table::{State, slot_id};
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     state: Arc<Mutex<State>>,
+    pub(crate) clock: Clock,
 }
 
 impl Memory {
@@ -24,9 +27,24 @@ impl Memory {
         Self::default()
     }
 
-    /// Returns the rows of a destination table, in no particular order; `None` if there is no such table.
+    /// Creates a destination without tables whose clock is this one, in microseconds since 1970 in UTC.
+    pub fn with_clock(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { clock: Clock::new(now), ..Self::default() }
+    }
+
+    /// Returns a destination table as its readers see it, with the system columns of its mode and in no particular order; `None` if
+    /// there is no such table.
     ///
-    /// In `mirror` they are the items that exist, in `append` every change, removals included.
+    /// Only `history` has `_ct_synced_at`.
+    pub fn table(&self, name: &str) -> Option<RecordBatch> {
+        // An error would be one of arrays that `view` makes, which have the rows' length.
+        self.lock().tables.get(name).and_then(|table| table.view().ok())
+    }
+
+    /// Returns the changes that make up a destination table, in no particular order; `None` if there is no such table.
+    ///
+    /// In `mirror` they are the items that exist; in `soft_delete` also the removal of each deleted item beside what it was last;
+    /// in `history` every version and in `append` every change, removals included.
     pub fn rows(&self, name: &str) -> Option<ChangeBatch> {
         // The only error is of a selection whose length differs from the batch's, which `visible` cannot make.
         self.lock().tables.get(name).and_then(|table| table.visible().ok())
@@ -48,7 +66,7 @@ impl Destination for Memory {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             name: "memory",
-            modes: &[SyncMode::Mirror, SyncMode::Append],
+            modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
             guarantee: CommitGuarantee::Atomic,
             checkpoint: CheckpointHome::Destination,
             slices: Slices::One,

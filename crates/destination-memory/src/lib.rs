@@ -9,12 +9,15 @@
 //! | `session.rs` | an open, fenced table; `describe` and `evolve` | statements instead of a lock |
 //! | `transaction.rs` | staging and the atomic commit | the same steps inside the destination's own transaction |
 //! | `table.rs` | the rows, and how changes become rows | the merge, in the destination's own words |
+//! | `view.rs` | the system columns of each mode | columns like all others |
 //!
 //! Nothing survives the process; every clone of a [`Memory`] sees the same tables.
 
+mod clock;
 mod destination;
 mod session;
 mod table;
 mod transaction;
+mod view;
 
 pub use destination::Memory;

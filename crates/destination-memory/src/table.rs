@@ -6,9 +6,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use commutator_core::schema::conform;
 use commutator_core::{
-    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, PipelineId, Result, Slice, SyncMode, TableName, TableSchema,
-    Target,
+    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, OrderKey, PipelineId, Result, Slice, SyncMode, TableName,
+    TableSchema, Target,
 };
+
+use crate::view::view;
 
 /// Everything that all clones of one destination share.
 #[derive(Debug, Default)]
@@ -42,31 +44,36 @@ impl State {
     }
 }
 
-/// One table. In `mirror` it holds one row per key: the newest version, which until the snapshot has ended may be a tombstone,
-/// that is, the row of a removal.
+/// One table, as the changes that make it up: in `mirror` the newest of each key, which until the snapshot has ended may be a
+/// tombstone, that is, a removal; in `soft_delete` also what a deleted item was last; in `history` every version; in `append`
+/// every change.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     mode: SyncMode,
     rows: ChangeBatch,
+    /// In `history`, when each row was written first.
+    synced_at: Vec<i64>,
 }
 
 impl Table {
     pub(crate) fn new(mode: SyncMode, schema: &Arc<TableSchema>) -> Result<Self> {
         let empty = RecordBatch::new_empty(schema.to_arrow());
         let rows = ChangeBatch::new(Arc::clone(schema), empty, Vec::new(), Vec::new(), Vec::new())?;
-        Ok(Self { mode, rows })
+        Ok(Self { mode, rows, synced_at: Vec::new() })
     }
 
     pub(crate) fn schema(&self) -> &Arc<TableSchema> {
         self.rows.schema()
     }
 
-    /// Returns the rows that a reader sees.
+    /// Returns the rows without tombstones.
     pub(crate) fn visible(&self) -> Result<ChangeBatch> {
-        match self.mode {
-            SyncMode::Append => Ok(self.rows.clone()),
-            _ => self.without_tombstones(),
-        }
+        if self.mode == SyncMode::Mirror { without_removals(&self.rows) } else { Ok(self.rows.clone()) }
+    }
+
+    /// Returns the rows as a reader sees them.
+    pub(crate) fn view(&self) -> Result<RecordBatch> {
+        view(self.mode, &self.visible()?, &self.synced_at)
     }
 
     /// Adds columns and widens values; doing it again changes nothing.
@@ -75,32 +82,47 @@ impl Table {
         Ok(())
     }
 
-    /// Returns the table after a transaction: its changes, then the end of a snapshot.
+    /// Returns the table after a transaction that was made at `now`: its changes, then the end of a snapshot.
     ///
     /// `keeps_tombstones` is false once the snapshot has ended: from then on nothing older than a removal can come.
-    pub(crate) fn apply(&self, staged: &[ChangeBatch], ended: Option<Epoch>, keeps_tombstones: bool) -> Result<Self> {
+    pub(crate) fn apply(
+        &self,
+        staged: &[ChangeBatch],
+        ended: Option<Epoch>,
+        keeps_tombstones: bool,
+        now: i64,
+    ) -> Result<Self> {
         let mut versions = vec![self.rows.clone()];
         for batch in staged {
             versions.push(conform(batch, self.schema())?);
         }
-        let mut table = Self { mode: self.mode, rows: ChangeBatch::concat(&versions)? };
-        if self.mode == SyncMode::Append {
-            return Ok(table);
+        let mut rows = ChangeBatch::concat(&versions)?;
+        if let (Some(epoch), SyncMode::SoftDelete | SyncMode::History) = (ended, self.mode) {
+            rows = ChangeBatch::concat(&[rows.clone(), rows.unseen(epoch)?])?;
         }
-        // The order rule: of all versions of a key the newest stays, and a removal is a version like any other.
-        table.rows = table.rows.compact()?;
-        if let Some(epoch) = ended {
-            let current: Vec<_> = table.rows.orders().iter().map(|order| order.epoch() >= epoch).collect();
-            table.rows = table.rows.filter(&current)?;
+        // The order rule: of all versions of a key the newest counts, and a removal is a version like any other.
+        let rows = match self.mode {
+            SyncMode::Append => rows,
+            SyncMode::History => rows.distinct()?,
+            SyncMode::SoftDelete => rows.compact_keeping_images()?,
+            SyncMode::Mirror => mirrored(&rows.compact()?, ended, keeps_tombstones)?,
+        };
+        let mut synced_at = self.synced_at.clone();
+        if self.mode == SyncMode::History {
+            // Rows that were there stay in front, as they are.
+            synced_at.resize(rows.len(), now);
         }
-        if ended.is_some() || !keeps_tombstones {
-            table.rows = table.without_tombstones()?;
-        }
-        Ok(table)
+        Ok(Self { mode: self.mode, rows, synced_at })
     }
+}
 
-    fn without_tombstones(&self) -> Result<ChangeBatch> {
-        let live: Vec<_> = self.rows.ops().iter().map(|op| !op.is_removal()).collect();
-        self.rows.filter(&live)
-    }
+fn mirrored(newest: &ChangeBatch, ended: Option<Epoch>, keeps_tombstones: bool) -> Result<ChangeBatch> {
+    let seen = |order: &OrderKey| ended.is_none_or(|epoch| order.epoch() >= epoch);
+    let rows = newest.filter(&newest.orders().iter().map(seen).collect::<Vec<_>>())?;
+    if ended.is_some() || !keeps_tombstones { without_removals(&rows) } else { Ok(rows) }
+}
+
+fn without_removals(rows: &ChangeBatch) -> Result<ChangeBatch> {
+    let live: Vec<_> = rows.ops().iter().map(|op| !op.is_removal()).collect();
+    rows.filter(&live)
 }

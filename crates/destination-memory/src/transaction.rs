@@ -35,8 +35,9 @@ impl Transaction for MemoryTransaction<'_> {
         let MemorySession { memory, target, owner, checkpoint: known } = self.session;
         let mut state = memory.lock();
         state.owned(target, *owner)?;
+        let keeps_tombstones = !checkpoint.snapshot_ended();
         match state.tables.get_mut(&target.name) {
-            Some(table) => *table = table.apply(&self.staged, self.ended, !checkpoint.snapshot_ended())?,
+            Some(table) => *table = table.apply(&self.staged, self.ended, keeps_tombstones, memory.clock.now())?,
             // A source that has no rows yet has no columns either, but a checkpoint.
             None if self.staged.is_empty() => {}
             None => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, rows_of};
+use commutator_conformance::{Harness, Row, rows_of_table};
 use commutator_core::{Destination, Target};
 use commutator_destination_memory::Memory;
 
@@ -20,7 +20,9 @@ impl Harness for MemoryHarness {
     }
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
-        self.0.rows(&target.name).map(|rows| rows_of(&rows)).unwrap_or_default()
+        let schema = self.0.schema(&target.name);
+        let rows = schema.zip(self.0.table(&target.name));
+        rows.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 

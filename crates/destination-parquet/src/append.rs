@@ -44,12 +44,12 @@ impl Append {
         Ok(())
     }
 
-    /// Adds the rows to the manifest that is about to be committed.
+    /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.
     ///
     /// Files of older schemas are written anew, so that all have the same columns; while the first snapshot runs that waits for
     /// its end, for else a table with many new columns would be written many times over.
     pub(crate) async fn commit(
-        mut self,
+        &mut self,
         files: &Files,
         before: &Manifest,
         next: &mut Manifest,
@@ -63,7 +63,7 @@ impl Append {
         if !first_load {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
         }
-        next.files.append(&mut self.files);
+        next.files.extend_from_slice(&self.files);
         Ok(())
     }
 
@@ -84,6 +84,12 @@ impl Append {
 
 /// Returns files of which each has the columns that the table has now.
 async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
+    let outdated: Vec<&DataFile> = old.iter().filter(|file| file.schema != files.number).collect();
+    if !outdated.is_empty() {
+        let bytes: u64 = outdated.iter().map(|file| file.bytes).sum();
+        let (folder, files) = (files.folder.address(), outdated.len());
+        tracing::info!(folder, files, bytes, "The table's columns changed, so its older files are written anew");
+    }
     let parallel = std::thread::available_parallelism().map_or(1, usize::from);
     futures_util::stream::iter(old)
         .map(|file| async move {
@@ -91,7 +97,7 @@ async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
                 return Ok(file);
             }
             let rows = files.read(&file).await?;
-            let new = files.write(Purpose::Data, Bucket::ALL, rows).await?;
+            let new = files.write(Purpose::Rewritten, Bucket::ALL, rows).await?;
             if new.rows == file.rows {
                 return Ok(new);
             }

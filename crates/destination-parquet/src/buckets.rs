@@ -37,6 +37,12 @@ impl Bucket {
         self.prefix
     }
 
+    /// Returns the bucket with one bit less; `None` for that of all keys.
+    pub(crate) fn parent(self) -> Option<Self> {
+        let depth = self.depth.checked_sub(1)?;
+        Some(Self { prefix: self.prefix & mask(depth), depth })
+    }
+
     /// Returns whether every key of `other` is one of `self`.
     pub(crate) fn covers(self, other: Self) -> bool {
         self.depth <= other.depth && other.prefix & mask(self.depth) == self.prefix
@@ -112,6 +118,7 @@ mod tests {
             prop_assert!(children.iter().all(|&child| parent.covers(child)));
             prop_assert!(parent.contains(hash) && Bucket::ALL.covers(parent));
             prop_assert!(bits == 0 || !children[0].covers(parent));
+            prop_assert!(children.iter().all(|child| bits != 1 || child.parent() == Some(parent)));
             prop_assert!(bits == 0 || !children[0].covers(children[1]));
             prop_assert_eq!(Bucket::of(hash, depth + bits), *children.iter().find(|c| c.contains(hash)).unwrap());
         }

@@ -34,6 +34,14 @@ impl Parquet {
         Self { store, settings, sizes }
     }
 
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     pub(crate) fn folder(&self, target: &Target) -> Result<Folder> {
         if target.name.is_empty() {
             return Err(Error::new(ErrorKind::ConfigInvalid, "A table's name in the destination is empty")
@@ -53,7 +61,7 @@ impl Parquet {
                 continue;
             }
             let manifest = match newest {
-                Some(newest) => newest.taken_over(session.clone()),
+                Some(newest) => newest.taken_over(session.clone()).in_mode(target.mode),
                 None => Manifest::first(target, session.clone()),
             };
             if chain::append(folder, &manifest).await? == Appended::Newest {
@@ -70,7 +78,7 @@ impl Destination for Parquet {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             name: "parquet",
-            modes: &[SyncMode::Mirror, SyncMode::Append],
+            modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
             guarantee: CommitGuarantee::Atomic,
             checkpoint: CheckpointHome::Destination,
             slices: Slices::One,
@@ -110,11 +118,6 @@ impl Destination for Parquet {
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
-        if !self.capabilities().modes.contains(&target.mode) {
-            return Err(Error::new(ErrorKind::Unsupported, "Parquet tables are `mirror` or `append`")
-                .with("table", &target.table)
-                .with("mode", target.mode));
-        }
         let folder = self.folder(target)?;
         let manifest = self.take_over(&folder, target).await?;
         sweep::sweep(&folder, &manifest).await?;

@@ -13,11 +13,9 @@ use crate::buckets::Bucket;
 use crate::encode;
 use crate::error;
 use crate::folder::Folder;
-use crate::manifest::{DataFile, Purpose, file_name};
-use crate::types::{Shape, arrow_schema, memory_size, widened, without_ops};
+use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
+use crate::types::{Shape, arrow_schema, memory_size, stored, widened};
 
-/// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
-const HELD: usize = 64 << 20;
 const UPLOADS_AT_ONCE: usize = 16;
 
 /// What the files of one transaction have in common.
@@ -37,28 +35,62 @@ pub(crate) struct Files {
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     pub(crate) held: Mutex<HashMap<String, Bytes>>,
+    /// How many bytes of finished files wait in memory at most.
+    pub(crate) most_held: u64,
+    /// The files that lie under a hidden name until [`publish`](Self::publish).
+    pub(crate) staged: Mutex<HashSet<String>>,
+    /// Whether all files of the table do.
+    pub(crate) stages: bool,
 }
 
 impl Files {
-    /// Returns the shape of the files that readers see.
-    pub(crate) fn data_shape(&self) -> Shape {
-        if self.mode == SyncMode::Append { Shape::Changes } else { Shape::Items }
+    /// Returns what the files of the next commit after a manifest have in common, under a schema and its number.
+    pub(crate) fn new(
+        folder: Folder,
+        manifest: &Manifest,
+        compression_level: i32,
+        (number, schema): (u32, &Arc<TableSchema>),
+    ) -> Self {
+        let mut schemas = manifest.schemas.clone();
+        schemas.insert(number, Arc::clone(schema));
+        Self {
+            folder,
+            owner: manifest.owner,
+            version: manifest.version + 1,
+            mode: manifest.mode,
+            compression_level,
+            number,
+            schema: Arc::clone(schema),
+            schemas,
+            written: Arc::default(),
+            held: Mutex::default(),
+            most_held: 0,
+            staged: Mutex::default(),
+            stages: false,
+        }
     }
 
-    fn shape(&self, name: &str) -> Shape {
-        if name.ends_with(".parquet") { self.data_shape() } else { Shape::Changes }
+    /// The same under the schema that the table has; `None` if it has no columns yet.
+    pub(crate) fn of(folder: Folder, manifest: &Manifest, compression_level: i32) -> Option<Self> {
+        manifest.schema().map(|schema| Self::new(folder, manifest, compression_level, schema))
+    }
+
+    /// Returns the shape of the files that readers see.
+    pub(crate) fn data_shape(&self) -> Shape {
+        Shape::of(self.mode)
+    }
+
+    fn shape(&self, file: &DataFile) -> Shape {
+        if file.name.ends_with(".parquet") { Shape::of(file.written_as.unwrap_or(self.mode)) } else { Shape::Changes }
     }
 
     /// Writes rows of one bucket as a file.
     pub(crate) async fn write(&self, purpose: Purpose, bucket: Bucket, batches: Vec<RecordBatch>) -> Result<DataFile> {
         let (schema, level) = (Arc::clone(&self.schema), self.compression_level);
-        let shape = if purpose == Purpose::Data { self.data_shape() } else { Shape::Changes };
+        let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
         let encoded = tokio::task::spawn_blocking(move || {
-            let batches = match shape {
-                Shape::Changes => batches,
-                Shape::Items => batches.iter().map(|rows| without_ops(rows, &schema)).collect::<Result<_>>()?,
-            };
             let rows = batches.iter().map(|rows| rows.num_rows() as u64).sum();
+            let batches = stored(batches, shape, &schema)?;
             let memory = batches.iter().map(memory_size).sum();
             let bytes = encode::encode(&arrow_schema(&schema, shape), &batches, level)?;
             Ok((bytes, rows, memory))
@@ -80,26 +112,47 @@ impl Files {
         let name = file_name(purpose, self.owner, self.version, &unique);
         lock(&self.written).push(name.clone());
         let size = bytes.len();
-        let hold = purpose == Purpose::Data && {
-            let mut held = lock(&self.held);
-            let fits = held.values().map(Bytes::len).sum::<usize>() + size <= HELD;
-            if fits {
-                held.insert(name.clone(), bytes.clone());
-            }
-            fits
-        };
-        if !hold {
+        let is_table = matches!(purpose, Purpose::Data | Purpose::Rewritten);
+        let held = is_table && !self.stages && self.hold(&name, &bytes);
+        if !held && (is_table && self.stages || purpose == Purpose::Rewritten) {
+            let hidden = hidden_name(&name, Hidden::Staged);
+            lock(&self.written).push(hidden.clone());
+            self.folder.put(&hidden, bytes).await?;
+            lock(&self.staged).insert(name.clone());
+        } else if !held {
             self.folder.put(&name, bytes).await?;
         }
-        Ok(DataFile { name, bucket, schema: self.number, rows, bytes: size as u64, memory })
+        Ok(DataFile { name, bucket, schema: self.number, rows, bytes: size as u64, memory, written_as: None })
     }
 
-    /// Makes every held file that a manifest is going to name visible; the others are dropped.
+    /// Keeps a finished file in memory, if there is room; returns whether it did.
+    fn hold(&self, name: &str, bytes: &Bytes) -> bool {
+        let mut held = lock(&self.held);
+        let all = held.values().map(Bytes::len).sum::<usize>() + bytes.len();
+        let fits = all as u64 <= self.most_held;
+        if fits {
+            held.insert(name.to_owned(), bytes.clone());
+        }
+        fits
+    }
+
+    /// Makes every held or staged file that a manifest is going to name visible; doing it again does nothing.
     pub(crate) async fn publish(&self, named: &[DataFile]) -> Result<()> {
         let named: HashSet<&str> = named.iter().map(|file| file.name.as_str()).collect();
-        let held = std::mem::take(&mut *lock(&self.held));
-        futures_util::stream::iter(held.into_iter().filter(|(name, _)| named.contains(name.as_str())))
+        let held: Vec<_> = lock(&self.held).extract_if(|name, _| named.contains(name.as_str())).collect();
+        futures_util::stream::iter(held)
             .map(|(name, bytes)| async move { self.folder.put(&name, bytes).await })
+            .buffer_unordered(UPLOADS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        let staged: Vec<_> = lock(&self.staged).extract_if(|name| named.contains(name.as_str())).collect();
+        futures_util::stream::iter(staged)
+            .map(|name| async move {
+                if self.folder.rename(&hidden_name(&name, Hidden::Staged), &name).await? {
+                    return Ok(());
+                }
+                Err(Error::new(ErrorKind::NotFound, "A file that was just written is gone").with("file", name))
+            })
             .buffer_unordered(UPLOADS_AT_ONCE)
             .try_collect()
             .await
@@ -107,6 +160,18 @@ impl Files {
 
     /// Reads a file's rows in the columns that the table has now, with their operations.
     pub(crate) async fn read(&self, file: &DataFile) -> Result<Vec<RecordBatch>> {
+        let batches = self.open(file).await?;
+        let decoded = tokio::task::spawn_blocking(move || batches.collect::<Result<Vec<_>>>());
+        let rows = decoded.await.map_err(error::task)?.map_err(|e| e.with("file", &file.name))?;
+        file.check_rows(rows.iter().map(|rows| rows.num_rows() as u64).sum())?;
+        Ok(rows)
+    }
+
+    /// The same batch by batch, without a check that all rows are there.
+    pub(crate) async fn open(
+        &self,
+        file: &DataFile,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let held = lock(&self.held).get(&file.name).cloned();
         let bytes = match held {
             Some(bytes) => bytes,
@@ -115,20 +180,9 @@ impl Files {
         let unknown =
             || Error::new(ErrorKind::DataInvalid, "A manifest lacks a file's schema").with("file", &file.name);
         let from = self.schemas.get(&file.schema).map(Arc::clone).ok_or_else(unknown)?;
-        let (shape, to) = (self.shape(&file.name), Arc::clone(&self.schema));
-        let decoded = tokio::task::spawn_blocking(move || {
-            let stored = encode::decode(bytes, &arrow_schema(&from, shape))?;
-            stored.map(|rows| widened(&rows?, shape, &from, &to)).collect::<Result<Vec<_>>>()
-        });
-        let rows = decoded.await.map_err(error::task)?.map_err(|e| e.with("file", &file.name))?;
-        let count: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
-        if count != file.rows {
-            return Err(Error::new(ErrorKind::DataInvalid, "A file does not have the rows its manifest says")
-                .with("file", &file.name)
-                .with("has", count)
-                .with("wanted", file.rows));
-        }
-        Ok(rows)
+        let (shape, to) = (self.shape(file), Arc::clone(&self.schema));
+        let stored = encode::decode(bytes, &arrow_schema(&from, shape)).map_err(|e| e.with("file", &file.name))?;
+        Ok(stored.map(move |rows| widened(&rows?, shape, &from, &to)))
     }
 }
 

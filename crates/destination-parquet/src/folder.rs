@@ -47,6 +47,19 @@ impl Folder {
         self.at("")
     }
 
+    /// Returns where the folder lies, for programs that read it: an absolute path on a local disk, else the address.
+    pub(crate) fn location(&self) -> String {
+        match &self.store.local {
+            Some(local) => local.join(self.root.as_ref()).display().to_string(),
+            None => self.address(),
+        }
+    }
+
+    /// Returns the folder's own name.
+    pub(crate) fn name(&self) -> &str {
+        self.root.filename().unwrap_or_default()
+    }
+
     fn at(&self, name: &str) -> String {
         if self.root == self.store.root {
             return format!("{}/{name}", self.store.label).trim_end_matches('/').to_owned();

@@ -16,6 +16,7 @@ mod append;
 mod buckets;
 mod chain;
 mod client;
+mod compact;
 mod config;
 mod destination;
 mod encode;
@@ -27,14 +28,18 @@ mod keys;
 mod manifest;
 mod merge;
 mod mirror;
+mod packing;
 mod probe;
 mod read;
+mod replaced;
 mod session;
 mod settle;
 mod sizes;
 mod sweep;
 mod transaction;
 mod types;
+mod validity;
+mod views;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -42,6 +47,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use compact::{Compacted, Compaction};
 pub use config::Config;
 pub use destination::Parquet;
 pub use folder::{Entry, Folder};

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use commutator_core::{Checkpoint, Error, ErrorKind, PipelineId, Result, SyncMode, TableName, TableSchema, Target};
+use commutator_core::{
+    Checkpoint, Epoch, Error, ErrorKind, PipelineId, Result, SyncMode, TableName, TableSchema, Target,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::Bucket;
 use crate::evolution::Evolution;
 use crate::folder::HIDDEN;
+use crate::replaced::Replaced;
 
 /// Raised when an older version of this program could no longer read what a newer one wrote.
 const FORMAT: u32 = 1;
@@ -24,6 +27,9 @@ pub(crate) struct Manifest {
     pub(crate) owner: u64,
     /// Tells two writers apart that both believe to be this owner.
     pub(crate) session: String,
+    /// The version of the commit whose rows these are, if this manifest only keeps them in other files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compacts: Option<u64>,
     pub(crate) pipeline: PipelineId,
     pub(crate) table: TableName,
     pub(crate) mode: SyncMode,
@@ -39,6 +45,12 @@ pub(crate) struct Manifest {
     /// What this commit did to the columns, for as long as nobody is sure that it is kept in a file of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) evolution: Option<Evolution>,
+    /// The last epoch whose snapshot ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<Epoch>,
+    /// The files that compactions replaced and that are kept for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaced: Vec<Replaced>,
 }
 
 /// One Parquet file of a table.
@@ -55,6 +67,22 @@ pub(crate) struct DataFile {
     pub(crate) bytes: u64,
     /// What its rows take in memory.
     pub(crate) memory: u64,
+    /// The table's mode when it was written, if that is another one now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) written_as: Option<SyncMode>,
+}
+
+impl DataFile {
+    /// Checks that a file has as many rows as it was written with.
+    pub(crate) fn check_rows(&self, count: u64) -> Result<()> {
+        if count == self.rows {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::DataInvalid, "A file does not have the rows its manifest says")
+            .with("file", &self.name)
+            .with("has", count)
+            .with("wanted", self.rows))
+    }
 }
 
 impl Manifest {
@@ -65,6 +93,7 @@ impl Manifest {
             version: 1,
             owner: 1,
             session,
+            compacts: None,
             pipeline: target.pipeline.clone(),
             table: target.table.clone(),
             mode: target.mode,
@@ -74,18 +103,47 @@ impl Manifest {
             files: Vec::new(),
             pending: Vec::new(),
             evolution: None,
+            ended: None,
+            replaced: Vec::new(),
         }
     }
 
     /// Returns the manifest by which a new session takes the table over.
     #[must_use]
     pub(crate) fn taken_over(&self, session: String) -> Self {
-        Self { version: self.version + 1, owner: self.owner + 1, session, ..self.clone() }
+        Self { version: self.version + 1, owner: self.owner + 1, session, compacts: None, ..self.clone() }
+    }
+
+    /// Returns the same table in another mode that [`check`](Self::check) allows; its next commit writes the files anew.
+    #[must_use]
+    pub(crate) fn in_mode(mut self, mode: SyncMode) -> Self {
+        if mode != self.mode {
+            for file in &mut self.files {
+                file.written_as.get_or_insert(self.mode);
+            }
+            self.mode = mode;
+        }
+        self
+    }
+
+    /// Returns the version of the commit whose rows these are: a compaction only keeps them in other files.
+    pub(crate) fn commit(&self) -> u64 {
+        self.compacts.unwrap_or(self.version)
+    }
+
+    /// Returns whether this is another manifest or a compaction of what that one holds, so that its writer still owns the table.
+    pub(crate) fn holds(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.session == other.session && self.commit() == other.commit()
     }
 
     /// Returns the table's schema and its number; `None` if it has no columns yet.
     pub(crate) fn schema(&self) -> Option<(u32, &Arc<TableSchema>)> {
         self.schemas.last_key_value().map(|(&number, schema)| (number, schema))
+    }
+
+    /// Returns the last epoch whose snapshot ended; `None` if none did, or if that is not known.
+    pub(crate) fn last_ended(&self) -> Option<Epoch> {
+        if self.checkpoint.snapshot_ended() { Some(self.checkpoint.epoch()) } else { self.ended }
     }
 
     /// Removes the schemas that no file has any more, but for the table's own.
@@ -95,9 +153,15 @@ impl Manifest {
         self.schemas.retain(|number, _| *number == last || used.contains(number));
     }
 
-    /// Returns whether a file belongs to the table or waits to.
+    /// Returns the names of the files that belong to the table or wait to.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.files.iter().chain(&self.pending).map(|file| file.name.as_str())
+    }
+
+    /// Returns the names of all files that may be there: those of the table, and under both their names those that were replaced.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = String> {
+        let replaced = self.replaced.iter().flat_map(|file| [file.name.clone(), file.hidden()]);
+        self.names().map(str::to_owned).chain(replaced)
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Bytes> {
@@ -128,7 +192,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks that the table is the one a target means.
+    /// Checks that the table is the one a target means. A `mirror` table may become one of `soft_delete`.
     pub(crate) fn check(&self, target: &Target) -> Result<()> {
         let refuse = |message: &str, has: &str, wanted: &str| {
             Err(Error::new(ErrorKind::ConfigInvalid, message)
@@ -146,7 +210,8 @@ impl Manifest {
             let message = "Another source table is written to this folder; give one of them another name";
             return refuse(message, self.table.as_str(), target.table.as_str());
         }
-        if self.mode != target.mode {
+        let marks_from_now_on = self.mode == SyncMode::Mirror && target.mode == SyncMode::SoftDelete;
+        if self.mode != target.mode && !marks_from_now_on {
             let message = "The table was written in another mode; use that mode, another name, or remove the table's \
                            folder to read it anew";
             return refuse(message, self.mode.as_str(), target.mode.as_str());
@@ -170,28 +235,48 @@ pub(crate) fn manifest_version(name: &str) -> Option<u64> {
 pub(crate) enum Purpose {
     /// It is part of the table: readers' globs see it.
     Data,
+    /// The same, in place of another file.
+    Rewritten,
     /// Its rows are not part of the table yet.
     Pending,
     /// It becomes a manifest.
     Scratch,
 }
 
+/// How a file of rows is called while readers' globs do not see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    /// It is not committed yet.
+    Staged,
+    /// A compaction replaced it.
+    Replaced,
+}
+
+/// Returns the other name of a file of rows, which globs do not see.
+pub(crate) fn hidden_name(name: &str, hidden: Hidden) -> String {
+    let stem = name.strip_suffix(".parquet").unwrap_or(name);
+    match hidden {
+        Hidden::Staged => format!("{HIDDEN}/{stem}.staged"),
+        Hidden::Replaced => format!("{HIDDEN}/{stem}.replaced"),
+    }
+}
+
 /// Returns a name that no other file has: the owner and the version it is written for are in it, `unique` makes up the rest.
 pub(crate) fn file_name(purpose: Purpose, owner: u64, version: u64, unique: &str) -> String {
     let stem = format!("{owner:010}-{version:020}-{unique}");
     match purpose {
-        Purpose::Data => format!("{stem}.parquet"),
+        Purpose::Data | Purpose::Rewritten => format!("{stem}.parquet"),
         Purpose::Pending => format!("{HIDDEN}/{stem}.pending"),
         Purpose::Scratch => format!("{HIDDEN}/{stem}.scratch"),
     }
 }
 
-/// Returns the owner in a name that [`file_name`] gave, `None` for any other file.
+/// Returns the owner in a name that [`file_name`] or [`hidden_name`] gave, `None` for any other file.
 pub(crate) fn file_owner(name: &str) -> Option<u64> {
     let (stem, extension) = name.rsplit_once('.')?;
     let stem = match extension {
         "parquet" => stem,
-        "pending" | "scratch" => stem.strip_prefix(HIDDEN)?.strip_prefix('/')?,
+        "pending" | "scratch" | "staged" | "replaced" => stem.strip_prefix(HIDDEN)?.strip_prefix('/')?,
         _ => return None,
     };
     let mut parts = stem.splitn(3, '-');
@@ -222,6 +307,9 @@ mod tests {
         assert!(manifest_name(9) < manifest_name(10));
         for purpose in [Purpose::Data, Purpose::Pending, Purpose::Scratch] {
             assert_eq!(file_owner(&file_name(purpose, 7, 42, "0a1b")), Some(7));
+        }
+        for hidden in [Hidden::Staged, Hidden::Replaced] {
+            assert_eq!(file_owner(&hidden_name(&file_name(Purpose::Data, 7, 42, "0a1b"), hidden)), Some(7));
         }
         for foreign in ["a.parquet", "x/part-0.parquet", "0000000007-x-y.parquet", "0000000007.parquet", "_SUCCESS"] {
             assert_eq!(file_owner(foreign), None, "{foreign}");

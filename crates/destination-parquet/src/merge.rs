@@ -1,16 +1,17 @@
-//! The order rule: of all versions of a key the newest stays.
+//! Puts versions of keys together by the order rule, each mode's own way.
 
-use std::collections::HashMap;
+mod kept;
 
-use arrow_array::RecordBatch;
-use arrow_select::interleave::interleave_record_batch;
-use commutator_core::{Epoch, OrderKey, Result, TableSchema};
-use foldhash::fast::FixedState;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow_select::interleave::{interleave, interleave_record_batch};
+use commutator_core::{Epoch, Op, OrderKey, Result, SyncMode, TableSchema};
 
 use crate::buckets::Bucket;
 use crate::error;
 use crate::keys::Keys;
-use crate::types::Versions;
+use crate::types::{KEPT, Shape, Versions, arrow_schema};
 
 /// So many rows of the largest items, 400 KB, stay below the 2 GiB that one column of a batch can hold.
 const BATCH_ROWS: usize = 4096;
@@ -21,19 +22,84 @@ pub(crate) struct Versioned {
     pub(crate) batches: Vec<RecordBatch>,
 }
 
-/// What stays besides the newest version of each key.
+/// What is kept of the versions of a key.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Keep {
-    /// Removals stay, as tombstones.
-    pub(crate) tombstones: bool,
-    /// Rows of older epochs go.
-    pub(crate) from_epoch: Option<Epoch>,
+    pub(crate) mode: SyncMode,
+    /// The rows are merged again before they become the table, so that removals stay, as tombstones.
+    pub(crate) interim: bool,
+    /// The snapshot that ends.
+    pub(crate) ended: Option<Ended>,
 }
 
-/// Returns the newest version of each key, for each of some buckets that do not overlap.
+/// A snapshot that ends with a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) epoch: Epoch,
+    /// When the transaction began, in microseconds since 1970.
+    pub(crate) synced_at: i64,
+}
+
+/// Where a row stands: its batch, and its place in it.
+pub(crate) type At = (usize, usize);
+
+/// Rows as they are merged.
+pub(crate) struct Rows<'a> {
+    pub(crate) batches: Vec<&'a RecordBatch>,
+    pub(crate) keys: Vec<Keys>,
+    pub(crate) versions: Vec<Versions<'a>>,
+    /// The input of each batch.
+    input_of: Vec<usize>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(inputs: &'a [Versioned], table: &TableSchema) -> Self {
+        let batches: Vec<&RecordBatch> = inputs.iter().flat_map(|input| &input.batches).collect();
+        Self {
+            keys: batches.iter().map(|batch| Keys::of(batch, table.keys())).collect(),
+            versions: batches.iter().map(|batch| Versions::of(batch, table)).collect(),
+            input_of: inputs
+                .iter()
+                .enumerate()
+                .flat_map(|(i, input)| std::iter::repeat_n(i, input.batches.len()))
+                .collect(),
+            batches,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.batches.iter().map(|batch| batch.num_rows()).sum()
+    }
+
+    /// Returns every row, in the order of the inputs.
+    pub(crate) fn all(&self) -> impl Iterator<Item = At> {
+        self.batches.iter().enumerate().flat_map(|(at, batch)| (0..batch.num_rows()).map(move |row| (at, row)))
+    }
+
+    pub(crate) fn key(&self, (at, row): At) -> &[u8] {
+        self.keys[at].get(row)
+    }
+
+    pub(crate) fn order(&self, (at, row): At) -> &'a str {
+        self.versions[at].order(row)
+    }
+
+    pub(crate) fn is_removal(&self, (at, row): At) -> bool {
+        self.versions[at].is_removal(row)
+    }
+
+    /// Returns whether a row takes the place of another one of its key.
+    ///
+    /// Of equal order keys within one input the later row stays, as in [`ChangeBatch::compact`](commutator_core::ChangeBatch::compact);
+    /// between inputs the earlier one, as what a table holds is replaced only by something newer. They are the same version anyway.
+    pub(crate) fn is_newer(&self, new: At, held: At) -> bool {
+        let (new_order, held_order) = (self.order(new), self.order(held));
+        new_order > held_order || (new_order == held_order && self.input_of[new.0] == self.input_of[held.0])
+    }
+}
+
+/// Returns what a mode keeps of each key, for each of some buckets that do not overlap.
 ///
-/// Of equal order keys within one input the later row stays, as in [`ChangeBatch::compact`](commutator_core::ChangeBatch::compact);
-/// between inputs the earlier one, as what a table holds is replaced only by something newer. They are the same version anyway.
 /// The rows of a key that falls into none of the buckets are left out. Rows keep the order of the inputs.
 pub(crate) fn merge(
     inputs: &[Versioned],
@@ -41,43 +107,35 @@ pub(crate) fn merge(
     keep: Keep,
     buckets: &[Bucket],
 ) -> Result<Vec<Vec<RecordBatch>>> {
-    let batches: Vec<&RecordBatch> = inputs.iter().flat_map(|input| &input.batches).collect();
-    let keys: Vec<Keys> = batches.iter().map(|batch| Keys::of(batch, table.keys())).collect();
-    let versions: Vec<Versions<'_>> = batches.iter().map(|batch| Versions::of(batch, table)).collect();
-    let input_of: Vec<usize> =
-        inputs.iter().enumerate().flat_map(|(i, input)| std::iter::repeat_n(i, input.batches.len())).collect();
-
-    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-    let mut newest: HashMap<&[u8], (usize, usize), FixedState> =
-        HashMap::with_capacity_and_hasher(rows, FixedState::default());
-    for (at, batch) in batches.iter().enumerate() {
-        for row in 0..batch.num_rows() {
-            let best = newest.entry(keys[at].get(row)).or_insert((at, row));
-            let (held, new) = (versions[best.0].order(best.1), versions[at].order(row));
-            if new > held || (new == held && input_of[at] == input_of[best.0]) {
-                *best = (at, row);
-            }
-        }
-    }
-
-    let oldest = keep.from_epoch.map(|epoch| OrderKey::snapshot(epoch).to_string());
-    let stays = |&(at, row): &(usize, usize)| {
-        (keep.tombstones || !versions[at].is_removal(row))
-            && oldest.as_deref().is_none_or(|oldest| versions[at].order(row) >= oldest)
+    let rows = Rows::of(inputs, table);
+    let mut chosen = match keep.mode {
+        SyncMode::SoftDelete => kept::marked(&rows, keep),
+        SyncMode::History => kept::versions(&rows, keep),
+        SyncMode::Mirror | SyncMode::Append => kept::newest(&rows, keep),
     };
-    if buckets == [Bucket::ALL] && newest.len() == rows && newest.values().all(stays) {
+    if buckets == [Bucket::ALL] && chosen.is_all_of(&rows) {
         // Nothing goes, so nothing needs to be copied.
-        return Ok(vec![batches.into_iter().cloned().collect()]);
+        return Ok(vec![rows.batches.into_iter().cloned().collect()]);
     }
-    let mut chosen: Vec<(usize, usize)> = newest.into_values().filter(stays).collect();
-    chosen.sort_unstable();
-    let mut parts = vec![Vec::new(); buckets.len()];
-    for (at, row) in chosen {
-        if let Some(part) = position(buckets, keys[at].hash(row)) {
-            parts[part].push((at, row));
+    chosen.sort();
+    let hash = |(at, row): At| rows.keys[at].hash(row);
+    let mut parts = vec![kept::Chosen::default(); buckets.len()];
+    for row in chosen.rows {
+        if let Some(part) = position(buckets, hash(row)) {
+            parts[part].rows.push(row);
         }
     }
-    parts.iter().map(|part| gather(&batches, part)).collect()
+    for removed in chosen.removed {
+        if let Some(part) = position(buckets, hash(removed.image)) {
+            parts[part].removed.push(removed);
+        }
+    }
+    let part = |part: &kept::Chosen| {
+        let mut gathered = gather(&rows.batches, &part.rows)?;
+        gathered.extend(removals(&rows.batches, table, keep, &part.removed)?);
+        Ok(gathered)
+    };
+    parts.iter().map(part).collect()
 }
 
 /// Returns the rows of batches by the bucket they fall into; buckets do not overlap, and all versions stay.
@@ -107,6 +165,54 @@ fn position(buckets: &[Bucket], hash: u64) -> Option<usize> {
 
 fn gather(batches: &[&RecordBatch], rows: &[(usize, usize)]) -> Result<Vec<RecordBatch>> {
     rows.chunks(BATCH_ROWS).map(|chunk| interleave_record_batch(batches, chunk).map_err(error::arrow)).collect()
+}
+
+/// Returns removals that none of the rows is as it stands: with the values of another row, or as a snapshot's end makes them.
+fn removals(
+    batches: &[&RecordBatch],
+    table: &TableSchema,
+    keep: Keep,
+    removed: &[kept::Removed],
+) -> Result<Vec<RecordBatch>> {
+    let own = table.columns().len();
+    let take = |column: usize, rows: &[At]| -> Result<ArrayRef> {
+        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+        interleave(&arrays, rows).map_err(error::arrow)
+    };
+    let batch = |removed: &[kept::Removed]| {
+        let images: Vec<At> = removed.iter().map(|removed| removed.image).collect();
+        let removals: Vec<At> = removed.iter().filter_map(|removed| removed.by).collect();
+        let has_values = keep.mode == SyncMode::SoftDelete;
+        let mut columns = Vec::with_capacity(own + 4);
+        for (i, column) in table.columns().iter().enumerate() {
+            let values = if column.key || has_values {
+                take(i, &images)?
+            } else {
+                new_null_array(batches[images[0].0].column(i).data_type(), images.len())
+            };
+            columns.push(values);
+        }
+        let op = if has_values { KEPT } else { Op::Remove.as_str() };
+        columns.push(Arc::new(StringArray::from(vec![op; images.len()])));
+        match keep.ended.filter(|_| removals.is_empty()) {
+            None => {
+                for column in own + 1..own + 4 {
+                    columns.push(take(column, &removals)?);
+                }
+            }
+            Some(Ended { epoch, synced_at }) => {
+                let order = OrderKey::snapshot(epoch).to_string();
+                columns.push(Arc::new(StringArray::from(vec![order; images.len()])));
+                for time in [None, Some(synced_at)] {
+                    let times = TimestampMicrosecondArray::from(vec![time; images.len()]);
+                    columns.push(Arc::new(times.with_timezone("UTC")));
+                }
+            }
+        }
+        RecordBatch::try_new(arrow_schema(table, Shape::Changes), columns).map_err(error::arrow)
+    };
+    let (by_rows, by_end): (Vec<_>, Vec<_>) = removed.iter().copied().partition(|removed| removed.by.is_some());
+    [by_rows, by_end].iter().flat_map(|removed| removed.chunks(BATCH_ROWS)).map(batch).collect()
 }
 
 #[cfg(test)]

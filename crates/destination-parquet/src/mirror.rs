@@ -1,4 +1,4 @@
-//! The rows of one transaction on a `mirror` table.
+//! The rows of one transaction on a table of buckets: `mirror`, `soft_delete` and `history`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::buckets::Bucket;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
-use crate::merge::{Keep, Versioned, merge};
+use crate::merge::{Ended, Keep, Versioned, merge};
 use crate::settle::{Input, settle};
 use crate::sizes::Sizes;
 use crate::types::{Versions, memory_size};
@@ -39,23 +39,23 @@ impl Mirror {
         if self.size >= self.sizes.buffer { self.flush(files, before).await } else { Ok(()) }
     }
 
-    /// Adds the rows to the manifest that is about to be committed.
+    /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.
     pub(crate) async fn commit(
-        mut self,
+        &mut self,
         files: &Arc<Files>,
         before: &Manifest,
         next: &mut Manifest,
-        ended: Option<Epoch>,
+        ended: Option<Ended>,
     ) -> Result<()> {
         let steady = before.checkpoint.snapshot_ended() && next.checkpoint.snapshot_ended();
         if ended.is_none() && !steady {
             self.flush(files, before).await?;
-            next.files.append(&mut self.files);
-            next.pending.append(&mut self.pending);
+            next.files.extend_from_slice(&self.files);
+            next.pending.extend_from_slice(&self.pending);
             return Ok(());
         }
         let untouched = self.rows.is_empty() && self.files.is_empty() && self.pending.is_empty();
-        let current = before.files.iter().all(|file| file.schema == files.number);
+        let current = before.files.iter().all(|file| file.schema == files.number && file.written_as.is_none());
         if ended.is_none() && untouched && current {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl Mirror {
             .map(|file| Input { file: file.clone(), settled: true })
             .chain(waiting.map(|file| Input { file: file.clone(), settled: false }))
             .collect();
-        let settled = settle(files, self.sizes, &before.buckets, inputs, self.rows, ended).await?;
+        let settled = settle(files, self.sizes, &before.buckets, inputs, self.rows.clone(), ended).await?;
         next.buckets = settled.buckets;
         next.files = settled.files;
         next.pending = Vec::new();
@@ -104,12 +104,12 @@ impl Mirror {
         Ok(())
     }
 
-    /// Writes the newest version of each key, one file per bucket; how many buckets depends on how much there is.
+    /// Writes what the mode keeps of each key, one file per bucket; how many buckets depends on how much there is.
     async fn write_buckets(&self, files: &Files, purpose: Purpose, rows: Vec<RecordBatch>) -> Result<Vec<DataFile>> {
         let size = rows.iter().map(memory_size).sum();
         let buckets = Bucket::ALL.split(self.sizes.load_bits(size, self.expected_bytes));
         let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
-        let keep = Keep { tombstones: true, from_epoch: None };
+        let keep = Keep { mode: files.mode, interim: true, ended: None };
         let merged =
             tokio::task::spawn_blocking(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets));
         let parts = merged.await.map_err(error::task)??;

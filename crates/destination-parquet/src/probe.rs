@@ -27,7 +27,7 @@ pub(crate) async fn run(store: &Store) -> CheckReport {
     let remedy =
         "Grant s3:PutObject (or the store's equivalent) below the prefix; check `region`, `endpoint_url` and the keys";
     if !note(&mut report, "write", created, remedy) {
-        for skipped in ["conditional write", "read", "delete"] {
+        for skipped in ["conditional write", "read", "rename", "delete"] {
             report.skip(skipped, "nothing could be written");
         }
         return report;
@@ -42,7 +42,16 @@ pub(crate) async fn run(store: &Store) -> CheckReport {
         Err(Error::new(ErrorKind::DataInvalid, "What was read is not what was written"))
     });
     note(&mut report, "read", read, "Grant s3:GetObject (or the store's equivalent) below the prefix");
-    let deleted = folder.delete([name]).await.map(|()| String::new());
+    // As a compaction does: the object is copied under another name, and deleted under its own.
+    let other = format!("{unique}.renamed");
+    let renamed = folder.rename(&name, &other).await.map(|_| String::new());
+    note(
+        &mut report,
+        "rename",
+        renamed,
+        "Grant what read, write and delete take: objects are copied within the bucket",
+    );
+    let deleted = folder.delete([name, other]).await.map(|()| String::new());
     folder.remove_if_empty().await;
     note(&mut report, "delete", deleted, "Grant s3:DeleteObject (or the store's equivalent) below the prefix");
     report

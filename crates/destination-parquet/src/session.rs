@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Checkpoint, Error, ErrorKind, Result, Retry, SchemaPlan, Session, TableSchema, Target, Transaction,
+    Checkpoint, Epoch, Error, ErrorKind, Result, Retry, SchemaPlan, Session, TableSchema, Target, Transaction,
 };
 
-use crate::chain;
+use crate::chain::{self, Appended};
 use crate::config::Settings;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::Manifest;
+use crate::replaced;
 use crate::sizes::Sizes;
 use crate::transaction::ParquetTransaction;
+use crate::views;
 
 #[derive(Debug)]
 pub(crate) struct ParquetSession {
@@ -30,8 +32,21 @@ pub(crate) struct ParquetSession {
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     /// Whether what the last commit did to the columns is not kept yet in a file of its own.
     pub(crate) evolution_waits: bool,
+    /// What the views of the current rows show that this session wrote: the number of the columns, and the last snapshot that ended.
+    views: Option<(u32, Option<Epoch>)>,
     /// Why nothing can be committed any more.
     pub(crate) failed: Option<ErrorKind>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is done.
+    Committed,
+    /// A compaction came first; the commit may be tried again on top of it.
+    Again,
+    /// Another writer owns the table.
+    Fenced,
 }
 
 impl ParquetSession {
@@ -47,6 +62,7 @@ impl ParquetSession {
             schema,
             written: Arc::default(),
             evolution_waits,
+            views: None,
             failed: None,
         }
     }
@@ -54,37 +70,88 @@ impl ParquetSession {
     /// Returns what a transaction's files have in common; `None` if the table has no columns yet.
     pub(crate) fn files(&self) -> Option<Files> {
         let (number, schema) = self.schema.as_ref()?;
-        let mut schemas = self.manifest.schemas.clone();
-        schemas.insert(*number, Arc::clone(schema));
-        Some(Files {
-            folder: self.folder.clone(),
-            owner: self.manifest.owner,
-            version: self.manifest.version + 1,
-            mode: self.target.mode,
-            compression_level: self.settings.compression_level,
-            number: *number,
-            schema: Arc::clone(schema),
-            schemas,
-            written: Arc::clone(&self.written),
-            held: Mutex::default(),
-        })
+        let level = self.settings.compression_level;
+        let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema));
+        Some(Files { written: Arc::clone(&self.written), most_held: self.sizes.held, ..files })
+    }
+
+    /// Takes notice of what became of a manifest that was to be added.
+    pub(crate) async fn outcome(&mut self, appended: Appended, next: Manifest) -> Result<Outcome> {
+        if appended == Appended::Newest {
+            self.committed(next).await;
+            return Ok(Outcome::Committed);
+        }
+        if let Some(newest) = chain::newest(&self.folder).await? {
+            if newest.holds(&next) {
+                // Compactions followed at once.
+                self.committed(newest).await;
+                self.hide_replaced().await;
+                return Ok(Outcome::Committed);
+            }
+            if newest.holds(&self.manifest) {
+                self.failed = None;
+                self.follow(newest).await;
+                return Ok(Outcome::Again);
+            }
+        }
+        self.failed = Some(ErrorKind::Fenced);
+        Ok(Outcome::Fenced)
+    }
+
+    /// Goes on from a compaction of the last commit, if there is one; returns whether there is.
+    pub(crate) async fn adopt(&mut self) -> Result<bool> {
+        match chain::newest(&self.folder).await? {
+            Some(newest) if newest.version > self.manifest.version && newest.holds(&self.manifest) => {
+                self.follow(newest).await;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn follow(&mut self, compaction: Manifest) {
+        self.manifest = compaction;
+        self.hide_replaced().await;
+    }
+
+    /// Hides what a compaction replaced, as its writer may have died before it did.
+    async fn hide_replaced(&self) {
+        if let Err(error) = replaced::hide(&self.folder, &self.manifest).await {
+            let folder = self.folder.address();
+            tracing::warn!(%error, folder, "Replaced files cannot be hidden; readers may see rows twice until the next start");
+        }
     }
 
     /// Takes notice of a commit, and removes what it replaced.
     ///
     /// The manifest was the newest when it was added, so every later one follows from it and none names these files again.
-    pub(crate) async fn committed(&mut self, manifest: Manifest) {
+    async fn committed(&mut self, manifest: Manifest) {
+        self.failed = None;
         let before = std::mem::replace(&mut self.manifest, manifest);
         self.evolution_waits = self.manifest.evolution.is_some();
         if let Err(error) = self.keep_evolution().await {
             let folder = self.folder.address();
             tracing::warn!(%error, folder, "A change of columns is not kept in its file yet; the next commit tries again");
         }
-        let live: HashSet<&str> = self.manifest.names().collect();
+        let live: HashSet<String> = self.manifest.kept().collect();
         let written = std::mem::take(&mut *lock(&self.written));
-        let old = before.names().map(str::to_owned).chain(written);
-        let garbage: HashSet<String> = old.filter(|name| !live.contains(name.as_str())).collect();
+        let garbage: HashSet<String> = before.kept().chain(written).filter(|name| !live.contains(name)).collect();
         self.remove(garbage).await;
+        self.write_views().await;
+    }
+
+    /// Writes the views of the current rows, if they are others than before or if this session has not written them yet.
+    async fn write_views(&mut self) {
+        let shown = self.manifest.schema().map(|(number, _)| (number, self.manifest.last_ended()));
+        if shown.is_none() || self.views == shown {
+            return;
+        }
+        match views::write(&self.folder, &self.manifest).await {
+            Ok(()) => self.views = shown,
+            Err(error) => {
+                tracing::warn!(%error, folder = self.folder.address(), "The views of the current rows cannot be written; the next commit tries again");
+            }
+        }
     }
 
     /// Keeps what the last commit did to the columns in a file, if that was not done yet.

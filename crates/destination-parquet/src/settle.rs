@@ -1,4 +1,4 @@
-//! Brings a `mirror` table's buckets up to date: every one that changed is read, merged and written once.
+//! Brings a table's buckets up to date: every one that changed is read, merged and written once.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Purpose};
-use crate::merge::{Keep, Versioned, merge, scatter};
+use crate::merge::{Ended, Keep, Versioned, merge, scatter};
 use crate::sizes::{MOST_BITS, Sizes};
 use crate::types::memory_size;
 
@@ -54,7 +54,7 @@ pub(crate) struct Settled {
     pub(crate) files: Vec<DataFile>,
 }
 
-/// Merges files and rows into a table's buckets; `ended` is the epoch whose snapshot ends with them.
+/// Merges files and rows into a table's buckets; `ended` is the snapshot that ends with them.
 ///
 /// A bucket that nothing changes keeps its file. Memory is bounded: what is too large to be merged in one go is distributed over
 /// smaller buckets first, through files that readers do not see.
@@ -64,9 +64,9 @@ pub(crate) async fn settle(
     buckets: &[Bucket],
     inputs: Vec<Input>,
     rows: Vec<RecordBatch>,
-    ended: Option<Epoch>,
+    ended: Option<Ended>,
 ) -> Result<Settled> {
-    let work = Work { files, sizes, from_epoch: ended.filter(|&epoch| epoch > Epoch::FIRST) };
+    let work = Work { files, sizes, ended: ended.filter(|ended| ended.epoch > Epoch::FIRST) };
     let roots = if buckets.is_empty() { vec![Bucket::ALL] } else { buckets.to_vec() };
     let mut open = work.distribute(inputs, rows, roots).await?;
     let mut ready = Vec::new();
@@ -99,7 +99,7 @@ pub(crate) async fn settle(
 struct Work<'a> {
     files: &'a Arc<Files>,
     sizes: Sizes,
-    from_epoch: Option<Epoch>,
+    ended: Option<Ended>,
 }
 
 impl Work<'_> {
@@ -197,7 +197,7 @@ impl Work<'_> {
             .await?;
         inputs.push(Versioned { batches: node.rows });
         let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
-        let keep = Keep { tombstones: false, from_epoch: self.from_epoch };
+        let keep = Keep { mode: self.files.mode, interim: false, ended: self.ended };
         let merged = tokio::task::spawn_blocking(move || {
             let mut whole = merge(&inputs, &schema, keep, &[bucket])?;
             drop(inputs);
@@ -226,8 +226,9 @@ impl Work<'_> {
             input.settled
                 && file.bucket == node.bucket
                 && file.schema == self.files.number
+                && file.written_as.is_none()
                 && file.memory <= self.sizes.bucket
-                && self.from_epoch.is_none()
+                && self.ended.is_none()
         };
         node.rows.is_empty() && node.files.len() <= 1 && node.files.iter().all(as_it_is)
     }

@@ -19,11 +19,21 @@ pub(crate) struct Sizes {
     pub(crate) chunk: u64,
     /// All merges that run at a time, in MB.
     pub(crate) parallel_mb: u32,
+    /// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
+    pub(crate) held: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { buffer: 160 * MB, file: 2 * MB, bucket: 64 * MB, merge: 192 * MB, chunk: 128 * MB, parallel_mb: 512 }
+        Self {
+            buffer: 160 * MB,
+            file: 2 * MB,
+            bucket: 64 * MB,
+            merge: 192 * MB,
+            chunk: 128 * MB,
+            parallel_mb: 512,
+            held: 64 * MB,
+        }
     }
 }
 

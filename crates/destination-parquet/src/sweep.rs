@@ -8,12 +8,15 @@ use commutator_core::{Error, ErrorKind, Result, Target};
 use crate::chain::{self, KEPT};
 use crate::folder::{Entry, Folder};
 use crate::manifest::{Manifest, file_owner, manifest_version};
+use crate::replaced;
 
 /// Deletes every file of an older session that the manifest does not name; the manifest must be proven the newest.
 ///
 /// Files of newer sessions, of people and of other programs are left alone.
 pub(crate) async fn sweep(folder: &Folder, manifest: &Manifest) -> Result<()> {
     let entries = folder.list("", "").await?;
+    let there = entries.iter().map(|entry| entry.name.as_str()).collect();
+    replaced::hide_those(folder, manifest, &there).await?;
     let garbage = garbage(&entries, manifest);
     if !garbage.is_empty() {
         tracing::info!(folder = folder.address(), files = garbage.len(), "Removing files that were never committed");
@@ -56,7 +59,7 @@ pub(crate) async fn admit(folder: &Folder, target: &Target, manifest: Option<&Ma
 pub(crate) const GONE: &str = "Files of the table are gone that this pipeline had written; restore them, or remove the table's folder to load it anew";
 
 fn garbage(entries: &[Entry], manifest: &Manifest) -> Vec<String> {
-    let live: HashSet<&str> = manifest.names().collect();
+    let live: HashSet<String> = manifest.kept().collect();
     let dead = |name: &str| match manifest_version(name) {
         // A writer that was fenced may have left one in a hole of the chain.
         Some(version) => version + KEPT <= manifest.version,

@@ -1,6 +1,7 @@
 //! The whole destination with parts replaced: sizes so small that a few rows fill them, and a store that fails.
 
 mod broken_store;
+mod compact;
 mod evolution;
 mod layout;
 mod protocol;

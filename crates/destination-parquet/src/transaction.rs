@@ -1,22 +1,27 @@
 //! One atomic unit of rows and checkpoint.
 
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, SyncMode, Target, Transaction};
+use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, Retry, SyncMode, Target, Transaction};
 
 use crate::append::Append;
 use crate::buckets::Bucket;
-use crate::chain::{self, Appended};
+use crate::chain;
 use crate::evolution::Evolution;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
+use crate::merge::Ended;
 use crate::mirror::Mirror;
-use crate::session::ParquetSession;
+use crate::replaced;
+use crate::session::{Outcome, ParquetSession};
 use crate::sweep::GONE;
 use crate::types::rows;
+
+/// How often a commit is put together anew because compactions came in between.
+const TRIES: u32 = 16;
 
 /// What is written goes into files that no manifest names, so a transaction that is dropped leaves nothing that counts; its files
 /// are removed by the next commit or the next session.
@@ -50,55 +55,58 @@ impl<'a> ParquetTransaction<'a> {
         Self { session, files, changes, ended: None, synced_at, broken: false }
     }
 
-    async fn try_commit(self, checkpoint: &Checkpoint) -> Result<()> {
-        let (folder, written) = (self.session.folder.clone(), Arc::clone(&self.session.written));
-        let (session, next) = match self.prepare(checkpoint).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                discard(&folder, &written).await;
-                return Err(error);
-            }
-        };
-        // From here on until the answer it is unclear whether the manifest exists, also if this future is dropped in between: a
-        // manifest of this session may name its files, so it may neither commit again nor delete any of them.
-        session.failed = Some(ErrorKind::Unavailable);
-        match chain::append(&session.folder, &next).await? {
-            Appended::Newest => {
-                session.failed = None;
-                session.committed(next).await;
-                Ok(())
-            }
-            Appended::Taken | Appended::Superseded => {
-                session.failed = Some(ErrorKind::Fenced);
-                Err(chain::fenced(&session.target))
+    async fn try_commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        for _ in 0..TRIES {
+            let next = match self.prepare(checkpoint).await {
+                Ok(next) => next,
+                // A compaction may have replaced a file that was to be read.
+                Err(error) if error.kind() == ErrorKind::NotFound && self.session.adopt().await? => continue,
+                Err(error) => {
+                    discard(&self.session.folder, &self.session.written).await;
+                    return Err(error);
+                }
+            };
+            // From here on until the answer it is unclear whether the manifest exists, also if this future is dropped in between:
+            // a manifest of this session may name its files, so it may neither commit again nor delete any of them.
+            self.session.failed = Some(ErrorKind::Unavailable);
+            let appended = chain::append(&self.session.folder, &next).await?;
+            match self.session.outcome(appended, next).await? {
+                Outcome::Committed => return Ok(()),
+                Outcome::Again => {}
+                Outcome::Fenced => return Err(chain::fenced(&self.session.target)),
             }
         }
+        Err(Error::new(ErrorKind::Unavailable, "The table is compacted all the time").with_retry(Retry::Backoff))
     }
 
     /// Writes what the next manifest needs, and returns it.
-    async fn prepare(self, checkpoint: &Checkpoint) -> Result<(&'a mut ParquetSession, Manifest)> {
+    async fn prepare(&mut self, checkpoint: &Checkpoint) -> Result<Manifest> {
         self.session.keep_evolution().await?;
         let before = &self.session.manifest;
         let mut next = before.clone();
         next.version += 1;
+        next.compacts = None;
+        next.ended = before.last_ended();
         next.checkpoint = checkpoint.clone();
         next.evolution = None;
+        replaced::forget(&mut next, replaced::seconds(Duration::ZERO));
         if let Some(files) = &self.files {
             let columns = before.schema().map(|(_, schema)| &**schema);
             let when = (next.version, checkpoint.epoch(), self.synced_at / 1000);
             next.evolution = Evolution::between(columns, &files.schema, when);
             next.schemas.insert(files.number, Arc::clone(&files.schema));
-            match self.changes {
+            match &mut self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,
                 Changes::Mirror(mirror) => {
-                    mirror.commit(files, before, &mut next, self.ended).await?;
+                    let ended = self.ended.map(|epoch| Ended { epoch, synced_at: self.synced_at });
+                    mirror.commit(files, before, &mut next, ended).await?;
                 }
             }
             keep_readable(files, &mut next).await?;
             files.publish(&next.files).await?;
             next.forget_unused_schemas();
         }
-        Ok((self.session, next))
+        Ok(next)
     }
 }
 
@@ -117,7 +125,7 @@ async fn keep_readable(files: &Files, next: &mut Manifest) -> Result<()> {
     let has_rows = next.files.iter().any(|file| file.rows > 0);
     let mut empty = None;
     next.files.retain(|file| {
-        if file.rows == 0 && file.schema == files.number {
+        if file.rows == 0 && file.schema == files.number && file.written_as.is_none() {
             empty = Some(file.clone());
         }
         file.rows > 0
@@ -160,16 +168,17 @@ impl Transaction for ParquetTransaction<'_> {
         Ok(())
     }
 
-    async fn commit(self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
-        let (folder, target) = (self.session.folder.clone(), self.session.target.clone());
-        let version = self.session.manifest.version;
+    async fn commit(mut self: Box<Self>, checkpoint: &Checkpoint) -> Result<()> {
         if self.broken {
             let message = "A write of this transaction failed before; begin another one";
-            return Err(Error::new(ErrorKind::Unexpected, message).with("table", &target.table));
+            return Err(Error::new(ErrorKind::Unexpected, message).with("table", &self.session.target.table));
         }
         match self.try_commit(checkpoint).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(explain_missing(&folder, &target, version, error).await),
+            Err(error) => {
+                let session = &*self.session;
+                Err(explain_missing(&session.folder, &session.target, session.manifest.version, error).await)
+            }
         }
     }
 }

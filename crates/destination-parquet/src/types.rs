@@ -15,18 +15,26 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use commutator_core::schema::conform;
-use commutator_core::{ChangeBatch, Column, Epoch, LogicalType, Op, OrderKey, Result, TableSchema};
+use commutator_core::{ChangeBatch, Column, Epoch, LogicalType, Op, OrderKey, Result, SyncMode, TableSchema};
 
 use crate::error;
+use crate::validity;
 
 const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
 const OP: &str = "_ct_op";
 const ORDER: &str = "_ct_order";
 const CHANGED_AT: &str = "_ct_changed_at";
 const SYNCED_AT: &str = "_ct_synced_at";
+const DELETED: &str = "_ct_deleted";
+const VALID_FROM: &str = "_ct_valid_from";
+const VALID_TO: &str = "_ct_valid_to";
+const CURRENT: &str = "_ct_current";
+
+/// The operation of a deleted row with the values that it had last; it stands in no file that readers see.
+pub(crate) const KEPT: &str = "kept";
 
 /// Which system columns stand behind a table's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +43,40 @@ pub(crate) enum Shape {
     Items,
     /// `_ct_op` in front of these: the files of an `append` table, pending changes, and rows in memory.
     Changes,
+    /// `_ct_deleted` in front of these: the files of a `soft_delete` table.
+    Marked,
+    /// `_ct_op`, `_ct_order`, `_ct_valid_from`, `_ct_valid_to`, `_ct_current`, `_ct_changed_at`, `_ct_synced_at`: the files of a
+    /// `history` table.
+    Versions,
+}
+
+impl Shape {
+    /// Returns the shape of the files that readers see.
+    pub(crate) fn of(mode: SyncMode) -> Self {
+        match mode {
+            SyncMode::Mirror => Self::Items,
+            SyncMode::SoftDelete => Self::Marked,
+            SyncMode::History => Self::Versions,
+            SyncMode::Append => Self::Changes,
+        }
+    }
 }
 
 /// Returns the Arrow schema of a table's rows in a shape.
 pub(crate) fn arrow_schema(table: &TableSchema, shape: Shape) -> SchemaRef {
     let timestamp = || DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
     let mut fields: Vec<_> = table.columns().iter().map(field).collect();
-    if shape == Shape::Changes {
-        fields.push(Field::new(OP, DataType::Utf8, false));
+    match shape {
+        Shape::Items => {}
+        Shape::Changes | Shape::Versions => fields.push(Field::new(OP, DataType::Utf8, false)),
+        Shape::Marked => fields.push(Field::new(DELETED, DataType::Boolean, false)),
     }
     fields.push(Field::new(ORDER, DataType::Utf8, false));
+    if shape == Shape::Versions {
+        fields.push(Field::new(VALID_FROM, timestamp(), false));
+        fields.push(Field::new(VALID_TO, timestamp(), true));
+        fields.push(Field::new(CURRENT, DataType::Boolean, false));
+    }
     fields.push(Field::new(CHANGED_AT, timestamp(), true));
     fields.push(Field::new(SYNCED_AT, timestamp(), false));
     Arc::new(Schema::new(fields))
@@ -75,16 +107,45 @@ pub(crate) fn rows(changes: &ChangeBatch, table: &Arc<TableSchema>, synced_at: i
     RecordBatch::try_new(arrow_schema(table, Shape::Changes), columns).map_err(error::arrow)
 }
 
-/// Returns rows without their operations.
-pub(crate) fn without_ops(rows: &RecordBatch, table: &TableSchema) -> Result<RecordBatch> {
-    let mut columns = rows.columns().to_vec();
-    columns.remove(table.columns().len());
-    RecordBatch::try_new(arrow_schema(table, Shape::Items), columns).map_err(error::arrow)
+/// Returns rows in the shape of a file; in `history` they are all versions of their keys.
+pub(crate) fn stored(batches: Vec<RecordBatch>, shape: Shape, table: &TableSchema) -> Result<Vec<RecordBatch>> {
+    let own = table.columns().len();
+    let in_shape = |columns| RecordBatch::try_new(arrow_schema(table, shape), columns).map_err(error::arrow);
+    match shape {
+        Shape::Changes => Ok(batches),
+        Shape::Items => batches
+            .iter()
+            .map(|rows| {
+                let mut columns = rows.columns().to_vec();
+                columns.remove(own);
+                in_shape(columns)
+            })
+            .collect(),
+        Shape::Marked => batches
+            .iter()
+            .map(|rows| {
+                let versions = Versions::of(rows, table);
+                let deleted = (0..rows.num_rows()).map(|row| Some(versions.is_removal(row)));
+                let mut columns = rows.columns().to_vec();
+                columns[own] = Arc::new(deleted.collect::<BooleanArray>());
+                in_shape(columns)
+            })
+            .collect(),
+        Shape::Versions => {
+            let validities = validity::columns(&batches, table)?;
+            let with = |(rows, validity): (&RecordBatch, [ArrayRef; 3])| {
+                let mut columns = rows.columns().to_vec();
+                columns.splice(own + 2..own + 2, validity);
+                in_shape(columns)
+            };
+            batches.iter().zip(validities).map(with).collect()
+        }
+    }
 }
 
 /// Returns rows of a file, in its shape and columns, as rows in the columns of `table`.
 ///
-/// The operation of a row that was stored without one is given as that of a snapshot: it exists.
+/// The operation of a row that was stored without one is given as that of a snapshot, if it exists.
 pub(crate) fn widened(
     stored: &RecordBatch,
     shape: Shape,
@@ -93,11 +154,21 @@ pub(crate) fn widened(
 ) -> Result<RecordBatch> {
     let (own, system) = stored.columns().split_at(from.columns().len());
     let mut columns = if from == table { own.to_vec() } else { widen(own, from, table)? };
-    if shape == Shape::Items {
-        let op = StringArray::from_iter_values(std::iter::repeat_n(Op::Snapshot.as_str(), stored.num_rows()));
-        columns.push(Arc::new(op));
+    let op = |deleted: bool| if deleted { KEPT } else { Op::Snapshot.as_str() };
+    let mut system = system.to_vec();
+    match shape {
+        Shape::Changes => {}
+        Shape::Items => {
+            let ops = std::iter::repeat_n(op(false), stored.num_rows());
+            system.insert(0, Arc::new(StringArray::from_iter_values(ops)));
+        }
+        Shape::Marked => {
+            let ops = system[0].as_boolean().iter().map(|deleted| op(deleted == Some(true)));
+            system[0] = Arc::new(StringArray::from_iter_values(ops));
+        }
+        Shape::Versions => drop(system.drain(2..5)),
     }
-    columns.extend(system.iter().map(Arc::clone));
+    columns.append(&mut system);
     RecordBatch::try_new(arrow_schema(table, Shape::Changes), columns).map_err(error::arrow)
 }
 
@@ -130,7 +201,12 @@ impl<'a> Versions<'a> {
     }
 
     pub(crate) fn is_removal(&self, row: usize) -> bool {
-        matches!(self.op.value(row), "remove" | "expire")
+        matches!(self.op.value(row), "remove" | "expire" | KEPT)
+    }
+
+    /// Returns whether a row has values: it exists, or it is deleted and has those that it had last.
+    pub(crate) fn has_image(&self, row: usize) -> bool {
+        !self.is_removal(row) || self.op.value(row) == KEPT
     }
 
     /// Returns whether a snapshot read the row in this epoch.
@@ -171,7 +247,7 @@ mod tests {
         let versions = Versions::of(&wider, &wide);
         assert!(!versions.is_removal(0) && versions.is_removal(1));
         assert!(versions.is_snapshot_of(0, Epoch::FIRST) && !versions.is_snapshot_of(0, Epoch(2)));
-        let items = without_ops(&stored, &narrow).unwrap();
+        let items = super::stored(vec![stored.clone()], Shape::Items, &narrow).unwrap().remove(0);
         assert_eq!(items.schema(), arrow_schema(&narrow, Shape::Items));
         let again = widened(&items, Shape::Items, &narrow, &wide).unwrap();
         assert_eq!(again.columns()[..2], wider.columns()[..2]);

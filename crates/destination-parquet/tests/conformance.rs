@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, rows_of};
+use commutator_conformance::{Harness, Row, rows_of_table};
 use commutator_core::{Destination, Target};
 use commutator_destination_parquet::Config;
 use tempfile::TempDir;
@@ -22,7 +22,8 @@ impl Harness for LocalHarness {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         let parquet = Config::new(self.0.path().to_str().unwrap()).connect().await.unwrap();
-        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+        let table = parquet.table(target).await.unwrap();
+        table.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 
@@ -47,7 +48,8 @@ impl Harness for S3Harness {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         let parquet = self.0.clone().connect().await.unwrap();
-        parquet.rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+        let table = parquet.table(target).await.unwrap();
+        table.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 

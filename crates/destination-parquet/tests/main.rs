@@ -1,7 +1,10 @@
 //! The Parquet destination against real stores and real readers.
 
+mod compaction;
 mod conformance;
+mod modes;
 mod race;
 mod readers;
 mod s3;
 mod table;
+mod views;

@@ -1,6 +1,7 @@
-"""Reads a table's folder and prints its columns and rows as JSON: read.py duckdb|pyarrow|manifest FOLDER.
+"""Reads a table's folder and prints its columns and rows as JSON: read.py duckdb|pyarrow|manifest|view FOLDER.
 
-The first two use a plain glob, the last one the files of the newest manifest, as the documentation shows.
+The first two use a plain glob, the third one the files of the newest manifest, as the documentation shows, and the last one the
+view of the current rows that lies beside the manifests.
 """
 
 import decimal
@@ -18,10 +19,22 @@ def manifest_read(folder):
     return duckdb_read([f"{folder}/{file['name']}" for file in manifest["files"]])
 
 
+def view_read(folder):
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute(open(f"{folder}/_commutator/current_rows.duckdb.sql").read())
+    name = folder.rstrip("/").rsplit("/", 1)[1]
+    return relation_read(connection.sql(f'SELECT * FROM "{name}_current"'))
+
+
 def duckdb_read(files):
     import duckdb
 
-    rows = duckdb.connect().read_parquet(files)
+    return relation_read(duckdb.connect().read_parquet(files))
+
+
+def relation_read(rows):
     columns = list(zip(rows.columns, map(str, rows.types)))
     quoted = [(name.replace('"', '""'), "TIME ZONE" in kind) for name, kind in columns]
     # As microseconds: Python's own time zones need a package that is not there.
@@ -54,5 +67,6 @@ def text(value):
 
 if __name__ == "__main__":
     engine, folder = sys.argv[1:]
-    columns, rows = {"duckdb": glob_read, "pyarrow": pyarrow_read, "manifest": manifest_read}[engine](folder)
+    readers = {"duckdb": glob_read, "pyarrow": pyarrow_read, "manifest": manifest_read, "view": view_read}
+    columns, rows = readers[engine](folder)
     json.dump({"columns": columns, "rows": [[text(value) for value in row] for row in rows]}, sys.stdout)

@@ -10,19 +10,27 @@ use serde_json::{Value as Json, json};
 use crate::table::{SNAPSHOT, Value, Writer, at, batch, connect, schema, snapshot, target};
 
 /// Two by a plain glob, and `DuckDB` by the newest manifest's list of files.
-const ENGINES: [&str; 3] = ["duckdb", "pyarrow", "manifest"];
+pub(crate) const ENGINES: [&str; 3] = ["duckdb", "pyarrow", "manifest"];
 
 /// A table as a reader sees it: columns with their types, and rows in the order of the first column's text.
-struct Seen {
-    columns: Vec<(String, String)>,
-    rows: Vec<Vec<Json>>,
+pub(crate) struct Seen {
+    pub(crate) columns: Vec<(String, String)>,
+    pub(crate) rows: Vec<Vec<Json>>,
 }
 
 impl Seen {
     /// Returns the rows without the system columns.
-    fn own(&self) -> Vec<Vec<Json>> {
+    pub(crate) fn own(&self) -> Vec<Vec<Json>> {
         let own = self.columns.iter().filter(|(name, _)| !name.starts_with("_ct_")).count();
         self.rows.iter().map(|row| row[..own].to_vec()).collect()
+    }
+
+    /// Returns some columns of the rows, sorted.
+    pub(crate) fn pick<const N: usize>(&self, names: [&str; N]) -> Vec<[Json; N]> {
+        let at = names.map(|name| self.columns.iter().position(|(column, _)| column == name).unwrap());
+        let mut rows: Vec<_> = self.rows.iter().map(|row| at.map(|at| row[at].clone())).collect();
+        rows.sort_by_key(|row| format!("{row:?}"));
+        rows
     }
 
     fn ty(&self, column: &str) -> &str {
@@ -32,7 +40,7 @@ impl Seen {
 
 /// Returns the Python that has the readers; without it the test is skipped, but not where the environment variable `CI` is `true`.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let python = std::env::var("COMMUTATOR_TEST_PYTHON").ok();
     if python.is_none() {
         assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "COMMUTATOR_TEST_PYTHON is not set");
@@ -41,7 +49,7 @@ fn python() -> Option<String> {
     python
 }
 
-fn read(python: &str, engine: &str, folder: &Path) -> Seen {
+pub(crate) fn read(python: &str, engine: &str, folder: &Path) -> Seen {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read.py");
     let output = Command::new(python).arg(script).arg(engine).arg(folder).output().unwrap();
     assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));

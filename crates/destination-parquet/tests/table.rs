@@ -11,6 +11,9 @@ use commutator_core::{
 };
 use commutator_destination_parquet::{Config, Parquet};
 
+/// When all changes of [`batch`] happened.
+const CHANGED_AT: i64 = 1_700_000_000_000_000;
+
 /// A value of a row, in the type of its column.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
@@ -52,6 +55,12 @@ pub(crate) fn snapshot() -> OrderKey {
 
 /// Builds a batch; the columns of a removal after the key are null.
 pub(crate) fn batch(schema: &Arc<TableSchema>, rows: &[(Op, OrderKey, Vec<Value>)]) -> ChangeBatch {
+    let rows: Vec<_> = rows.iter().map(|(op, order, values)| (*op, *order, values.clone(), Some(CHANGED_AT))).collect();
+    batch_at(schema, &rows)
+}
+
+/// The same with the time of each change, in microseconds since 1970.
+pub(crate) fn batch_at(schema: &Arc<TableSchema>, rows: &[(Op, OrderKey, Vec<Value>, Option<i64>)]) -> ChangeBatch {
     let columns: Vec<ArrayRef> = schema
         .columns()
         .iter()
@@ -61,7 +70,7 @@ pub(crate) fn batch(schema: &Arc<TableSchema>, rows: &[(Op, OrderKey, Vec<Value>
     let columns = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
     let ops = rows.iter().map(|row| row.0).collect();
     let orders = rows.iter().map(|row| row.1).collect();
-    ChangeBatch::new(Arc::clone(schema), columns, ops, orders, vec![Some(1_700_000_000_000_000); rows.len()]).unwrap()
+    ChangeBatch::new(Arc::clone(schema), columns, ops, orders, rows.iter().map(|row| row.3).collect()).unwrap()
 }
 
 fn array(ty: LogicalType, values: impl Iterator<Item = Value>) -> ArrayRef {

@@ -113,7 +113,7 @@ impl Shape {
     }
 
     /// Returns the rows of named batches in the table's columns: at most one batch of snapshot rows and one of changes, the
-    /// latter without older versions of a key where the mode keeps only the newest.
+    /// latter without the versions of a key that the mode does not keep.
     pub(crate) fn conform(&self, batches: &[SourceBatch]) -> Result<Vec<ChangeBatch>> {
         let conformed = self.conform_each(batches)?;
         let (snapshot, changes): (Vec<_>, Vec<_>) = conformed.into_iter().partition(ChangeBatch::is_snapshot);
@@ -123,8 +123,11 @@ impl Shape {
         }
         if !changes.is_empty() {
             let changes = ChangeBatch::concat(&changes)?;
-            let newest_only = matches!(self.mode, SyncMode::Mirror | SyncMode::SoftDelete);
-            out.push(if newest_only { changes.compact()? } else { changes });
+            out.push(match self.mode {
+                SyncMode::Mirror => changes.compact()?,
+                SyncMode::SoftDelete => changes.compact_keeping_images()?,
+                SyncMode::History | SyncMode::Append => changes,
+            });
         }
         Ok(out)
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use commutator_core::schema::merge;
-use commutator_core::{ChangeBatch, Epoch, Error, ErrorKind, OnBadRecord, Result, TableDescription, TableSchema};
+use commutator_core::{
+    ChangeBatch, Epoch, Error, ErrorKind, Extras, OnBadRecord, Result, TableDescription, TableSchema,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -56,7 +58,7 @@ pub struct SampledAttribute {
 pub(crate) async fn sample(
     client: &Client,
     table: &TableDescription,
-    size: SampleSize,
+    (size, extras): (SampleSize, Extras),
     take: &mut (dyn FnMut(&ChangeBatch) -> Result<()> + Send),
 ) -> Result<Sample> {
     let mut request = ScanPageRequest {
@@ -67,7 +69,7 @@ pub(crate) async fn sample(
         after: None,
         limit: None,
     };
-    let mut decoder = Decoder::new(table.keys.clone());
+    let mut decoder = Decoder::with_extras(table.keys.clone(), extras);
     let mut tally = Tally::default();
     let mut schema = TableSchema::new(table.keys.clone())?;
     let mut pages = 0;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use commutator_core::{
-    Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, ReadRequest, Reread, Result, Source,
+    Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, Extras, ReadRequest, Reread, Result, Source,
     SourceStream, TableDescription, TableName,
 };
 
@@ -64,17 +64,17 @@ impl DynamoDb {
     /// Looks at some items of a table: their attributes, types and columns. It costs read capacity, and follows the configuration's
     /// role, but neither its segments nor its limits.
     pub async fn sample(&self, table: &TableDescription, size: SampleSize) -> Result<Sample> {
-        self.sample_with(table, size, &mut |_| Ok(())).await
+        self.sample_with(table, (size, Extras::default()), &mut |_| Ok(())).await
     }
 
     /// Looks at some items of a table, and hands on each batch of them as it is read.
     pub async fn sample_with(
         &self,
         table: &TableDescription,
-        size: SampleSize,
+        (size, extras): (SampleSize, Extras),
         take: &mut (dyn FnMut(&ChangeBatch) -> Result<()> + Send),
     ) -> Result<Sample> {
-        sample::sample(&self.0.short, table, size, take).await
+        sample::sample(&self.0.short, table, (size, extras), take).await
     }
 
     /// Returns the credentials with which the tables are read, for a destination on S3 that shall use the same.

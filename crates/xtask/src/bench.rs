@@ -16,7 +16,7 @@ use crate::{command, instructions, services, test_run::StopOnDrop, tidy};
 const PACKAGE: &str = "commutator-bench";
 
 /// What is measured by a process alone, and whether it takes servers.
-const ALONE: [(&str, bool); 2] = [("decode", false), ("latency", true)];
+const ALONE: [(&str, bool); 3] = [("decode", false), ("latency", true), ("load", true)];
 
 /// What is measured over HTTP, and whether it takes servers; the program describes them.
 const SUITES: [(&str, bool); 6] = [

@@ -97,9 +97,13 @@ fn bucket(prefix: &str) -> Result<parquet::Config> {
 
 /// A schema on the Postgres server that the environment names.
 pub(crate) async fn postgres(schema: &str) -> Result<postgres::Postgres> {
-    let url = variable("COMMUTATOR_TEST_POSTGRES_URL")?;
-    let config = postgres::Config { schema: schema.to_owned(), ..postgres::Config::from_url(url) };
+    let config = postgres::Config { schema: schema.to_owned(), ..postgres::Config::from_url(postgres_url()?) };
     Ok(config.connect().await?)
+}
+
+/// The Postgres server that the environment names.
+pub(crate) fn postgres_url() -> Result<String> {
+    variable("COMMUTATOR_TEST_POSTGRES_URL")
 }
 
 fn variable(name: &str) -> Result<String> {

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod check;
+pub(crate) mod compact;
 pub(crate) mod dead_letter;
 pub(crate) mod demo;
 pub(crate) mod discover;

@@ -65,8 +65,9 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         let mut planner = pipeline.planner(&table, checkpoint.as_ref(), actual)?;
         // A part of a split table is read where the whole table is.
         let whole = TableDescription { name: options.source_table(&table.name).clone(), ..table.clone() };
+        let extras = options.table(&table.name).rules.extras();
         let mut take = |items: &ChangeBatch| planner.add(items);
-        let sample = Box::pin(sampler.sample_with(&whole, SampleSize::PAGE, &mut take)).await?;
+        let sample = Box::pin(sampler.sample_with(&whole, (SampleSize::PAGE, extras), &mut take)).await?;
         let planned = planner.finish()?;
         let statements = pipeline.destination().preview(&target, &planned.changes);
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);

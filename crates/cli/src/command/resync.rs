@@ -39,7 +39,10 @@ pub(crate) async fn run(arguments: &args::Resync, global: Global) -> Result<(), 
 }
 
 /// Returns the tables that names and globs choose, in the order of the source.
-fn choose(patterns: &[String], tables: Vec<TableDescription>) -> Result<Vec<TableDescription>, Vec<Problem>> {
+pub(super) fn choose(
+    patterns: &[String],
+    tables: Vec<TableDescription>,
+) -> Result<Vec<TableDescription>, Vec<Problem>> {
     let matches = |pattern: &str, table: &TableDescription| {
         table.name.as_str() == pattern || glob_match(pattern, table.name.as_str())
     };

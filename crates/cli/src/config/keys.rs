@@ -98,6 +98,7 @@ macro_rules! of_a_table {
             key("numbers", Kind::Word(&["exact", "decimal_or_text"])),
             key("contract", Kind::WordOr(CONTRACT, CONTRACT_TABLE)),
             key("keep_item", Kind::Bool),
+            key("keep_replication_attributes", Kind::Bool),
             $($more),*
         ]
     };

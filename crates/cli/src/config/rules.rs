@@ -9,8 +9,18 @@ use super::document::Document;
 use super::{Destination, section};
 
 /// The keys of [`TableRules`].
-const KEYS: [&str; 9] =
-    ["include", "exclude", "columns", "filter", "nested", "on_type_conflict", "numbers", "contract", "keep_item"];
+const KEYS: [&str; 10] = [
+    "include",
+    "exclude",
+    "columns",
+    "filter",
+    "nested",
+    "on_type_conflict",
+    "numbers",
+    "contract",
+    "keep_item",
+    "keep_replication_attributes",
+];
 
 /// Reads the rules that stand in a section. What it does not say holds as in `defaults`: key by key, and of `columns` attribute by
 /// attribute.
@@ -45,7 +55,18 @@ pub(super) fn read(
 }
 
 fn over(defaults: &TableRules, own: TableRules, given: &Table) -> TableRules {
-    let TableRules { include, exclude, columns, filter, nested, on_type_conflict, numbers, contract, keep_item } = own;
+    let TableRules {
+        include,
+        exclude,
+        columns,
+        filter,
+        nested,
+        on_type_conflict,
+        numbers,
+        contract,
+        keep_item,
+        keep_replication_attributes,
+    } = own;
     let base = defaults.clone();
     let has = |key: &str| given.contains_key(key);
     TableRules {
@@ -58,6 +79,11 @@ fn over(defaults: &TableRules, own: TableRules, given: &Table) -> TableRules {
         numbers: if has("numbers") { numbers } else { base.numbers },
         contract: if has("contract") { contract } else { base.contract },
         keep_item: if has("keep_item") { keep_item } else { base.keep_item },
+        keep_replication_attributes: if has("keep_replication_attributes") {
+            keep_replication_attributes
+        } else {
+            base.keep_replication_attributes
+        },
     }
 }
 

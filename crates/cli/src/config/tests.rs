@@ -126,7 +126,6 @@ fn each_mistake_has_its_message() {
         (
             &with("[tables.orders]\nmode = \"history\"\non_gap = \"ignore\"\nname = \"\"\n"),
             vec![
-                "c.toml:8: the destination does not offer the mode `history`; it offers `mirror`, `append`",
                 "c.toml:9: unknown `tables.orders.on_gap` `ignore`; known: `resync`, `fail`",
                 "c.toml:10: `tables.orders.name` is empty",
             ],
@@ -135,7 +134,7 @@ fn each_mistake_has_its_message() {
             &with("[tables.orders]\nformat = \"json\"\n"),
             vec![
                 "c.toml:8: unknown key `format` in [tables.orders]; known: `mode`, `on_gap`, `on_bad_record`, `include`, \
-                 `exclude`, `columns`, `filter`, `nested`, `on_type_conflict`, `numbers`, `contract`, `keep_item`, `name`, `split`",
+                 `exclude`, `columns`, `filter`, `nested`, `on_type_conflict`, `numbers`, `contract`, `keep_item`, `keep_replication_attributes`, `name`, `split`",
             ],
         ),
         (

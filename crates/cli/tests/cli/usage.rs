@@ -18,9 +18,10 @@ fn wrong_usage_is_two_and_help_is_zero() {
 #[test]
 fn a_missing_file_says_how_to_get_one() {
     let letters = [&["dead-letter", "list"][..], &["dead-letter", "replay", "orders"]];
-    for command in [&["run"][..], &["check"], &["discover"], &["plan"], &["status"], &["resync", "orders"]]
-        .into_iter()
-        .chain(letters)
+    for command in
+        [&["run"][..], &["check"], &["discover"], &["plan"], &["status"], &["resync", "orders"], &["compact"]]
+            .into_iter()
+            .chain(letters)
     {
         let done = Folder::new().run(command);
         assert_eq!(done.code, Some(2), "{done:?}");

@@ -1,6 +1,7 @@
 //! A destination that shares nothing with any real one but the contract, and can be told to break it in one place.
 
 mod mistake;
+mod modes;
 mod session;
 mod table;
 
@@ -45,6 +46,12 @@ impl Double {
         Self { mistake: Some(mistake), ..Self::default() }
     }
 
+    fn modes(&self) -> &'static [SyncMode] {
+        const ALL: &[SyncMode] = &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
+        // With this mistake there is something that is not offered.
+        if self.has(Mistake::AnyModeOpens) { &[SyncMode::Mirror] } else { ALL }
+    }
+
     fn has(&self, mistake: Mistake) -> bool {
         self.mistake == Some(mistake)
     }
@@ -79,7 +86,7 @@ impl Destination for Double {
         let max_rows = if self.has(Mistake::EmptyInterval) { 0 } else { 1_000 };
         Capabilities {
             name: "double",
-            modes: &[SyncMode::Mirror, SyncMode::Append],
+            modes: self.modes(),
             guarantee: CommitGuarantee::Atomic,
             checkpoint: CheckpointHome::Destination,
             slices: Slices::One,
@@ -125,7 +132,7 @@ impl Destination for Double {
         if self.has(Mistake::OpenFencesAll) {
             state.slots.values_mut().for_each(|slot| slot.owner += 1);
         }
-        if self.has(Mistake::TombstonesLostAtOpen) {
+        if self.has(Mistake::TombstonesLostAtOpen) && target.mode == SyncMode::Mirror {
             state.tables.values_mut().for_each(Table::drop_tombstones);
         }
         let slot = state.slots.entry(self.slot_name(target)).or_default();

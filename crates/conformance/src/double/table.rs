@@ -12,11 +12,11 @@ use crate::{Row, Value};
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) schema: Option<TableSchema>,
-    rows: BTreeMap<String, Row>,
-    written: usize,
+    pub(super) rows: BTreeMap<String, Row>,
+    pub(super) written: usize,
 }
 
-fn is_removal(row: &Row) -> bool {
+pub(super) fn is_removal(row: &Row) -> bool {
     matches!(row.op.as_deref(), Some("remove" | "expire"))
 }
 
@@ -26,7 +26,7 @@ impl Table {
     }
 
     pub(super) fn visible(&self, mode: SyncMode) -> Vec<Row> {
-        let seen = |row: &&Row| mode == SyncMode::Append || !is_removal(row);
+        let seen = |row: &&Row| mode != SyncMode::Mirror || !is_removal(row);
         let known = |name: &String| self.schema.as_ref().is_some_and(|schema| schema.get(name).is_some());
         let mut rows: Vec<_> = self.rows.values().filter(seen).cloned().collect();
         for row in &mut rows {
@@ -75,6 +75,11 @@ impl Table {
         keeps_tombstones: bool,
         mistake: Option<Mistake>,
     ) {
+        match target.mode {
+            SyncMode::SoftDelete => return self.apply_soft_delete(staged, ended, mistake),
+            SyncMode::History => return self.apply_history(staged, ended, mistake),
+            SyncMode::Mirror | SyncMode::Append => {}
+        }
         let append = target.mode == SyncMode::Append;
         let before: Vec<String> = self.rows.keys().cloned().collect();
         for (batch, rows) in staged {
@@ -161,7 +166,7 @@ fn cut(order: OrderKey) -> (Epoch, String) {
     (order.epoch(), order.to_string()[9..].to_owned())
 }
 
-fn identity(row: &Row, schema: &TableSchema, mistake: Option<Mistake>) -> String {
+pub(super) fn identity(row: &Row, schema: &TableSchema, mistake: Option<Mistake>) -> String {
     let parts = schema.keys().iter().map(|column| match (&row.columns[&column.name], mistake) {
         (Value::Text(text), Some(Mistake::KeysIgnoreCase)) => text.to_lowercase(),
         (Value::Text(text) | Value::Number(text), Some(Mistake::KeysAreJoined)) => text.clone(),
@@ -179,7 +184,7 @@ fn float(text: &str) -> Value {
 }
 
 /// Bends a row's values as they are written.
-fn bend(row: &mut Row, schema: &TableSchema, mistake: Option<Mistake>) {
+pub(super) fn bend(row: &mut Row, schema: &TableSchema, mistake: Option<Mistake>) {
     let count = schema.columns().len();
     for (i, column) in schema.columns().iter().enumerate() {
         let Some(value) = row.columns.get_mut(&column.name) else { continue };

@@ -32,7 +32,6 @@ pub(crate) async fn checks_may_run_beside_an_open_table(bench: &Bench) -> Verdic
 pub(crate) async fn capabilities_are_plausible(bench: &Bench) -> Verdict {
     let capabilities = bench.capabilities();
     ensure!(!capabilities.modes.is_empty(), "no sync mode is offered");
-    ensure!(!bench.modes().is_empty(), "neither mirror nor append is offered, which are all that the suite tests");
     let CommitInterval { max_bytes, max_rows, max_delay } = capabilities.commit_interval;
     ensure!(max_bytes > 0 && max_rows > 0 && !max_delay.is_zero(), "the commit interval is empty");
     let rules = capabilities.identifiers;

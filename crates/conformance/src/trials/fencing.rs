@@ -3,7 +3,7 @@
 use commutator_core::{Checkpoint, ErrorKind, Offset, PartitionId, Position, Progress, Result, SyncMode, Target};
 use futures_util::future::join_all;
 
-use crate::bench::{Writer, next_checkpoint};
+use crate::bench::{Writer, next_checkpoint, rows};
 use crate::change::{at, put};
 use crate::verdict::ensure;
 use crate::{Bench, Change, Stop, Value, Verdict, batch};
@@ -137,7 +137,7 @@ pub(crate) async fn writers_at_the_same_time_lose_and_double_nothing(bench: &Ben
         }
         let session = bench.reconnect().await.open(&table.target).await?;
         table.writer = Writer::new(session, &table.target).await?;
-        table.agrees_with(if mode == SyncMode::Append { work.len() } else { 7 }).await?;
+        table.agrees_with(rows(mode, 7, 7, work.len())).await?;
     }
     Ok(())
 }

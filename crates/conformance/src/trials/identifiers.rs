@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use commutator_core::schema::Names;
 use commutator_core::{Column, ErrorKind, LogicalType, NameMap, Op, SyncMode, TableName};
 
+use crate::bench::rows;
 use crate::change::{at, put};
 use crate::verdict::ensure;
 use crate::{Bench, Change, Item, Stop, Value, Verdict};
@@ -152,7 +153,7 @@ pub(crate) async fn hard_attribute_names_can_be_keys(bench: &Bench) -> Verdict {
             };
             table.commit(&[change("1", 1, Op::Insert), change("2", 2, Op::Insert)]).await?;
             table.commit(&[change("1", 3, Op::Modify), change("2", 4, Op::Remove), change("3", 5, Op::Insert)]).await?;
-            table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+            table.agrees_with(rows(mode, 2, 3, 5)).await?;
         }
     }
     Ok(())
@@ -204,8 +205,8 @@ type Written = (commutator_core::Target, Option<commutator_core::TableSchema>, c
 
 async fn open(bench: &Bench, mode: SyncMode, name: &str, n: i64) -> commutator_core::Result<Written> {
     let mut target = bench.target(mode, vec![Column::key("id", LogicalType::Int64)]);
-    target.name = format!("{name}{}", if mode == SyncMode::Append { "_" } else { "" });
-    target.name = target.name.chars().skip(usize::from(target.name.len() > 255)).collect();
+    target.name = format!("{name}{}", "_".repeat(mode as usize));
+    target.name = target.name.chars().skip(target.name.len().saturating_sub(255)).collect();
     target.table = TableName::new(target.name.as_str());
     let mut writer = crate::bench::Writer::new(bench.destination().open(&target).await?, &target).await?;
     let mut model = crate::Model::new(mode);

@@ -1,8 +1,9 @@
 //! Columns are added and widened, and no value changes by it.
 
 use commutator_core::schema::{merge, plan};
-use commutator_core::{Column, Limit, LogicalType, SyncMode, TableSchema};
+use commutator_core::{Column, Limit, LogicalType, TableSchema};
 
+use crate::bench::rows;
 use crate::change::{at, put, remove};
 use crate::verdict::ensure;
 use crate::{Bench, Change, Item, Value, Verdict};
@@ -179,7 +180,7 @@ pub(crate) async fn batches_of_several_schemas_share_a_transaction(bench: &Bench
         let second =
             [put(3, at(3), [("c", Value::Bool(true)), ("a", Value::int(3))]), put(1, at(4), [("b", Value::text("y"))])];
         table.commit_all(&[&first, &second, &[remove(2, at(5))]]).await?;
-        table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+        table.agrees_with(rows(mode, 2, 3, 5)).await?;
     }
     Ok(())
 }
@@ -189,7 +190,7 @@ pub(crate) async fn a_table_may_have_only_its_key(bench: &Bench) -> Verdict {
         let mut table = bench.table(mode).await?;
         table.commit(&[put(1, at(1), []), put(2, at(2), [])]).await?;
         table.commit(&[put(1, at(3), []), put(3, at(4), []), remove(2, at(5))]).await?;
-        table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+        table.agrees_with(rows(mode, 2, 3, 5)).await?;
         table.commit(&[put(1, at(6), [("late", Value::int(1))])]).await?;
         table.agrees().await?;
     }

@@ -2,6 +2,7 @@
 
 use commutator_core::{Epoch, OrderKey, SyncMode};
 
+use crate::bench::rows;
 use crate::change::{at, put, remove};
 use crate::{Bench, Change, Value, Verdict};
 
@@ -54,10 +55,10 @@ pub(crate) async fn the_snapshot_s_end_keeps_every_row_of_its_epoch(bench: &Benc
         let mut table = bench.table(mode).await?;
         table.commit(&[snapshot(Epoch(1), 1, "one"), put(2, at(5), []), remove(3, at(6))]).await?;
         table.transact(&[], Some(Epoch(1))).await?;
-        table.agrees_with(if mode == SyncMode::Append { 3 } else { 2 }).await?;
+        table.agrees_with(rows(mode, 2, 3, 3)).await?;
         table.reopen().await?;
         table.commit(&[put(3, at(7), []), remove(1, at(8))]).await?;
-        table.agrees_with(if mode == SyncMode::Append { 5 } else { 2 }).await?;
+        table.agrees_with(rows(mode, 2, 3, 5)).await?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use commutator_core::{
     Checkpoint, NameMap, Offset, PartitionId, PipelineId, Position, Progress, Span, SyncMode, TableName,
 };
 
-use crate::bench::next_checkpoint;
+use crate::bench::{next_checkpoint, rows};
 use crate::change::{at, put};
 use crate::verdict::ensure;
 use crate::{Bench, Value, Verdict};
@@ -151,7 +151,7 @@ pub(crate) async fn a_commit_of_many_rows_and_batches_is_one_unit(bench: &Bench)
             })
             .collect();
         table.commit_all(&batches.iter().map(Vec::as_slice).collect::<Vec<_>>()).await?;
-        table.agrees_with(if mode == SyncMode::Append { 4_000 } else { 2_250 }).await?;
+        table.agrees_with(rows(mode, 2_250, 2_250, 4_000)).await?;
     }
     Ok(())
 }
@@ -212,7 +212,7 @@ pub(crate) async fn a_session_makes_many_transactions(bench: &Bench) -> Verdict 
             next_checkpoint(&Checkpoint::default(), false) != table.writer.checkpoint,
             "the checkpoint stood still"
         );
-        table.agrees_with(if mode == SyncMode::Append { 20 } else { 7 }).await?;
+        table.agrees_with(rows(mode, 7, 7, 20)).await?;
     }
     Ok(())
 }

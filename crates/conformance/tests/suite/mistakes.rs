@@ -94,6 +94,82 @@ const MISTAKES: &[(Mistake, &[&str])] = &[
     (Mistake::SnapshotEndComesFirst, &["snapshot::the_snapshot_s_end_comes_after_the_rows_of_its_transaction"]),
     (Mistake::SnapshotEndEmptiesAppend, &["snapshot::an_append_table_keeps_its_older_epochs"]),
     (Mistake::SnapshotEndNeedsTable, &["snapshot::a_snapshot_of_nothing_may_end"]),
+    (Mistake::SoftDeleteRemoves, &["soft_delete::a_removal_marks_the_row_deleted", "replay::random_histories_arrive"]),
+    (
+        Mistake::SoftDeleteForgetsValues,
+        &["soft_delete::a_deleted_row_keeps_its_values", "replay::random_histories_arrive"],
+    ),
+    (
+        Mistake::SoftDeleteForgetsNewValues,
+        &[
+            "soft_delete::an_item_that_came_and_went_in_one_transaction_is_a_deleted_row",
+            "replay::random_histories_arrive",
+        ],
+    ),
+    (
+        Mistake::SoftDeleteForgetsOrder,
+        &["soft_delete::a_removal_marks_the_row_deleted", "soft_delete::a_deleted_row_comes_back"],
+    ),
+    (Mistake::SoftDeleteKeepsOldValues, &["soft_delete::a_deleted_row_comes_back", "replay::random_histories_arrive"]),
+    (Mistake::SoftDeleteIsForEver, &["soft_delete::a_deleted_row_comes_back", "replay::random_histories_arrive"]),
+    (
+        Mistake::SoftDeleteIgnoresUnknown,
+        &["soft_delete::a_removal_of_what_was_never_there_is_a_deleted_row", "replay::random_histories_arrive"],
+    ),
+    (Mistake::SoftDeleteByArrival, &["soft_delete::an_item_that_came_and_went_in_one_transaction_is_a_deleted_row"]),
+    (
+        Mistake::SoftDeleteTakesOlder,
+        &["soft_delete::an_older_version_changes_nothing_of_a_deleted_row", "replay::random_histories_arrive"],
+    ),
+    (
+        Mistake::SoftDeleteEndRemoves,
+        &["soft_delete::what_a_resync_did_not_see_is_marked_deleted", "replay::random_histories_arrive"],
+    ),
+    (
+        Mistake::SoftDeleteEndKeeps,
+        &["soft_delete::what_a_resync_did_not_see_is_marked_deleted", "replay::random_histories_arrive"],
+    ),
+    (
+        Mistake::SoftDeleteEndMarksAgain,
+        &["soft_delete::the_snapshot_s_end_leaves_deleted_rows_as_they_are", "replay::random_histories_arrive"],
+    ),
+    (Mistake::HistoryKeepsNewest, &["history::every_version_is_kept", "replay::random_histories_arrive"]),
+    (Mistake::HistoryIsByTime, &["history::versions_of_one_second_stay_apart", "replay::random_histories_arrive"]),
+    (Mistake::HistoryRemovesKey, &["history::a_removal_closes_the_last_version", "replay::random_histories_arrive"]),
+    (Mistake::HistoryLeavesRemovedOpen, &["history::a_removal_closes_the_last_version"]),
+    (Mistake::HistoryForgetsExpiry, &["history::an_expiry_is_told_from_a_removal", "replay::random_histories_arrive"]),
+    (
+        Mistake::HistoryAppendsAtEnd,
+        &[
+            "history::a_late_older_version_takes_its_place",
+            "history::intervals_do_not_overlap_whatever_arrives",
+            "replay::random_histories_arrive",
+        ],
+    ),
+    (
+        Mistake::HistoryTakesClocksAsTheyAre,
+        &[
+            "history::a_clock_that_goes_back_leaves_no_interval_torn",
+            "history::intervals_do_not_overlap_whatever_arrives",
+            "replay::random_histories_arrive",
+        ],
+    ),
+    (Mistake::HistoryDoublesReplays, &["history::a_replay_leaves_no_torn_interval"]),
+    (Mistake::HistorySyncsReplaysAgain, &["history::a_replay_leaves_no_torn_interval"]),
+    (Mistake::HistoryHasNoHole, &["history::a_key_that_comes_back_has_a_hole_between"]),
+    (Mistake::HistoryEndRemoves, &["history::what_a_resync_did_not_see_is_closed", "replay::random_histories_arrive"]),
+    (
+        Mistake::HistoryEndLeavesOpen,
+        &[
+            "history::what_a_resync_did_not_see_is_closed",
+            "history::a_version_that_a_resync_saw_goes_on",
+            "replay::random_histories_arrive",
+        ],
+    ),
+    (
+        Mistake::HistoryEndClosesAgain,
+        &["history::what_a_resync_did_not_see_is_closed", "replay::random_histories_arrive"],
+    ),
     (Mistake::DescribesSystemColumns, &["schema::what_was_planned_is_described"]),
     (Mistake::DescribesTooFewColumns, &["schema::what_was_planned_is_described"]),
     (Mistake::DescribesKeysLast, &["schema::keys_of_every_type_are_described"]),

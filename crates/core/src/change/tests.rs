@@ -61,6 +61,18 @@ fn mirror(batch: &ChangeBatch) -> BTreeMap<(i64, String), (OrderKey, Option<i64>
     newest
 }
 
+/// What a table of `soft_delete` holds after a batch: of each key the newest order, whether it is deleted, and its last value.
+fn soft_deleted(batch: &ChangeBatch) -> BTreeMap<(i64, String), (OrderKey, bool, Option<i64>)> {
+    let mut sorted = versions(batch);
+    sorted.sort_by_key(|version| version.2);
+    let mut rows = BTreeMap::new();
+    for (id, zone, order, value) in sorted {
+        let (held, deleted, last) = rows.entry((id, zone)).or_insert((order, true, None));
+        (*held, *deleted, *last) = (order, value.is_none(), value.or(*last));
+    }
+    rows
+}
+
 /// Versions of few keys; equal order keys are the same version.
 fn any_versions() -> impl Strategy<Value = Vec<Version>> {
     prop::collection::vec((0..6_i64, (1..3_u32, 0..12_u64)), 0..40).prop_map(|drawn| {
@@ -90,6 +102,37 @@ proptest! {
         let joined = ChangeBatch::concat(&pieces).unwrap();
         prop_assert_eq!(mirror(&joined), mirror(&batch(&drawn)));
         prop_assert_eq!(joined.compact().unwrap().len(), batch(&drawn).compact().unwrap().len());
+    }
+
+    #[test]
+    fn a_batch_and_its_compaction_with_images_give_the_same_deleted_rows(drawn in any_versions(), cut in 0..40_usize) {
+        let whole = batch(&drawn);
+        let compact = whole.compact_keeping_images().unwrap();
+        prop_assert_eq!(soft_deleted(&compact), soft_deleted(&whole));
+        prop_assert_eq!(mirror(&compact), mirror(&whole));
+        prop_assert_eq!(versions(&compact.compact_keeping_images().unwrap()), versions(&compact));
+        // One row for each key, and one more for each that is deleted and has values.
+        let deleted = soft_deleted(&whole).into_values().filter(|(_, deleted, last)| *deleted && last.is_some()).count();
+        prop_assert_eq!(compact.len(), mirror(&whole).len() + deleted);
+        let (first, second) = drawn.split_at(cut.min(drawn.len()));
+        let pieces = [first, second].map(|piece| batch(piece).compact_keeping_images().unwrap());
+        prop_assert_eq!(soft_deleted(&ChangeBatch::concat(&pieces).unwrap()), soft_deleted(&whole));
+    }
+
+    #[test]
+    fn what_a_snapshot_did_not_see_is_removed_once(drawn in any_versions()) {
+        let whole = batch(&drawn);
+        let removed = whole.unseen(Epoch(2)).unwrap();
+        let old: Vec<_> = mirror(&whole).into_iter().filter(|(_, (order, value))| order.epoch() == Epoch(1) && value.is_some()).collect();
+        let mut found: Vec<_> = versions(&removed).into_iter().map(|(id, zone, order, value)| {
+            assert_eq!((order, value), (OrderKey::snapshot(Epoch(2)), None));
+            (id, zone)
+        }).collect();
+        found.sort();
+        prop_assert_eq!(found, old.into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+        prop_assert!(removed.changed_at().iter().all(Option::is_none));
+        let closed = ChangeBatch::concat(&[whole, removed]).unwrap();
+        prop_assert!(closed.unseen(Epoch(2)).unwrap().is_empty());
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn model(versions: &[Version], keep: Keep) -> Vec<(i64, String, Option<i64>)> {
             *held = *version;
         }
     }
-    newest.retain(|_, v| (keep.tombstones || !v.removal) && keep.from_epoch.is_none_or(|e| v.order.epoch() >= e));
+    newest.retain(|_, v| (keep.interim || !v.removal) && keep.ended.is_none_or(|e| v.order.epoch() >= e.epoch));
     newest.into_values().map(|v| (v.id, v.order.to_string(), (!v.removal).then_some(v.n))).collect()
 }
 
@@ -81,7 +81,8 @@ proptest! {
         from_epoch in prop::option::of((1u32..4).prop_map(Epoch)),
         bits in 0u8..5,
     ) {
-        let keep = Keep { tombstones, from_epoch };
+        let ended = from_epoch.map(|epoch| Ended { epoch, synced_at: 9 });
+        let keep = Keep { mode: SyncMode::Mirror, interim: tombstones, ended };
         let all: Vec<_> = inputs.iter().flatten().copied().collect();
         let inputs: Vec<_> = inputs.iter().map(|versions| Versioned { batches: vec![batch(versions)] }).collect();
         let buckets = Bucket::ALL.split(bits);
@@ -100,7 +101,7 @@ proptest! {
         old in prop::collection::vec(version(), 0..60),
         new in prop::collection::vec(version(), 0..60),
     ) {
-        let keep = Keep { tombstones: true, from_epoch: None };
+        let keep = Keep { interim: true, ..Keep::default() };
         let input = |versions: &[Version]| Versioned { batches: vec![batch(versions)] };
         let once = merge(&[input(&old), input(&new)], &table(), keep, &[Bucket::ALL]).unwrap().concat();
         let mut steps = Vec::new();
@@ -142,4 +143,80 @@ fn many_rows_come_in_batches_that_one_column_can_hold() {
     // Where nothing goes, nothing is copied.
     let same = merge(&[input()], &table(), Keep::default(), &[Bucket::ALL]).unwrap().concat();
     assert_eq!(same, input().batches);
+}
+
+/// A row of a table that keeps removals: key, order key, number, and whether it is a removal.
+type Kept = (i64, String, Option<i64>, bool);
+
+fn kept(merged: &[RecordBatch]) -> Vec<Kept> {
+    let of = |rows: &RecordBatch| {
+        let versions = Versions::of(rows, &table());
+        let mut removals: Vec<_> = (0..rows.num_rows()).map(|row| versions.is_removal(row)).collect();
+        let ids = rows.column(0).as_primitive::<Int64Type>().values().to_vec();
+        let numbers: Vec<_> = rows.column(1).as_primitive::<Int64Type>().iter().collect();
+        let orders = (0..rows.num_rows()).map(|row| versions.order(row).to_owned());
+        ids.into_iter()
+            .zip(orders)
+            .zip(numbers)
+            .zip(removals.drain(..))
+            .map(|(((id, order), n), removal)| (id, order, n, removal))
+            .collect::<Vec<_>>()
+    };
+    let mut kept: Vec<_> = merged.iter().flat_map(of).collect();
+    kept.sort();
+    kept
+}
+
+/// What `soft_delete` and `history` keep, in its plainest form.
+fn kept_model(versions: &[Version], mode: SyncMode, ended: Option<Epoch>) -> Vec<Kept> {
+    let mut of_key: BTreeMap<i64, BTreeMap<OrderKey, Version>> = BTreeMap::new();
+    for version in versions {
+        of_key.entry(version.id).or_default().insert(version.order, *version);
+    }
+    let mut kept = Vec::new();
+    for (id, versions) in of_key {
+        let newest = *versions.last_key_value().unwrap().1;
+        let image = versions.values().rev().find(|version| !version.removal).map(|version| version.n);
+        let unseen = ended.filter(|&epoch| !newest.removal && newest.order.epoch() < epoch);
+        let end = unseen.map(|epoch| OrderKey::snapshot(epoch).to_string());
+        if mode == SyncMode::SoftDelete {
+            let order = end.clone().unwrap_or_else(|| newest.order.to_string());
+            kept.push((id, order, image, newest.removal || end.is_some()));
+        } else {
+            kept.extend(versions.values().map(|v| (id, v.order.to_string(), (!v.removal).then_some(v.n), v.removal)));
+            kept.extend(end.map(|order| (id, order, None, true)));
+        }
+    }
+    kept.sort();
+    kept
+}
+
+proptest! {
+    #[test]
+    fn other_modes_keep_what_they_must_in_however_many_steps(
+        inputs in prop::collection::vec(prop::collection::vec(version(), 0..30), 1..5),
+        ended in prop::option::of((1u32..4).prop_map(Epoch)),
+        bits in 0u8..4,
+    ) {
+        let all: Vec<_> = inputs.iter().flatten().copied().collect();
+        for mode in [SyncMode::SoftDelete, SyncMode::History] {
+            let interim = Keep { mode, interim: true, ended: None };
+            let last = Keep { mode, interim: false, ended: ended.map(|epoch| Ended { epoch, synced_at: 9 }) };
+            let wanted = kept_model(&all, mode, ended);
+            let mut steps = Vec::new();
+            for versions in &inputs {
+                let one = Versioned { batches: vec![batch(versions)] };
+                let batches = merge(&[one], &table(), interim, &Bucket::ALL.split(bits)).unwrap().concat();
+                steps.push(Versioned { batches });
+            }
+            let inputs: Vec<_> = inputs.iter().map(|versions| Versioned { batches: vec![batch(versions)] }).collect();
+            let once = merge(&inputs, &table(), last, &Bucket::ALL.split(bits)).unwrap().concat();
+            prop_assert_eq!(kept(&once), wanted.clone());
+            let stepwise = merge(&steps, &table(), last, &[Bucket::ALL]).unwrap().concat();
+            prop_assert_eq!(kept(&stepwise), wanted.clone());
+            // What is merged already stays as it is.
+            let again = merge(&[Versioned { batches: once }], &table(), Keep { ended: None, ..last }, &[Bucket::ALL]);
+            prop_assert_eq!(kept(&again.unwrap().concat()), wanted);
+        }
+    }
 }

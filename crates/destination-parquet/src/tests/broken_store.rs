@@ -1,9 +1,10 @@
 //! An object store that does what it is told to go wrong.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use commutator_core::{Destination as _, Target};
 use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -13,6 +14,7 @@ use object_store::{
 };
 
 use crate::client::Store;
+use crate::destination::Parquet;
 
 /// What goes wrong; each is switched off again by whoever switched it on.
 #[derive(Debug, Default)]
@@ -29,6 +31,12 @@ pub(crate) struct Faults {
     pub(crate) refuse_data: AtomicBool,
     /// Nothing can be deleted.
     pub(crate) refuse_deletes: AtomicBool,
+    /// What a compaction replaced cannot be hidden.
+    pub(crate) refuse_hiding: AtomicBool,
+    /// Somebody opens the table just before the next manifest is created.
+    pub(crate) take_over: Mutex<Option<(Parquet, Target)>>,
+    /// The same just before the next file is renamed.
+    pub(crate) take_over_at_rename: Mutex<Option<(Parquet, Target)>>,
 }
 
 /// A store in memory with faults.
@@ -64,6 +72,10 @@ impl ObjectStore for BrokenStore {
         }
         if location.as_ref().ends_with(".parquet") && self.faults.refuse_data.load(Ordering::SeqCst) {
             return Err(timed_out());
+        }
+        let opens = if create { self.faults.take_over.lock().unwrap().take() } else { None };
+        if let Some((parquet, target)) = opens {
+            parquet.open(&target).await.unwrap();
         }
         if create && self.faults.repeat_create.load(Ordering::SeqCst) {
             self.inner.put_opts(location, payload.clone(), options.clone()).await?;
@@ -103,6 +115,14 @@ impl ObjectStore for BrokenStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let opens = self.faults.take_over_at_rename.lock().unwrap().take();
+        if let Some((parquet, target)) = opens {
+            parquet.open(&target).await.unwrap();
+        }
+        let refuses = |fault: &AtomicBool, extension| fault.load(Ordering::SeqCst) && to.as_ref().ends_with(extension);
+        if refuses(&self.faults.refuse_hiding, ".replaced") || refuses(&self.faults.refuse_data, ".parquet") {
+            return Err(timed_out());
+        }
         self.inner.copy_opts(from, to, options).await
     }
 }

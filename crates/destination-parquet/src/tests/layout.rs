@@ -16,7 +16,8 @@ use crate::manifest::Manifest;
 use crate::sizes::Sizes;
 
 /// A row takes some 100 bytes.
-const SMALL: Sizes = Sizes { buffer: 1 << 20, file: 500, bucket: 3000, merge: 10_000, chunk: 5000, parallel_mb: 2 };
+const SMALL: Sizes =
+    Sizes { buffer: 1 << 20, file: 500, bucket: 3000, merge: 10_000, chunk: 5000, parallel_mb: 2, held: 400 };
 
 struct Place {
     parquet: Parquet,

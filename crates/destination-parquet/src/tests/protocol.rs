@@ -301,9 +301,9 @@ async fn check_names_what_fails() {
         failed.map(|check| check.name.clone()).collect()
     };
     let report = place.parquet.check().await.unwrap();
-    assert!(report.passed() && report.checks.len() == 5, "{report:?}");
+    assert!(report.passed() && report.checks.len() == 6, "{report:?}");
     place.store.faults.refuse_deletes.store(true, Ordering::SeqCst);
-    assert_eq!(failed(&place.parquet.check().await.unwrap()), ["delete"]);
+    assert_eq!(failed(&place.parquet.check().await.unwrap()), ["rename", "delete"]);
     place.store.faults.lose_answer.store(true, Ordering::SeqCst);
     let report = place.parquet.check().await.unwrap();
     assert_eq!(failed(&report), ["write"]);

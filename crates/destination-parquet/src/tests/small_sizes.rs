@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, rows_of};
+use commutator_conformance::{Harness, Row, rows_of_table};
 use commutator_core::{Destination, Target};
 
 use crate::client::Store;
@@ -12,7 +12,7 @@ use crate::destination::Parquet;
 use crate::sizes::Sizes;
 
 /// A row of the suite takes some 150 bytes.
-const SMALL: Sizes = Sizes { buffer: 1000, file: 150, bucket: 400, merge: 800, chunk: 500, parallel_mb: 2 };
+const SMALL: Sizes = Sizes { buffer: 1000, file: 150, bucket: 400, merge: 800, chunk: 500, parallel_mb: 2, held: 400 };
 
 struct SmallHarness(Store);
 
@@ -33,7 +33,8 @@ impl Harness for SmallHarness {
     }
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
-        self.parquet().rows(target).await.unwrap().map(|rows| rows_of(&rows)).unwrap_or_default()
+        let table = self.parquet().table(target).await.unwrap();
+        table.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 

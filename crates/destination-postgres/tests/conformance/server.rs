@@ -137,7 +137,7 @@ impl Harness for Server {
 }
 
 fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
-    let mut read = Row { columns: BTreeMap::new(), order: "0".repeat(48).parse().expect("an order key"), op: None };
+    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
     for (i, (name, ty)) in columns.iter().enumerate() {
         let text: Option<String> = row.get(i);
         match (name.as_str(), text) {
