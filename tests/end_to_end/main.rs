@@ -4,6 +4,7 @@ mod access;
 mod altered;
 mod compaction;
 mod dead_letters;
+mod exactness;
 mod fixture;
 mod full_disk;
 mod impostor;

@@ -148,9 +148,10 @@ pub(crate) struct Init {
 pub(crate) struct Discover {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Also read a page of each table and show the columns inferred from it; uses read capacity
-    #[arg(long)]
-    pub(crate) sample: bool,
+    /// Also read so many items of each table, or one page if no number is given, and show their attributes, types and columns; uses
+    /// read capacity
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
+    pub(crate) sample: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -12,16 +12,9 @@ pub(crate) async fn source(settings: &Settings) -> Result<Arc<dyn Source>> {
     Ok(Arc::new(source))
 }
 
-/// Connects the source so that reading a table begins with one page and no more.
-pub(crate) async fn sampler(settings: &Settings) -> Result<Arc<dyn Source>> {
-    let one = dynamodb::Config {
-        segments: Some(1),
-        scan_concurrency: Some(1),
-        consistent_read: false,
-        ..settings.source.clone()
-    };
-    // A budget below a page's size holds the reader back after its first page.
-    Ok(Arc::new(one.connect(Budget::new(1)).await?))
+/// Connects the source to look at some items of its tables.
+pub(crate) async fn sampler(settings: &Settings) -> Result<dynamodb::DynamoDb> {
+    settings.source.clone().connect(Budget::new(settings.memory_bytes)).await
 }
 
 /// Connects the destination.

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use commutator::rules::LeftOut;
 use serde::Serialize;
 
 /// Prints a line of a result.
@@ -91,6 +92,23 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Returns what rules left out, in words: nothing for nothing.
+pub(crate) fn left_out(left_out: &LeftOut) -> Option<String> {
+    let LeftOut { filtered_rows, unmatched_rows, discarded_rows, discarded_values } = *left_out;
+    let parts = [
+        (filtered_rows, "rows filtered"),
+        (unmatched_rows, "rows of no part"),
+        (discarded_rows, "rows discarded"),
+        (discarded_values, "values discarded"),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// Returns a time span for people, in its two largest units, such as `23 h 59 min`.
 pub(crate) fn span(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
@@ -111,6 +129,13 @@ mod tests {
         assert_eq!([0, 1023, 1024, 1536, 5 << 30].map(bytes), ["0 B", "1023 B", "1.0 KB", "1.5 KB", "5.0 GB"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([7, 59_999, 61_000, 86_399_000].map(span), ["7 ms", "59 s", "1 min 1 s", "23 h 59 min"]);
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_if_there_is_any() {
+        assert_eq!(left_out(&LeftOut::default()), None);
+        let some = LeftOut { filtered_rows: 1200, discarded_values: 3, ..LeftOut::default() };
+        assert_eq!(left_out(&some).unwrap(), "1,200 rows filtered, 3 values discarded");
     }
 
     #[test]

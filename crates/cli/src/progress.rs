@@ -1,18 +1,19 @@
 //! What a run shows while it goes on: a bar per table on a terminal, log lines otherwise.
 
+mod changes;
 mod table;
 mod time_left;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use commutator::TableName;
 use commutator::pipeline::{Event, Observer};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{bytes, count, span};
+use crate::output::{self, bytes, count, span};
 use table::{Phase, Table};
 
 const DRAW: Duration = Duration::from_millis(200);
@@ -24,6 +25,7 @@ pub struct Progress {
     tables: Mutex<BTreeMap<TableName, Shown>>,
     bars: MultiProgress,
     began: Instant,
+    json: bool,
 }
 
 #[derive(Debug)]
@@ -33,9 +35,10 @@ struct Shown {
 }
 
 impl Progress {
-    /// Creates it; bars are drawn if `bars` has a terminal.
-    pub fn new(bars: MultiProgress) -> Arc<Self> {
-        Arc::new(Self { tables: Mutex::default(), bars, began: Instant::now() })
+    /// Creates it; bars are drawn if `bars` has a terminal. With `json` each change of a table's columns is a line of JSON on standard
+    /// output.
+    pub fn new(bars: MultiProgress, json: bool) -> Arc<Self> {
+        Arc::new(Self { tables: Mutex::default(), bars, began: Instant::now(), json })
     }
 
     /// Shows how the run goes until `done` is cancelled; then the bars are gone.
@@ -81,6 +84,9 @@ impl Progress {
                 latency_p99_ms = glance.latency.map(|(_, most)| most),
                 time_left_ms = glance.time_left,
                 dead_letters = glance.dead_letters,
+                filtered_rows = glance.left_out.filtered_rows,
+                discarded_rows = glance.left_out.discarded_rows,
+                discarded_values = glance.left_out.discarded_values,
                 "progress"
             );
         }
@@ -103,6 +109,10 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, table: &TableName, event: &Event<'_>) {
         log_event(table, event);
+        if let (true, Event::SchemaChanged { plan }) = (self.json, event) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.bars.suspend(|| output::json(&changes::event(table, plan, millis(now))));
+        }
         let mut tables = self.tables();
         let shown =
             tables.entry(table.clone()).or_insert_with(|| Shown { table: Table::default(), bar: self.bar(table) });
@@ -140,6 +150,7 @@ fn line(glance: &table::Glance) -> String {
     if glance.dead_letters > 0 {
         parts.push(format!("{} dead letters", count(glance.dead_letters)));
     }
+    parts.extend(output::left_out(&glance.left_out));
     parts.join("  ")
 }
 
@@ -149,11 +160,15 @@ fn log_event(table: &TableName, event: &Event<'_>) {
             tracing::info!(%table, %epoch, snapshot_ended, "table opened");
         }
         Event::SchemaChanged { plan } => {
-            tracing::info!(%table, actions = plan.actions.len(), columns = plan.result.columns().len(), "columns changed");
+            tracing::info!(%table, changes = changes::words(plan), columns = plan.result.columns().len(), "columns changed");
         }
         Event::Committed { rows, took, .. } => tracing::debug!(%table, rows, took_ms = millis(*took), "committed"),
         Event::SnapshotEnded { epoch } => tracing::info!(%table, %epoch, "snapshot complete"),
         Event::DeadLettered { count } => tracing::warn!(%table, count, "set aside as dead letters"),
+        Event::LeftOut(left_out) if left_out.discarded_rows + left_out.discarded_values > 0 => {
+            let (rows, values) = (left_out.discarded_rows, left_out.discarded_values);
+            tracing::warn!(%table, rows, values, "the contract has no place for rows or values, which were discarded");
+        }
         Event::Gap(gap) => tracing::warn!(%table, reason = gap.reason, "changes were lost before they could be read"),
         Event::HandedOver { epoch } => {
             tracing::info!(%table, %epoch, "a resync was asked for: the table is read anew while its stream goes on");

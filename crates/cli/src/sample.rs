@@ -1,35 +1,128 @@
-//! The columns of a table, inferred from its first page.
+//! What a sample of a table says: its columns, and of each attribute how many items have it and in which types.
 
-use commutator::{
-    Checkpoint, Extras, OnBadRecord, ReadRequest, Result, Source, SourceEvent, TableDescription, TableSchema, Until,
-};
-use futures_util::StreamExt;
+use commutator::TableDescription;
+use commutator::dynamodb::{Sample, SampledAttribute};
+use serde_json::{Value, json};
 
-/// What the first page of a table says about its columns.
-#[derive(Debug)]
-pub(crate) struct Sample {
-    /// The items that were looked at.
-    pub(crate) items: usize,
-    /// The key columns, then every attribute that one of them has.
-    pub(crate) schema: TableSchema,
+use crate::output::Grid;
+
+/// The attributes that the older version of global tables adds to every item; they are left out.
+const REPLICATION: &str = "aws:rep:";
+
+/// Returns a grid of attributes, indented.
+pub(crate) fn grid(sample: &Sample) -> Grid {
+    let mut grid = Grid::new(["  attribute", "items", "types seen", "column"]);
+    for attribute in &sample.attributes {
+        let key = if sample.schema.keys().iter().any(|key| key.name == attribute.name) { " (key)" } else { "" };
+        grid.row([
+            format!("  {}", attribute.name),
+            percent(attribute.items, sample.items),
+            types(attribute),
+            format!("{}{key}", column(sample, attribute)),
+        ]);
+    }
+    grid
 }
 
-/// Reads about a page of a table, through a source that [`crate::connect::sampler`] made.
-pub(crate) async fn read(source: &dyn Source, table: &TableDescription) -> Result<Sample> {
-    let request = ReadRequest {
-        table: table.name.clone(),
-        from: Checkpoint::default(),
-        until: Until::SnapshotEnd,
-        on_bad_record: OnBadRecord::Fail,
-        extras: Extras::default(),
+/// Returns a sample as it stands in `--json` output.
+pub(crate) fn json(sample: &Sample) -> Value {
+    let attribute = |attribute: &SampledAttribute| {
+        let ty = sample.schema.get(&attribute.name).map(|(_, column)| column.ty);
+        json!({ "name": attribute.name, "items": attribute.items, "types": attribute.types, "column_type": ty })
     };
-    let mut stream = source.read(request).await?;
-    while let Some(event) = stream.next().await {
-        if let SourceEvent::Batch(batch) = event?
-            && let Some(changes) = batch.changes.filter(|changes| !changes.is_empty())
-        {
-            return Ok(Sample { items: changes.len(), schema: changes.schema().as_ref().clone() });
-        }
+    json!({
+        "items": sample.items,
+        "attributes": sample.attributes.iter().map(attribute).collect::<Vec<_>>(),
+        "columns": sample.schema,
+    })
+}
+
+/// Returns what was read, in words.
+pub(crate) fn heading(table: &TableDescription, sample: &Sample) -> String {
+    let items = crate::output::count(sample.items);
+    if sample.attributes.is_empty() {
+        return format!("{}: no items to sample", table.name);
     }
-    Ok(Sample { items: 0, schema: TableSchema::new(table.keys.clone())? })
+    format!("{}: attributes of {items} sampled items", table.name)
+}
+
+/// Returns the types with the number of items, most frequent first; without numbers if there is only one.
+fn types(attribute: &SampledAttribute) -> String {
+    let mut types: Vec<_> = attribute.types.iter().collect();
+    types.sort_by_key(|&(_, &items)| std::cmp::Reverse(items));
+    match types[..] {
+        [(only, _)] => only.clone(),
+        _ => types
+            .iter()
+            .map(|(ty, items)| format!("{ty} {}", crate::output::count(**items)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+fn column(sample: &Sample, attribute: &SampledAttribute) -> String {
+    match sample.schema.get(&attribute.name) {
+        Some((_, column)) => column.ty.to_string(),
+        None if attribute.name.starts_with(REPLICATION) => "none: of global tables".to_owned(),
+        None => "none yet: only nulls".to_owned(),
+    }
+}
+
+/// Returns a share in percent; never 0 for what is there, never 100 for what is missing somewhere.
+fn percent(part: u64, whole: u64) -> String {
+    match u128::from(part) * 1000 / u128::from(whole.max(1)) {
+        1000 => "100 %".to_owned(),
+        0 if part > 0 => "<0.1 %".to_owned(),
+        999 if part * 1000 > whole * 999 => ">99.9 %".to_owned(),
+        tenths => format!("{}.{} %", tenths / 10, tenths % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use commutator::{Column, LogicalType, TableSchema};
+
+    #[test]
+    fn shares_are_never_rounded_to_all_or_nothing() {
+        let shown = [(0, 10), (1, 10_000), (1, 3), (9999, 10_000), (10, 10), (0, 0)].map(|(a, b)| percent(a, b));
+        assert_eq!(shown, ["0.0 %", "<0.1 %", "33.3 %", ">99.9 %", "100 %", "0.0 %"]);
+    }
+
+    #[test]
+    fn nulls_and_mixed_attributes_are_told_as_they_are() {
+        let attribute = |name: &str, types: &[(&str, u64)]| SampledAttribute {
+            name: name.to_owned(),
+            items: types.iter().map(|(_, items)| items).sum(),
+            types: types.iter().map(|&(ty, items)| (ty.to_owned(), items)).collect::<BTreeMap<_, _>>(),
+        };
+        let sample = Sample {
+            items: 4,
+            attributes: vec![
+                attribute("id", &[("S", 4)]),
+                attribute("price", &[("N", 3), ("S", 1)]),
+                attribute("gone", &[("NULL", 2)]),
+                attribute("aws:rep:region", &[("S", 4)]),
+            ],
+            schema: TableSchema::new(vec![
+                Column::key("id", LogicalType::Text),
+                Column::new("price", LogicalType::Json),
+            ])
+            .unwrap(),
+        };
+        let expected = "  attribute       items   types seen  column
+  id              100 %   S           text (key)
+  price           100 %   N 3, S 1    json
+  gone            50.0 %  NULL        none yet: only nulls
+  aws:rep:region  100 %   S           none: of global tables";
+        assert_eq!(grid(&sample).to_string(), expected);
+        let json = json(&sample);
+        assert_eq!(json["attributes"][1]["types"], json!({"N": 3, "S": 1}));
+        assert_eq!(
+            (&json["attributes"][1]["column_type"], &json["attributes"][2]["column_type"]),
+            (&"json".into(), &Value::Null)
+        );
+    }
 }

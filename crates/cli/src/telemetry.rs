@@ -8,6 +8,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::args::{Global, LogFormat};
 
+/// What other libraries say is of no interest unless it is a warning.
+const OURS_AT_INFO: &str = "warn,commutator=info,commutator_cli=info,commutator_pipeline=info,commutator_source_dynamodb=info,\
+                            commutator_destination_parquet=info,commutator_destination_postgres=info";
+
 /// Starts logging and returns where progress bars can be drawn.
 ///
 /// `quiet` leaves out what is not a warning, unless `-v` asks for it; `RUST_LOG` replaces both.
@@ -15,7 +19,7 @@ pub(crate) fn start(global: Global, quiet: bool) -> MultiProgress {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
     let filter = match global.verbose {
         0 if quiet => "warn",
-        0 => "warn,commutator=info,commutator_cli=info,commutator_pipeline=info,commutator_source_dynamodb=info",
+        0 => OURS_AT_INFO,
         1 => "info,commutator=debug,commutator_cli=debug,commutator_pipeline=debug,commutator_source_dynamodb=debug",
         _ => "debug",
     };

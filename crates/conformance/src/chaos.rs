@@ -112,6 +112,10 @@ impl Destination for Chaos {
         self.plan.call("peek", self.inner.peek(target)).await
     }
 
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        self.plan.call("peek_schema", self.inner.peek_schema(target)).await
+    }
+
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         self.inner.preview(target, plan)
     }

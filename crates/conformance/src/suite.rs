@@ -64,6 +64,7 @@ macro_rules! suite {
             schema {
                 what_was_planned_is_described,
                 keys_of_every_type_are_described,
+                committed_columns_can_be_peeked,
                 a_plan_done_twice_is_done_once,
                 a_plan_half_done_is_completed,
                 an_evolution_that_nobody_committed_is_harmless,

@@ -64,6 +64,14 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Returns the checkpoint of the last commit without taking the target over; `None` if nobody ever opened it.
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>>;
 
+    /// Returns the columns that the table has since the last commit, without system columns and without taking the target over;
+    /// `None` if there is no table.
+    ///
+    /// It is for showing what a run would do, as [`Session::describe`] is for doing it.
+    async fn peek_schema(&self, _target: &Target) -> Result<Option<TableSchema>> {
+        Ok(None)
+    }
+
     /// Returns what [`Session::evolve`] would do for a plan, as statements to show; nothing is asked of the destination.
     ///
     /// Empty for destinations that have no statements.

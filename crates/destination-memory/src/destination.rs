@@ -97,6 +97,10 @@ impl Destination for Memory {
         Ok(self.lock().slots.get(&slot_id(target)).map(|slot| slot.checkpoint.clone()))
     }
 
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        Ok(self.schema(&target.name).map(|schema| TableSchema::clone(&schema)))
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         if !self.capabilities().modes.contains(&target.mode) {
             return Err(Error::new(ErrorKind::Unsupported, "The destination does not offer this sync mode")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, Target,
+    ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, TableSchema, Target,
 };
 use uuid::Uuid;
 
@@ -111,10 +111,18 @@ impl Destination for Parquet {
         Ok(Some(manifest.checkpoint))
     }
 
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        let Some(manifest) = chain::newest(&self.folder(target)?).await? else { return Ok(None) };
+        manifest.check(target)?;
+        Ok(manifest.schema().map(|(_, schema)| TableSchema::clone(schema)))
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         let folder = self.folder(target)?;
         let manifest = self.take_over(&folder, target).await?;
         sweep::sweep(&folder, &manifest).await?;
-        Ok(Box::new(ParquetSession::new(folder, target.clone(), self.settings, self.sizes, manifest)))
+        let mut session = ParquetSession::new(folder, target.clone(), self.settings, self.sizes, manifest);
+        session.keep_evolution().await?;
+        Ok(Box::new(session))
     }
 }

@@ -22,6 +22,7 @@ mod config;
 mod destination;
 mod encode;
 mod error;
+mod evolution;
 mod files;
 mod folder;
 mod keys;

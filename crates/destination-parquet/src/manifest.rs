@@ -10,6 +10,7 @@ use commutator_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::Bucket;
+use crate::evolution::Evolution;
 use crate::folder::HIDDEN;
 use crate::replaced::Replaced;
 
@@ -41,6 +42,9 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<DataFile>,
     /// The files whose changes are applied when the snapshot ends, in the order of their commits.
     pub(crate) pending: Vec<DataFile>,
+    /// What this commit did to the columns, for as long as nobody is sure that it is kept in a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) evolution: Option<Evolution>,
     /// The last epoch whose snapshot ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<Epoch>,
@@ -98,6 +102,7 @@ impl Manifest {
             buckets: Vec::new(),
             files: Vec::new(),
             pending: Vec::new(),
+            evolution: None,
             ended: None,
             replaced: Vec::new(),
         }

@@ -30,6 +30,8 @@ pub(crate) struct ParquetSession {
     schema: Option<(u32, Arc<TableSchema>)>,
     /// The names of all files that this session may have written since its last commit.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
+    /// Whether what the last commit did to the columns is not kept yet in a file of its own.
+    pub(crate) evolution_waits: bool,
     /// What the views of the current rows show that this session wrote: the number of the columns, and the last snapshot that ended.
     views: Option<(u32, Option<Epoch>)>,
     /// Why nothing can be committed any more.
@@ -50,7 +52,19 @@ pub(crate) enum Outcome {
 impl ParquetSession {
     pub(crate) fn new(folder: Folder, target: Target, settings: Settings, sizes: Sizes, manifest: Manifest) -> Self {
         let schema = manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
-        Self { folder, target, settings, sizes, manifest, schema, written: Arc::default(), views: None, failed: None }
+        let evolution_waits = manifest.evolution.is_some();
+        Self {
+            folder,
+            target,
+            settings,
+            sizes,
+            manifest,
+            schema,
+            written: Arc::default(),
+            evolution_waits,
+            views: None,
+            failed: None,
+        }
     }
 
     /// Returns what a transaction's files have in common; `None` if the table has no columns yet.
@@ -114,6 +128,11 @@ impl ParquetSession {
     async fn committed(&mut self, manifest: Manifest) {
         self.failed = None;
         let before = std::mem::replace(&mut self.manifest, manifest);
+        self.evolution_waits = self.manifest.evolution.is_some();
+        if let Err(error) = self.keep_evolution().await {
+            let folder = self.folder.address();
+            tracing::warn!(%error, folder, "A change of columns is not kept in its file yet; the next commit tries again");
+        }
         let live: HashSet<String> = self.manifest.kept().collect();
         let written = std::mem::take(&mut *lock(&self.written));
         let garbage: HashSet<String> = before.kept().chain(written).filter(|name| !live.contains(name)).collect();
@@ -133,6 +152,15 @@ impl ParquetSession {
                 tracing::warn!(%error, folder = self.folder.address(), "The views of the current rows cannot be written; the next commit tries again");
             }
         }
+    }
+
+    /// Keeps what the last commit did to the columns in a file, if that was not done yet.
+    pub(crate) async fn keep_evolution(&mut self) -> Result<()> {
+        if let (true, Some(evolution)) = (self.evolution_waits, &self.manifest.evolution) {
+            evolution.keep(&self.folder).await?;
+        }
+        self.evolution_waits = false;
+        Ok(())
     }
 
     async fn remove(&self, garbage: impl IntoIterator<Item = String>) {

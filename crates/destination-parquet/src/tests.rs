@@ -2,6 +2,7 @@
 
 mod broken_store;
 mod compact;
+mod evolution;
 mod layout;
 mod protocol;
 mod rows;

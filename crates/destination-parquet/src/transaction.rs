@@ -9,6 +9,7 @@ use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, 
 use crate::append::Append;
 use crate::buckets::Bucket;
 use crate::chain;
+use crate::evolution::Evolution;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
@@ -80,14 +81,19 @@ impl<'a> ParquetTransaction<'a> {
 
     /// Writes what the next manifest needs, and returns it.
     async fn prepare(&mut self, checkpoint: &Checkpoint) -> Result<Manifest> {
+        self.session.keep_evolution().await?;
         let before = &self.session.manifest;
         let mut next = before.clone();
         next.version += 1;
         next.compacts = None;
         next.ended = before.last_ended();
         next.checkpoint = checkpoint.clone();
+        next.evolution = None;
         replaced::forget(&mut next, replaced::seconds(Duration::ZERO));
         if let Some(files) = &self.files {
+            let columns = before.schema().map(|(_, schema)| &**schema);
+            let when = (next.version, checkpoint.epoch(), self.synced_at / 1000);
+            next.evolution = Evolution::between(columns, &files.schema, when);
             next.schemas.insert(files.number, Arc::clone(&files.schema));
             match &mut self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, IdentifierRules, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, Target,
+    ErrorKind, IdentifierRules, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
 };
 
 use crate::client::Pool;
 use crate::config::NulPolicy;
 use crate::session::{self, MODES, Place};
-use crate::statements::{Layout, MAX_COLUMNS, MAX_NAME};
+use crate::statements::{Layout, MAX_COLUMNS, MAX_NAME, rewritten};
 
 mod check;
 
@@ -96,13 +96,23 @@ impl Destination for Postgres {
         session::peek(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        let place = self.place(target)?;
+        session::peek_schema(&self.pool, &place).await.map_err(|e| place.name(e))
+    }
+
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         let layout = Layout::new(&self.schema, &target.name, target.mode, false);
         let created = plan.actions.iter().filter_map(|action| match action {
             SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
             SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
         });
-        created.chain(layout.alter(&plan.actions)).collect()
+        let rewritten = rewritten(&plan.actions);
+        let altered = layout.alter(&plan.actions).map(|alter| match rewritten[..] {
+            [] => alter,
+            _ => format!("-- Every row is written anew, for {}.\n{alter}", rewritten.join(", ")),
+        });
+        created.chain(altered).collect()
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

@@ -20,7 +20,7 @@ use crate::transaction::{Line, PgTransaction, ddl};
 pub(crate) mod catalog;
 mod open;
 
-pub(crate) use open::{open, peek};
+pub(crate) use open::{open, peek, peek_schema};
 
 /// An open table.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl PgSession {
         let lease = self.enter().await?;
         let mut state = self.state.clone();
         if let Some(wanted) = &self.wanted {
-            ddl::evolve(&lease, &self.place, &mut state, wanted).await?;
+            ddl::evolve(&lease, &self.place, &mut state, wanted, self.checkpoint.epoch()).await?;
         }
         Ok((lease, state))
     }

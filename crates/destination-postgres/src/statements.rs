@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 use crate::encode::Shape;
 use crate::types::{native, rewrites, staged, widened};
 
+pub(crate) mod changes;
+
 /// The temporary table of a transaction, which goes with it.
 pub(crate) const STAGE: &str = "pg_temp._ct_stage";
 /// The longest name; the server cuts longer ones off.
@@ -241,9 +243,13 @@ impl Layout {
     }
 }
 
-/// Returns whether a plan's steps rewrite the table's rows.
-pub(crate) fn rewrites_table(actions: &[SchemaAction]) -> bool {
-    actions.iter().any(|action| matches!(action, SchemaAction::WidenColumn { from, to, .. } if rewrites(*from, *to)))
+/// Returns the quoted names of the columns for which a plan's steps rewrite the table's rows.
+pub(crate) fn rewritten(actions: &[SchemaAction]) -> Vec<String> {
+    let column = |action: &SchemaAction| match action {
+        SchemaAction::WidenColumn { name: column, from, to } if rewrites(*from, *to) => Some(name(column)),
+        _ => None,
+    };
+    actions.iter().filter_map(column).collect()
 }
 
 /// The table of checkpoints in a schema.

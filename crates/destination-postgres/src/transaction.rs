@@ -16,8 +16,10 @@ use crate::session::{PgSession, State, Straight, fenced};
 use crate::statements::Layout;
 use copy::Copy;
 
+mod changes;
 mod copy;
 pub(crate) mod ddl;
+mod impact;
 mod record;
 
 /// Rows that are copied straight into the table are kept until the server took them, at most about so many bytes of them.

@@ -30,9 +30,9 @@ pub enum Event<'a> {
         /// Whether they belong to the snapshot.
         snapshot: bool,
     },
-    /// The destination's table gets other columns.
+    /// The destination's table has other columns, committed together with the first rows that need them: once for each change.
     SchemaChanged {
-        /// What changes.
+        /// What changed.
         plan: &'a SchemaPlan,
     },
     /// Rows and checkpoint were committed.

@@ -40,6 +40,11 @@ impl Shape {
         Ok(Self { names, keys, actual: actual.map(Arc::new), mode, intake })
     }
 
+    /// Returns the key columns.
+    pub(crate) fn keys(&self) -> &TableSchema {
+        &self.keys
+    }
+
     /// Returns every name that was given so far.
     pub(crate) fn names(&self) -> &NameMap {
         self.names.map()

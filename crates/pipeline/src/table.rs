@@ -237,7 +237,6 @@ impl Commit<'_> {
         let mut chunk = first;
         let plan = shape.plan(&chunk.batches)?;
         if !plan.is_empty() {
-            self.table.tell(&Event::SchemaChanged { plan: &plan });
             session.evolve(&plan).await?;
         }
         shape.evolved(&plan);
@@ -299,6 +298,9 @@ impl Commit<'_> {
         let mut latencies = Latencies::default();
         latencies.add(&made, (self.table.clock)());
         self.totals.latencies.merge(&latencies);
+        if !plan.is_empty() {
+            self.table.tell(&Event::SchemaChanged { plan: &plan });
+        }
         self.table.tell(&Event::Committed { rows, took: began.elapsed(), latencies: &latencies });
         if dead_letters > 0 {
             self.table.tell(&Event::DeadLettered { count: dead_letters });

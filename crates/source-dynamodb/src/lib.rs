@@ -27,6 +27,7 @@ mod raw;
 mod read;
 mod renewal;
 mod reread;
+mod sample;
 mod skew;
 mod snapshot;
 mod source;
@@ -37,6 +38,7 @@ mod web_identity;
 
 pub use clock::{Clock, Surroundings, SystemClock};
 pub use config::{AssumeRole, Config, WebIdentity};
+pub use sample::{Sample, SampleSize, SampledAttribute};
 pub use source::DynamoDb;
 
 #[cfg(feature = "bench")]

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use commutator_core::{
-    Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, ReadRequest, Reread, Result, Source,
+    Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, Extras, ReadRequest, Reread, Result, Source,
     SourceStream, TableDescription, TableName,
 };
 
 use crate::client::{self, Client};
 use crate::clock::{Clock, Surroundings};
 use crate::config::Config;
+use crate::sample::{Sample, SampleSize};
 use crate::tuning::Tuning;
-use crate::{check, credentials, discover, read, reread, stream};
+use crate::{check, credentials, discover, read, reread, sample, stream};
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]
@@ -58,6 +59,22 @@ impl DynamoDb {
     /// Its credentials are those of the last role if roles are assumed.
     pub fn aws_config(&self) -> &SdkConfig {
         &self.0.aws
+    }
+
+    /// Looks at some items of a table: their attributes, types and columns. It costs read capacity, and follows the configuration's
+    /// role, but neither its segments nor its limits.
+    pub async fn sample(&self, table: &TableDescription, size: SampleSize) -> Result<Sample> {
+        self.sample_with(table, (size, Extras::default()), &mut |_| Ok(())).await
+    }
+
+    /// Looks at some items of a table, and hands on each batch of them as it is read.
+    pub async fn sample_with(
+        &self,
+        table: &TableDescription,
+        (size, extras): (SampleSize, Extras),
+        take: &mut (dyn FnMut(&ChangeBatch) -> Result<()> + Send),
+    ) -> Result<Sample> {
+        sample::sample(&self.0.short, table, (size, extras), take).await
     }
 
     /// Returns the credentials with which the tables are read, for a destination on S3 that shall use the same.

@@ -18,6 +18,7 @@ use crate::demo::lake::{self, Arrived};
 use crate::demo::{Shop, free_folder, look_further};
 use crate::failure::{Failure, Problem};
 use crate::output;
+use crate::progress::Progress;
 use crate::shutdown;
 
 const MEMORY: usize = 64 << 20;
@@ -89,11 +90,11 @@ async fn sync(
         live.cancel();
         changes
     };
-    let (report, changes) = tokio::join!(with_progress(pipeline, bars.clone(), &live), changing);
+    let (report, changes) = tokio::join!(with_progress(pipeline, Progress::new(bars.clone(), false), &live), changing);
     failed_first(&report?)?;
     let options = Options { until: Until::CaughtUp, ..options };
     let rest = Pipeline::new(id, source, destination, options);
-    failed_first(&with_progress(rest, bars, shutdown).await?)?;
+    failed_first(&with_progress(rest, Progress::new(bars, false), shutdown).await?)?;
     changes
 }
 

@@ -1,24 +1,25 @@
 //! `commutator discover`: what there is to read.
 
-use commutator::{Column, Result, TableDescription};
+use commutator::dynamodb::{Sample, SampleSize};
+use commutator::{Result, Source as _, TableDescription};
 use serde_json::{Value, json};
 
 use crate::args::{Discover, Global};
 use crate::connect;
 use crate::failure::Failure;
 use crate::output::{self, Grid, bytes, count};
-use crate::sample::{self, Sample};
+use crate::sample;
 
 /// Prints every selected table.
 pub(crate) async fn run(arguments: &Discover, global: Global) -> Result<(), Failure> {
     let settings = arguments.place.settings().map_err(Failure::Config)?;
-    let source = connect::source(&settings).await?;
+    let source = connect::sampler(&settings).await?;
     let tables = source.discover().await?;
     let mut samples = Vec::new();
-    if arguments.sample {
-        let one_page = connect::sampler(&settings).await?;
+    if let Some(items) = arguments.sample {
+        let size = if items == 0 { SampleSize::PAGE } else { SampleSize::items(items) };
         for table in &tables {
-            samples.push(Box::pin(sample::read(one_page.as_ref(), table)).await?);
+            samples.push(Box::pin(source.sample(table, size)).await?);
         }
     }
     if global.json {
@@ -29,11 +30,11 @@ pub(crate) async fn run(arguments: &Discover, global: Global) -> Result<(), Fail
     }
     output::line(overview(&tables));
     for (table, sample) in tables.iter().zip(&samples) {
-        output::line(format_args!("\n{}: columns of {} sampled items", table.name, count(sample.items as u64)));
-        output::line(columns(sample.schema.columns()));
+        output::line(format_args!("\n{}", sample::heading(table, sample)));
+        output::line(sample::grid(sample));
     }
     if samples.is_empty() {
-        output::line("\n`--sample` reads a page of each table and shows its columns.");
+        output::line("\n`--sample N` reads N items of each table and shows their attributes, types and columns.");
     }
     Ok(())
 }
@@ -55,20 +56,10 @@ fn overview(tables: &[TableDescription]) -> Grid {
     grid
 }
 
-/// Returns columns with their types, indented.
-pub(crate) fn columns(columns: &[Column]) -> Grid {
-    let mut grid = Grid::new(["  column", "type"]);
-    for column in columns {
-        let key = if column.key { " (key)" } else { "" };
-        grid.row([format!("  {}", column.name), format!("{}{key}", column.ty)]);
-    }
-    grid
-}
-
 fn table_json(table: &TableDescription, sample: Option<&Sample>) -> Value {
     let mut value = json!(table);
     if let Some(sample) = sample {
-        value["sample"] = json!({ "items": sample.items, "columns": sample.schema });
+        value["sample"] = sample::json(sample);
     }
     value
 }

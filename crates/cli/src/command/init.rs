@@ -92,6 +92,7 @@ fn config(arguments: &Init, external_id: &str) -> String {
 
 [pipeline]
 id = "main"                       # names the checkpoints in the destination; do not change it later
+# hash_salt = "${{COMMUTATOR_HASH_SALT}}"   # some twenty random characters that stay the same, for columns with `hash`
 # memory_mb = 256                 # what all tables together may keep in memory
 
 [source]
@@ -115,6 +116,13 @@ mode = "mirror"                   # the items that exist now; or "append", every
 # What differs for one table:
 # [tables.orders]
 # name = "shop_orders"            # its name in the destination
+# nested = "flatten"              # maps become columns; or "json", "packed"
+# contract = "freeze"             # stop when an attribute or type is new; or "evolve", "discard_column", "discard_row"
+# exclude = ["tmp_*"]             # attributes that get no column
+# filter = "status <> 'draft'"    # the rows there are
+# columns.email = {{ hash = "sha256" }}
+# columns.phone = {{ mask = {{ keep_last = 4 }} }}
+# columns.price = {{ cast = "decimal(20,4)", rename = "amount" }}
 "#
     )
 }

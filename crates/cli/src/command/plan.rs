@@ -1,16 +1,16 @@
 //! `commutator plan`: what a run would do, before it does it.
 
-use commutator::schema::{Names, plan};
-use commutator::{Capabilities, Checkpoint, Column, NameMap, Result, TableDescription, TableSchema, Target};
+use commutator::dynamodb::SampleSize;
+use commutator::pipeline::Planned;
+use commutator::schema::SchemaAction;
+use commutator::{ChangeBatch, Checkpoint, Column, Result, TableDescription, TableSchema, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::discover::columns;
 use crate::args::{Global, Place};
 use crate::connect;
 use crate::failure::Failure;
-use crate::output::{self, bytes, count};
-use crate::sample;
+use crate::output::{self, Grid, bytes, count};
 
 /// A Scan's page, before it is cut (API reference, Scan).
 const PAGE_BYTES: u64 = 1 << 20;
@@ -41,8 +41,8 @@ struct TablePlan {
     target: Target,
     checkpoint: Option<Checkpoint>,
     reading: Option<Reading>,
-    sampled: usize,
-    schema: TableSchema,
+    sampled: u64,
+    planned: Planned,
     statements: Vec<String>,
 }
 
@@ -50,24 +50,29 @@ struct TablePlan {
 pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
     let settings = place.settings().map_err(Failure::Config)?;
     let consistent = settings.source.consistent_read;
+    let options = settings.options.clone();
     let sampler = connect::sampler(&settings).await?;
     let pipeline = connect::pipeline(settings).await?;
     let capabilities = pipeline.destination().capabilities();
     let mut plans = Vec::new();
-    for table in pipeline.source().discover().await? {
+    for table in pipeline.tables().await? {
         let target = pipeline.target(&table);
         let checkpoint = pipeline.destination().peek(&target).await?;
-        let sample = Box::pin(sample::read(sampler.as_ref(), &table)).await?;
-        let names = checkpoint.as_ref().map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
-        let schema = named(&target, &sample.schema, &capabilities, names)?;
-        // What a table that exists still needs is known only from the destination, while it is open.
-        let statements = match checkpoint {
-            None => pipeline.destination().preview(&target, &plan(None, &schema)?),
-            Some(_) => Vec::new(),
+        let actual = match checkpoint {
+            None => None,
+            Some(_) => pipeline.destination().peek_schema(&target).await?,
         };
+        let mut planner = pipeline.planner(&table, checkpoint.as_ref(), actual)?;
+        // A part of a split table is read where the whole table is.
+        let whole = TableDescription { name: options.source_table(&table.name).clone(), ..table.clone() };
+        let extras = options.table(&table.name).rules.extras();
+        let mut take = |items: &ChangeBatch| planner.add(items);
+        let sample = Box::pin(sampler.sample_with(&whole, (SampleSize::PAGE, extras), &mut take)).await?;
+        let planned = planner.finish()?;
+        let statements = pipeline.destination().preview(&target, &planned.changes);
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
-        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, schema, statements });
+        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, planned, statements });
     }
     if global.json {
         output::json(&json!({
@@ -84,16 +89,6 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// Returns the sampled columns under their destination names; keys are named first, as a run does.
-fn named(target: &Target, sampled: &TableSchema, capabilities: &Capabilities, names: NameMap) -> Result<TableSchema> {
-    let mut names = Names::new(capabilities.identifiers, names);
-    debug_assert_eq!(target.keys.len(), sampled.keys().len());
-    let columns = sampled.columns().iter();
-    TableSchema::new(
-        columns.map(|column| Column { name: names.name(&column.name).to_owned(), ..column.clone() }).collect(),
-    )
 }
 
 fn reading(table_bytes: u64, consistent: bool) -> Reading {
@@ -152,8 +147,12 @@ impl TablePlan {
             )),
             None => output::line("  stream: off, so only `run --snapshot-only` can read this table"),
         }
-        output::line(format_args!("  columns of {} sampled items:", count(self.sampled as u64)));
-        output::line(columns(self.schema.columns()));
+        output::line(format_args!("  columns of {} sampled items:", count(self.sampled)));
+        let Planned { columns: schema, changes, left_out } = &self.planned;
+        output::line(columns(schema, &changes.actions));
+        if let Some(left_out) = output::left_out(left_out) {
+            output::line(format_args!("  left out of them by rules: {left_out}"));
+        }
         for statement in &self.statements {
             output::line(format_args!("\n{statement}"));
         }
@@ -168,15 +167,60 @@ impl TablePlan {
             "state": self.state(),
             "reading": self.reading,
             "sampled_items": self.sampled,
-            "columns": self.schema,
+            "columns": self.planned.columns,
+            "actions": self.planned.changes.actions,
+            "left_out": self.planned.left_out,
             "statements": self.statements,
         })
     }
 }
 
+/// Returns the columns with what becomes of them at the destination, indented; all of a table's that is created are new.
+fn columns(schema: &TableSchema, actions: &[SchemaAction]) -> Grid {
+    let creates = actions.iter().any(|action| matches!(action, SchemaAction::CreateTable { .. }));
+    let change = |column: &Column| {
+        actions.iter().find_map(|action| match action {
+            SchemaAction::AddColumn { column: added } if added.name == column.name => Some("new".to_owned()),
+            SchemaAction::WidenColumn { name, from, to } if *name == column.name => {
+                Some(format!("{from} becomes {to}: its values are rewritten"))
+            }
+            _ => None,
+        })
+    };
+    let mut grid = Grid::new(["  column", "type", if creates { "" } else { "change" }]);
+    for column in schema.columns() {
+        let key = if column.key { " (key)" } else { "" };
+        let change = change(column).unwrap_or_default();
+        grid.row([format!("  {}", column.name), format!("{}{key}", column.ty), change]);
+    }
+    grid
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use commutator::LogicalType;
+    use commutator::schema::plan;
+
+    #[test]
+    fn what_becomes_of_columns_stands_beside_them() {
+        let schema = |price| {
+            let columns = vec![Column::key("id", LogicalType::Text), Column::new("price", price)];
+            TableSchema::new(columns).unwrap()
+        };
+        let sampled =
+            TableSchema::new([schema(LogicalType::Text).columns(), &[Column::new("note", LogicalType::Bool)]].concat())
+                .unwrap();
+        let changes = plan(Some(&schema(LogicalType::Int64)), &sampled).unwrap();
+        let expected = "  column  type        change
+  id      text (key)
+  price   text        int64 becomes json: its values are rewritten
+  note    bool        new";
+        assert_eq!(columns(&sampled, &changes.actions).to_string(), expected);
+        let created = plan(None, &schema(LogicalType::Text)).unwrap();
+        let expected = "  column  type\n  id      text (key)\n  price   text";
+        assert_eq!(columns(&schema(LogicalType::Text), &created.actions).to_string(), expected);
+    }
 
     #[test]
     fn reading_costs_what_the_service_bills() {

@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) async fn run(arguments: &args::Resync, global: Global) -> Result<(), Failure> {
     let settings = arguments.place.settings().map_err(Failure::Config)?;
     let pipeline = connect::pipeline(settings).await?;
-    let tables = choose(&arguments.tables, pipeline.source().discover().await?).map_err(Failure::Config)?;
+    let tables = choose(&arguments.tables, pipeline.tables().await?).map_err(Failure::Config)?;
     let mut asked = Vec::new();
     for table in tables {
         asked.push((Box::pin(pipeline.resync(&table)).await, table));

@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) ->
     let stop = shutdown::token();
     let pipeline = connect::runner(settings).await?;
     let began = Instant::now();
-    let report = with_progress(pipeline, bars, &stop).await?;
+    let report = with_progress(pipeline, Progress::new(bars, global.json), &stop).await?;
     let took = began.elapsed();
     if global.json {
         output::json(&summary_json(&report, took));
@@ -38,10 +38,9 @@ pub(crate) async fn run(arguments: &Run, global: Global, bars: MultiProgress) ->
 /// Runs a pipeline and shows how it goes.
 pub(crate) async fn with_progress(
     pipeline: Pipeline,
-    bars: MultiProgress,
+    progress: Arc<Progress>,
     stop: &CancellationToken,
 ) -> Result<RunReport> {
-    let progress = Progress::new(bars);
     let pipeline = pipeline.with_observer(Arc::<Progress>::clone(&progress));
     let done = CancellationToken::new();
     let run = async {
@@ -55,11 +54,14 @@ pub(crate) async fn with_progress(
 
 fn summary(report: &RunReport, took: Duration) -> String {
     let mut grid = Grid::new(["table", "rows", "commits", "latency 50 % / 99 %", "dead letters", "outcome"]);
-    let mut failures = String::new();
+    let mut notes = String::new();
     for table in &report.tables {
         let name = table.table.to_string();
+        if let Some(left_out) = output::left_out(&table.left_out) {
+            notes.extend(["\n", &name, ": left out by rules: ", &left_out]);
+        }
         if let TableOutcome::Failed(error) = &table.outcome {
-            failures.extend(["\n", &name, ": ", &error.report()]);
+            notes.extend(["\n", &name, ": ", &error.report()]);
         }
         let outcome = outcome(&table.outcome).to_owned();
         grid.row([
@@ -71,7 +73,7 @@ fn summary(report: &RunReport, took: Duration) -> String {
             outcome,
         ]);
     }
-    format!("{grid}\n{} in {}{failures}", plural(report.tables.len(), "table"), span(millis(took)))
+    format!("{grid}\n{} in {}{notes}", plural(report.tables.len(), "table"), span(millis(took)))
 }
 
 fn summary_json(report: &RunReport, took: Duration) -> Value {
@@ -81,6 +83,7 @@ fn summary_json(report: &RunReport, took: Duration) -> Value {
             "rows": table.rows,
             "commits": table.commits,
             "dead_letters": table.dead_letters,
+            "left_out": table.left_out,
             "latency": latency_json(&table.latencies),
             "outcome": outcome(&table.outcome),
         });

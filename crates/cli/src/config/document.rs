@@ -19,6 +19,8 @@ pub(crate) struct Document {
     pub(crate) problems: Vec<Problem>,
     /// Whether the file names a place for dead letters, right or wrong.
     pub(crate) has_place_for_dead_letters: bool,
+    /// Whether the file has a salt for hashes, right or wrong.
+    pub(crate) has_hash_salt: bool,
     place: String,
     lines: BTreeMap<String, usize>,
     dropped: BTreeSet<String>,
@@ -46,8 +48,15 @@ impl Document {
     /// Creates a document of values that came from arguments; `place` is their name in messages.
     pub(crate) fn of(place: &str, values: Table) -> Self {
         let (lines, dropped) = (BTreeMap::new(), BTreeSet::new());
-        let problems = Vec::new();
-        Self { values, problems, has_place_for_dead_letters: false, place: place.to_owned(), lines, dropped }
+        Self {
+            values,
+            problems: Vec::new(),
+            has_place_for_dead_letters: false,
+            has_hash_salt: false,
+            place: place.to_owned(),
+            lines,
+            dropped,
+        }
     }
 
     /// Returns whether a key stands in the file with a value that a problem speaks of already.
@@ -127,7 +136,15 @@ impl Reader<'_> {
     fn value(&mut self, value: &Spanned<DeValue<'_>>, kind: Kind, path: &str) -> Option<Value> {
         let offset = value.span().start;
         match (kind, value.get_ref()) {
-            (Kind::Text, DeValue::String(text)) => self.text(offset, text, path).map(Value::String),
+            (Kind::Text | Kind::Value, DeValue::String(text)) => self.text(offset, text, path).map(Value::String),
+            (Kind::Word(words) | Kind::WordOr(words, _), DeValue::String(text)) => self.word(offset, text, words, path),
+            (Kind::Value, DeValue::Integer(number)) => {
+                let parsed = i64::from_str_radix(number.as_str(), number.radix()).ok();
+                if parsed.is_none() {
+                    self.problem(offset, format!("`{path}` has more than 64 bits; write it as text with a `cast`"));
+                }
+                parsed.map(Value::Integer)
+            }
             (Kind::Integer | Kind::Number | Kind::Bool, DeValue::String(text)) if text.contains("${") => {
                 let text = self.text(offset, text, path)?;
                 let parsed = scalar(&text, kind);
@@ -148,7 +165,7 @@ impl Reader<'_> {
                 parsed.map(Value::Integer)
             }
             (Kind::Number, DeValue::Float(number)) => number.as_str().replace('_', "").parse().ok().map(Value::Float),
-            (Kind::Bool, DeValue::Boolean(flag)) => Some(Value::Boolean(*flag)),
+            (Kind::Bool | Kind::Value, DeValue::Boolean(flag)) => Some(Value::Boolean(*flag)),
             (Kind::Texts, DeValue::Array(array)) => {
                 let texts = array.iter().filter_map(|value| self.value(value, Kind::Text, path)).collect();
                 Some(Value::Array(texts))
@@ -157,7 +174,9 @@ impl Reader<'_> {
                 let tables = array.iter().filter_map(|value| self.value(value, Kind::Table(keys), path)).collect();
                 Some(Value::Array(tables))
             }
-            (Kind::Table(keys), DeValue::Table(table)) => Some(Value::Table(self.table(table, keys, path))),
+            (Kind::Table(keys) | Kind::WordOr(_, keys), DeValue::Table(table)) => {
+                Some(Value::Table(self.table(table, keys, path)))
+            }
             (Kind::Named(keys), DeValue::Table(table)) => {
                 let mut values = Table::new();
                 for (name, value) in table {
@@ -180,6 +199,15 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn word(&mut self, offset: usize, text: &str, words: &'static [&'static str], path: &str) -> Option<Value> {
+        let text = self.text(offset, text, path)?;
+        if !words.contains(&text.as_str()) {
+            self.problem(offset, format!("unknown `{path}` `{text}`; {}", hint(&text, words.iter().copied())));
+            return None;
+        }
+        Some(Value::String(text))
     }
 
     fn typed(

@@ -13,6 +13,12 @@ pub(crate) enum Kind {
     Bool,
     /// A list of text.
     Texts,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// One of these words, or a table with these keys.
+    WordOr(&'static [&'static str], &'static [Key]),
+    /// Text, a whole number of any sign, or `true` or `false`.
+    Value,
     /// A table with these keys.
     Table(&'static [Key]),
     /// A list of tables with these keys.
@@ -27,13 +33,15 @@ impl Kind {
     /// Returns what the key takes, in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Text => "text",
+            Self::Text | Self::Word(_) => "text",
             Self::Integer => "a whole number",
             Self::Number => "a number",
             Self::Bool => "true or false",
             Self::Texts => "a list of text",
             Self::Table(_) | Self::Named(_) | Self::Typed(_) => "a table",
             Self::Tables(_) => "a list of tables",
+            Self::WordOr(..) => "text or a table",
+            Self::Value => "text, a whole number, true or false",
         }
     }
 }
@@ -71,13 +79,55 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("commit_rows", Kind::Integer),
     key("commit_mb", Kind::Integer),
     text("dead_letters"),
+    text("hash_salt"),
 ];
 
+/// What may be said of every table, of one, and of a part of one, and more keys.
+macro_rules! of_a_table {
+    ($($more:expr),*) => {
+        &[
+            text("mode"),
+            text("on_gap"),
+            text("on_bad_record"),
+            key("include", Kind::Texts),
+            key("exclude", Kind::Texts),
+            key("columns", Kind::Named(COLUMN)),
+            text("filter"),
+            key("nested", Kind::WordOr(NESTED, NESTED_TABLE)),
+            key("on_type_conflict", Kind::Word(&["json", "text", "variant"])),
+            key("numbers", Kind::Word(&["exact", "decimal_or_text"])),
+            key("contract", Kind::WordOr(CONTRACT, CONTRACT_TABLE)),
+            key("keep_item", Kind::Bool),
+            key("keep_replication_attributes", Kind::Bool),
+            $($more),*
+        ]
+    };
+}
+
 /// `[defaults]`
-pub(crate) const DEFAULTS: &[Key] = &[text("mode"), text("on_gap"), text("on_bad_record")];
+pub(crate) const DEFAULTS: &[Key] = of_a_table!();
 
 /// `[tables.<name>]`
-pub(crate) const TABLE: &[Key] = &[text("mode"), text("on_gap"), text("on_bad_record"), text("name")];
+pub(crate) const TABLE: &[Key] = of_a_table!(text("name"), key("split", Kind::Named(PART)));
+
+/// `[tables.<name>.split.<part>]`
+const PART: &[Key] = of_a_table!(text("name"));
+
+/// `[tables.<name>.columns]`, per attribute.
+const COLUMN: &[Key] = &[
+    key("exclude", Kind::Bool),
+    text("rename"),
+    key("hash", Kind::Word(&["sha256"])),
+    key("mask", Kind::Table(&[text("fixed"), key("keep_last", Kind::Integer)])),
+    text("cast"),
+    key("constant", Kind::Value),
+    key("nested", Kind::WordOr(NESTED, NESTED_TABLE)),
+];
+
+const NESTED: &[&str] = &["json", "packed", "flatten", "native"];
+const NESTED_TABLE: &[Key] = &[key("flatten", Kind::Table(&[key("depth", Kind::Integer), text("separator")]))];
+const CONTRACT: &[&str] = &["evolve", "freeze", "discard_column", "discard_row"];
+const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("types", Kind::Word(CONTRACT))];
 
 /// `[source]`, by its `type`.
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
@@ -187,10 +237,10 @@ fn search(keys: &[Key], path: &str, name: &str, found: &mut Vec<String>) {
             search(keys, &inside, name, found);
         };
         match key.kind {
-            Kind::Table(keys) | Kind::Tables(keys) => visit(keys, inside),
+            Kind::Table(keys) | Kind::Tables(keys) | Kind::WordOr(_, keys) => visit(keys, inside),
             Kind::Named(keys) => visit(keys, format!("{inside}.<name>")),
             Kind::Typed(types) => types.iter().for_each(|(_, keys)| visit(keys, inside.clone())),
-            Kind::Text | Kind::Integer | Kind::Number | Kind::Bool | Kind::Texts => {}
+            Kind::Text | Kind::Integer | Kind::Number | Kind::Bool | Kind::Texts | Kind::Word(_) | Kind::Value => {}
         }
     }
 }

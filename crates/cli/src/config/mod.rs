@@ -5,28 +5,25 @@ mod document;
 mod interpolate;
 pub(crate) mod keys;
 mod nearest;
+mod rules;
 mod section;
 mod short_form;
+mod tables;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::pipeline::OnGap;
-use commutator::{CommitOptions, Options, PipelineId, SyncMode, TableName, TableOptions, dynamodb, parquet, postgres};
+use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
 use document::Document;
-use glob_match::glob_match;
 use keys::S3_IDENTITY;
-use nearest::hint;
 
 const DEFAULT_MEMORY_MB: u64 = 256;
-const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
 /// What a user configured.
 #[derive(Debug)]
@@ -118,9 +115,11 @@ impl Settings {
         let destination_values = document.take("destination");
         document.has_place_for_dead_letters =
             pipeline_values.contains_key("dead_letters") || document.dropped("pipeline.dead_letters");
+        document.has_hash_salt = pipeline_values.contains_key("hash_salt") || document.dropped("pipeline.hash_salt");
+        let hash_salt = hash_salt(&mut document, &pipeline_values);
         let dead_letters = dead_letters::read(&mut document, &pipeline_values, &destination_values);
         let destination = destination(&mut document, destination_values);
-        let tables = table_options(&mut document, destination.as_ref(), patterns.as_deref());
+        let tables = tables::read(&mut document, destination.as_ref(), patterns.as_deref());
         let whole =
             |key: &str| pipeline_values.get(key).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
         for key in ["memory_mb", "max_tables", "commit_rows", "commit_mb"] {
@@ -140,7 +139,7 @@ impl Settings {
             document.problems.sort_by_key(|problem| problem.line);
             return Err(document.problems);
         };
-        let (defaults, tables) = tables;
+        let tables::Tables { defaults, tables, splits } = tables;
         let max_tables = whole("max_tables").and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let commit = CommitOptions {
             max_bytes: whole("commit_mb").map(|mb| mb.saturating_mul(1 << 20)),
@@ -153,7 +152,7 @@ impl Settings {
             source,
             destination,
             dead_letters,
-            options: Options { defaults, tables, max_tables, commit, ..Options::default() },
+            options: Options { defaults, tables, splits, hash_salt, max_tables, commit, ..Options::default() },
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
         })
     }
@@ -274,63 +273,12 @@ fn hash(text: &str) -> String {
     format!("{hash:08x}")
 }
 
-type Tables = (TableOptions, BTreeMap<TableName, TableOptions>);
-
-fn table_options(document: &mut Document, destination: Option<&Destination>, patterns: Option<&[String]>) -> Tables {
-    let defaults = document.take("defaults");
-    let defaults = one_table(document, "defaults", &defaults, &TableOptions::default(), destination);
-    let mut tables = BTreeMap::new();
-    for (name, values) in document.take("tables") {
-        let path = format!("tables.{name}");
-        if patterns.is_some_and(|patterns| !patterns.iter().any(|pattern| glob_match(pattern, &name))) {
-            document.problem(&path, format!("[{path}] is a table that `source.tables` does not select"));
-        }
-        let Value::Table(values) = values else { continue };
-        let options = one_table(document, &path, &values, &defaults, destination);
-        tables.insert(TableName::new(name), options);
+/// Reads what hashes are salted with.
+fn hash_salt(document: &mut Document, pipeline: &Table) -> Option<Secret> {
+    let salt = pipeline.get("hash_salt").and_then(Value::as_str)?;
+    if salt.is_empty() {
+        document.problem("pipeline.hash_salt", "`pipeline.hash_salt` is empty; take some twenty random characters");
+        return None;
     }
-    (defaults, tables)
-}
-
-fn one_table(
-    document: &mut Document,
-    path: &str,
-    values: &Table,
-    defaults: &TableOptions,
-    destination: Option<&Destination>,
-) -> TableOptions {
-    let mut options = defaults.clone();
-    let text = |key: &str| values.get(key).and_then(Value::as_str);
-    if let Some(text) = text("mode") {
-        let at = format!("{path}.mode");
-        match MODES.into_iter().find(|mode| mode.as_str() == text) {
-            None => {
-                let help = hint(text, MODES.iter().map(|mode| mode.as_str()));
-                document.problem(&at, format!("unknown mode `{text}` in `{at}`; {help}"));
-            }
-            Some(mode) => match destination.map(Destination::modes) {
-                Some(offered) if !offered.contains(&mode) => {
-                    let offered = nearest::list(offered.iter().map(|mode| mode.as_str()));
-                    document
-                        .problem(&at, format!("the destination does not offer the mode `{mode}`; it offers {offered}"));
-                }
-                _ => options.mode = mode,
-            },
-        }
-    }
-    match text("on_gap") {
-        None => {}
-        Some("resync") => options.on_gap = OnGap::Resync,
-        Some("fail") => options.on_gap = OnGap::Fail,
-        Some(other) => {
-            let at = format!("{path}.on_gap");
-            document.problem(&at, format!("unknown `{at}` `{other}`; {}", hint(other, ["resync", "fail"])));
-        }
-    }
-    dead_letters::on_bad_record(document, path, text("on_bad_record"), &mut options);
-    match text("name") {
-        Some("") => document.problem(&format!("{path}.name"), format!("`{path}.name` is empty")),
-        name => options.name = name.map(str::to_owned),
-    }
-    options
+    Some(Secret::new(salt.to_owned()))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use commutator::SyncMode;
 use commutator::pipeline::{OnBadRecord, OnGap};
+use commutator::{SyncMode, TableName};
 use serde::de::DeserializeOwned;
 
 use super::keys::{DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
@@ -131,8 +131,11 @@ fn each_mistake_has_its_message() {
             ],
         ),
         (
-            &with("[tables.orders]\nnested = \"json\"\n"),
-            vec!["c.toml:8: unknown key `nested` in [tables.orders]; known: `mode`, `on_gap`, `on_bad_record`, `name`"],
+            &with("[tables.orders]\nformat = \"json\"\n"),
+            vec![
+                "c.toml:8: unknown key `format` in [tables.orders]; known: `mode`, `on_gap`, `on_bad_record`, `include`, \
+                 `exclude`, `columns`, `filter`, `nested`, `on_type_conflict`, `numbers`, `contract`, `keep_item`, `keep_replication_attributes`, `name`, `split`",
+            ],
         ),
         (
             &with("compression_level = \"${NOT_SET}\"\n"),

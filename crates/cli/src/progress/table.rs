@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use commutator::pipeline::{Event, Latencies};
+use commutator::rules::LeftOut;
 
 use super::time_left;
 
@@ -48,6 +49,7 @@ pub(super) struct Table {
     changes: u64,
     wire_bytes: u64,
     dead_letters: u64,
+    left_out: LeftOut,
     lag: Option<u64>,
     time_left: Option<u64>,
     warned: Option<u64>,
@@ -74,6 +76,8 @@ pub(super) struct Glance {
     pub(super) time_left: Option<u64>,
     /// Records and rows that were set aside.
     pub(super) dead_letters: u64,
+    /// What rules left out.
+    pub(super) left_out: LeftOut,
 }
 
 impl Table {
@@ -89,6 +93,7 @@ impl Table {
             }
             Event::Committed { latencies, .. } => self.latencies.merge(latencies),
             Event::DeadLettered { count } => self.dead_letters += count,
+            Event::LeftOut(more) => self.left_out += *more,
             Event::SnapshotEnded { .. } => self.phase = Phase::Streaming,
             Event::Lag(lag) => (self.lag, self.time_left) = (Some(lag.milliseconds), lag.time_left),
             // The table is read anew, so its snapshot begins at nothing.
@@ -139,6 +144,7 @@ impl Table {
             lag: self.lag.filter(|_| self.phase == Phase::Streaming),
             time_left: self.time_left,
             dead_letters: self.dead_letters,
+            left_out: self.left_out,
         }
     }
 }
@@ -164,6 +170,9 @@ mod tests {
         table.apply(&Event::Read { rows: 50, wire_bytes: 3000, snapshot: true });
         table.apply(&Event::Read { rows: 2, wire_bytes: 1000, snapshot: false });
         table.apply(&Event::DeadLettered { count: 3 });
+        let more = LeftOut { filtered_rows: 2, ..LeftOut::default() };
+        table.apply(&Event::LeftOut(more));
+        table.apply(&Event::LeftOut(more));
         let glance = table.glance(Duration::from_secs(2));
         let expected = Glance {
             phase: Phase::Snapshot,
@@ -175,6 +184,7 @@ mod tests {
             latency: None,
             time_left: None,
             dead_letters: 3,
+            left_out: LeftOut { filtered_rows: 4, ..LeftOut::default() },
         };
         assert_eq!(glance, expected);
         table.apply(&Event::Read { rows: 500, wire_bytes: 0, snapshot: true });

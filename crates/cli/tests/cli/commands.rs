@@ -38,6 +38,11 @@ async fn a_pipeline_lives_through_every_command() {
     assert_eq!(table(&found, "orders")["keys"][1]["name"], "order_id");
     assert_eq!(table(&found, "orders")["stream"]["view"], "NEW_AND_OLD_IMAGES");
     assert_eq!(table(&found, "customers")["sample"]["items"], 20);
+    let found = folder.run(&["discover", "--sample", "7", "--json"]).json();
+    let sample = &table(&found, "customers")["sample"];
+    assert_eq!((&sample["items"], &sample["attributes"][0]["items"]), (&7.into(), &7.into()), "{sample}");
+    let found = folder.run(&["discover", "--sample"]);
+    assert!(found.out.contains("types seen") && found.out.contains("customer_id"), "{found:?}");
 
     let plan = folder.run(&["plan", "--json"]).json();
     assert_eq!(table(&plan, "orders")["state"], "new");
@@ -49,6 +54,12 @@ async fn a_pipeline_lives_through_every_command() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(table(&run.json(), "orders")["rows"], 60);
     assert_eq!(table(&run.json(), "orders")["outcome"], "completed");
+    let created = run.events().into_iter().find(|event| event["table"] == "orders").unwrap();
+    assert_eq!(
+        (&created["event"], &created["actions"][0]["action"]),
+        (&"schema_changed".into(), &"create_table".into())
+    );
+    assert!(created["at_ms"].is_u64() && run.err.contains("creates the table with "), "{run:?}");
 
     let status = folder.run(&["status", "--json"]).json();
     assert_eq!(
@@ -58,6 +69,7 @@ async fn a_pipeline_lives_through_every_command() {
     assert!(table(&status, "orders")["left_ms"].as_u64().is_some_and(|left| left > 0), "{status}");
     let plan = folder.run(&["plan", "--json"]).json();
     assert_eq!(table(&plan, "orders")["state"], "exists, goes on with its changes");
+    assert_eq!(table(&plan, "orders")["actions"], serde_json::json!([]), "nothing is left to do");
 
     (0..40).try_for_each(|_| shop.change()).unwrap();
     let run = folder.run(&["run", "--until-caught-up"]);
@@ -207,4 +219,31 @@ async fn letters_are_listed_if_their_commit_has_happened() {
     }
     let broken = folder.run(&["dead-letter", "list", "--json"]).json();
     assert_eq!(broken["error"]["kind"], "data_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_hold_and_what_they_leave_out_is_told() {
+    let rules = "[tables.orders]\nfilter = \"order_id > 1030\"\nexclude = [\"lines\"]\n[tables.orders.columns]\ntotal = { rename = \"amount\" }\n";
+    let (_shop, folder) = shop(rules).await;
+    let plan = folder.run(&["plan", "--json"]).json();
+    let planned = table(&plan, "orders");
+    let names: Vec<_> =
+        planned["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"amount") && !names.contains(&"total") && !names.contains(&"lines"), "{planned}");
+    let run = folder.run(&["run", "--until-caught-up", "--json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let said = run.json();
+    let (rows, filtered) = (&table(&said, "orders")["rows"], &table(&said, "orders")["left_out"]["filtered_rows"]);
+    assert!(filtered.as_u64().unwrap() > 0, "{said}");
+    assert_eq!(rows.as_u64().unwrap() + filtered.as_u64().unwrap(), 60, "{said}");
+    assert_eq!(planned["left_out"]["filtered_rows"], *filtered);
+
+    // A column that is wanted in another form now: the plan says what becomes of it, and that it is rewritten.
+    let file = std::fs::read_to_string(folder.path().join("commutator.toml")).unwrap();
+    folder.write(
+        "commutator.toml",
+        &file.replace("rename = \"amount\"", "rename = \"amount\", mask = { keep_last = 1 }"),
+    );
+    let again = folder.run(&["plan"]);
+    assert!(again.code == Some(0) && again.out.contains("its values are rewritten"), "{again:?}");
 }

@@ -49,9 +49,23 @@ impl Folder {
 }
 
 impl Done {
-    /// Returns what was printed, as JSON.
+    /// Returns the result that was printed, as JSON: all of it, but for a run's events before it.
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.out.lines().count(), 1, "{self:?}");
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let lines = self.lines();
+        let (result, events) = lines.split_last().unwrap_or_else(|| panic!("{self:?}"));
+        assert!(events.iter().all(|event| event["event"].is_string()), "{self:?}");
+        result.clone()
+    }
+
+    /// Returns the events that a run printed before its result.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.pop();
+        lines
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        self.out.lines().map(parse).collect()
     }
 }

@@ -91,6 +91,7 @@ pub enum Mistake {
     DescribesTooFewColumns,
     DescribesKeysLast,
     DescribesWhatIsNotThere,
+    PeekShowsNoColumns,
     EvolvesOnce,
     EvolvesOnlyWhatIsMissingFromFirst,
     EvolutionDropsRows,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, Target,
+    ErrorKind, IdentifierRules, Limit, Result, Session, Slices, SyncMode, TableSchema, Target,
 };
 
 pub use mistake::Mistake;
@@ -116,6 +116,11 @@ impl Destination for Double {
             state.slots.entry(self.slot_name(target)).or_default().owner += 1;
         }
         Ok(state.slots.get(&self.slot_name(target)).map(|slot| slot.checkpoint.clone()))
+    }
+
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        let schema = self.lock().tables.get(&self.table_name(target)).and_then(|table| table.schema.clone());
+        Ok(schema.filter(|_| !self.has(Mistake::PeekShowsNoColumns)))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

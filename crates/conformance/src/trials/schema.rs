@@ -70,6 +70,23 @@ pub(crate) async fn keys_of_every_type_are_described(bench: &Bench) -> Verdict {
     Ok(())
 }
 
+pub(crate) async fn committed_columns_can_be_peeked(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let mut table = bench.table(mode).await?;
+        let peeked = bench.reconnect().await.peek_schema(&table.target).await?;
+        ensure!(peeked.is_none(), "there is no table yet, but peek_schema gives {peeked:?}");
+        let first = TableSchema::new(vec![Column::key("id", LogicalType::Int64)])?;
+        for wanted in [first, TableSchema::new(every_type())?] {
+            table.commit_as(&wanted, &[put(1, at(1), [])]).await?;
+            holds(bench.reconnect().await.peek_schema(&table.target).await?.as_ref(), &wanted)?;
+        }
+        // The session was not fenced by it.
+        table.commit(&[put(2, at(2), [])]).await?;
+        table.agrees().await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn a_plan_done_twice_is_done_once(bench: &Bench) -> Verdict {
     for mode in bench.modes() {
         let mut table = bench.table(mode).await?;

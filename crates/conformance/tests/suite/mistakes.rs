@@ -174,6 +174,7 @@ const MISTAKES: &[(Mistake, &[&str])] = &[
     (Mistake::DescribesTooFewColumns, &["schema::what_was_planned_is_described"]),
     (Mistake::DescribesKeysLast, &["schema::keys_of_every_type_are_described"]),
     (Mistake::DescribesWhatIsNotThere, &["transactions::nobody_opened_it_is_not_the_same_as_nothing_was_read"]),
+    (Mistake::PeekShowsNoColumns, &["schema::committed_columns_can_be_peeked"]),
     (Mistake::EvolvesOnce, &["schema::a_plan_done_twice_is_done_once"]),
     (Mistake::EvolvesOnlyWhatIsMissingFromFirst, &["schema::a_plan_half_done_is_completed"]),
     (

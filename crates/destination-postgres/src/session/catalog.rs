@@ -33,12 +33,21 @@ pub(crate) async fn read(client: &Client, schema: &str, table: &str) -> Result<O
     Ok(Some(rows.iter().filter_map(column).collect()))
 }
 
-/// Creates schema and table of checkpoints where they are missing; needs no right to create what exists.
+/// Creates the schema, the table of checkpoints and that of schema changes where they are missing; needs no right to create what
+/// exists.
 pub(crate) async fn prepare(client: &Client, schema: &str) -> Result<()> {
-    if read(client, schema, "_ct_checkpoints").await?.is_some() {
+    let failed = |e| error::failed(e, "The tables of checkpoints and of schema changes cannot be created");
+    let found = client
+        .query_typed(
+            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname IN ('_ct_checkpoints', '_ct_schema_changes')",
+            &[(&schema, Type::TEXT)],
+        )
+        .await
+        .map_err(failed)?;
+    if found.len() == 2 {
         return Ok(());
     }
-    let failed = |e| error::failed(e, "The table of checkpoints cannot be created");
     // IF NOT EXISTS does not keep two sessions from creating at the same time; the lock does.
     client.batch_execute("SELECT pg_advisory_xact_lock(7310593858020254049)").await.map_err(failed)?;
     let exists = client
@@ -48,7 +57,8 @@ pub(crate) async fn prepare(client: &Client, schema: &str) -> Result<()> {
     if exists.is_none() {
         client.batch_execute(&format!("CREATE SCHEMA {}", statements::name(schema))).await.map_err(failed)?;
     }
-    client.batch_execute(&statements::create_checkpoints(schema)).await.map_err(failed)
+    client.batch_execute(&statements::create_checkpoints(schema)).await.map_err(failed)?;
+    client.batch_execute(&statements::changes::create(schema)).await.map_err(failed)
 }
 
 /// Returns the columns the table has, of those this pipeline made; what others added is not ours and left alone.

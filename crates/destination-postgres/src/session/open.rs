@@ -112,6 +112,28 @@ pub(crate) async fn peek(pool: &Arc<Pool>, place: &Place) -> Result<Option<Check
     row.map(|row| Ok(parse(row.get(0))?.unwrap_or_default())).transpose()
 }
 
+/// Returns the columns that the table has, as opening it would find them; `None` if there is no table.
+pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Option<TableSchema>> {
+    let lease = pool.get().await?;
+    let mut actual = None;
+    if catalog::read(&lease, &place.schema, "_ct_checkpoints").await?.is_some() {
+        let statement = format!(
+            "SELECT target, mode, columns::text FROM {} WHERE {}",
+            statements::checkpoints(&place.schema),
+            place.row()
+        );
+        let failed = |e| error::failed(e, "The table's recorded columns cannot be read");
+        if let Some(row) = lease.query_typed_opt(&statement, &[]).await.map_err(failed)? {
+            unchanged(&place.target, row.get(0), row.get(1))?;
+            let recorded = parse::<TableSchema>(row.get(2))?;
+            let found = catalog::read(&lease, &place.schema, &place.target.name).await?;
+            actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), place.target.mode)?;
+        }
+    }
+    lease.give_back();
+    Ok(actual.map(Arc::unwrap_or_clone))
+}
+
 /// Refuses to write a table's later changes elsewhere or otherwise than its earlier ones.
 fn unchanged(target: &Target, name: &str, mode: &str) -> Result<()> {
     let (setting, was, is) = if name != target.name {

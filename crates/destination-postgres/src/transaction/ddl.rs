@@ -3,16 +3,24 @@
 use std::sync::Arc;
 
 use commutator_core::rules::TypeJoin;
-use commutator_core::{Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
+use commutator_core::{Epoch, Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::{changes, impact};
 use crate::error;
 use crate::session::{Place, State};
-use crate::statements::{Layout, rewrites_table, tombstones_name};
+use crate::statements::{Layout, rewritten, tombstones_name};
 
-/// Gives the table the wanted columns. What it has already is left alone, so doing it again does nothing.
-pub(crate) async fn evolve(client: &Client, place: &Place, state: &mut State, wanted: &TableSchema) -> Result<()> {
+/// Gives the table the wanted columns, and keeps what became of them under this epoch. What it has already is left alone, so doing it
+/// again does nothing.
+pub(crate) async fn evolve(
+    client: &Client,
+    place: &Place,
+    state: &mut State,
+    wanted: &TableSchema,
+    epoch: Epoch,
+) -> Result<()> {
     let plan = schema::plan_by(state.actual.as_deref(), wanted, TypeJoin::decided())?;
     let layout = place.layout(state.hashed);
     for action in &plan.actions {
@@ -20,14 +28,20 @@ pub(crate) async fn evolve(client: &Client, place: &Place, state: &mut State, wa
             run(client, place, &layout.create(schema), false).await?;
         }
     }
+    impact::refuse_views(client, place, &plan.actions).await?;
     if let Some(alter) = layout.alter(&plan.actions) {
-        run(client, place, &alter, rewrites_table(&plan.actions)).await?;
+        let rewrites = !rewritten(&plan.actions).is_empty();
+        if rewrites {
+            impact::tell_size(client, place).await?;
+        }
+        run(client, place, &alter, rewrites).await?;
     }
     if state.tombstones
         && let Some(alter) = layout.alter_tombstones(&plan.result, &plan.actions)
     {
         run(client, place, &alter, true).await?;
     }
+    changes::record(client, place, epoch, &plan.actions).await?;
     let recorded = match &state.recorded {
         Some(recorded) => schema::merge_by(recorded, &plan.result, TypeJoin::decided())?,
         None => plan.result.clone(),

@@ -3,6 +3,7 @@
 //! The server's address stands in `COMMUTATOR_TEST_POSTGRES_URL`, the certificate of who issued its own in
 //! `COMMUTATOR_TEST_POSTGRES_CA`; `cargo xtask services start` sets both.
 
+mod changes;
 mod connection;
 mod first_load;
 mod foreign;
