@@ -50,8 +50,8 @@ fn compacted_beside_a_run(test: &str, place: &Place, mode: &str) {
             continue;
         }
         let output = program.run(&["compact", "--json", "--grace-minutes", grace]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
         let told = &said["tables"][0];
         // Before the first commit there is nothing to compact.
         assert!(told["error"].is_null() || told["error"]["kind"] == "not_found", "{said} {}", program.log());

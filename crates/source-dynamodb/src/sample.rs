@@ -130,15 +130,10 @@ impl Tally {
     }
 
     fn count(&mut self, name: &str, tag: &str) {
-        let place = match self.places.get(name) {
-            Some(&place) => place,
-            None => {
-                self.places.insert(name.to_owned(), self.attributes.len());
-                let name = name.to_owned();
-                self.attributes.push(SampledAttribute { name, items: 0, types: BTreeMap::new() });
-                self.attributes.len() - 1
-            }
-        };
+        let place = *self.places.entry(name.to_owned()).or_insert_with(|| {
+            self.attributes.push(SampledAttribute { name: name.to_owned(), items: 0, types: BTreeMap::new() });
+            self.attributes.len() - 1
+        });
         let attribute = &mut self.attributes[place];
         attribute.items += 1;
         *attribute.types.entry(tag.to_owned()).or_default() += 1;

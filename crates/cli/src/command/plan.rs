@@ -68,11 +68,19 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         let extras = options.table(&table.name).rules.extras();
         let mut take = |items: &ChangeBatch| planner.add(items);
         let sample = Box::pin(sampler.sample_with(&whole, (SampleSize::PAGE, extras), &mut take)).await?;
-        let planned = planner.finish()?;
-        let statements = pipeline.destination().preview(&target, &planned.changes);
+        let outcome = planner.finish()?;
+        let statements = pipeline.destination().preview(&target, &outcome.changes);
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
-        plans.push(TablePlan { table, target, checkpoint, reading, sampled: sample.items, planned, statements });
+        plans.push(TablePlan {
+            table,
+            target,
+            checkpoint,
+            reading,
+            sampled: sample.items,
+            planned: outcome,
+            statements,
+        });
     }
     if global.json {
         output::json(&json!({

@@ -58,7 +58,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) => &MODES,
+            Self::Parquet(..) => &tables::MODES,
             Self::Postgres(_) => &[SyncMode::Mirror, SyncMode::Append],
         }
     }
@@ -139,7 +139,7 @@ impl Settings {
             document.problems.sort_by_key(|problem| problem.line);
             return Err(document.problems);
         };
-        let tables::Tables { defaults, tables, splits } = tables;
+        let tables::Tables { defaults, each, splits } = tables;
         let max_tables = whole("max_tables").and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let commit = CommitOptions {
             max_bytes: whole("commit_mb").map(|mb| mb.saturating_mul(1 << 20)),
@@ -152,7 +152,7 @@ impl Settings {
             source,
             destination,
             dead_letters,
-            options: Options { defaults, tables, splits, hash_salt, max_tables, commit, ..Options::default() },
+            options: Options { defaults, tables: each, splits, hash_salt, max_tables, commit, ..Options::default() },
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
         })
     }

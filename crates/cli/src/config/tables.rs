@@ -11,12 +11,12 @@ use super::document::Document;
 use super::nearest::{self, hint};
 use super::{Destination, dead_letters, rules};
 
-const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
+pub(super) const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
 /// What a file says of tables.
 pub(super) struct Tables {
     pub(super) defaults: TableOptions,
-    pub(super) tables: BTreeMap<TableName, TableOptions>,
+    pub(super) each: BTreeMap<TableName, TableOptions>,
     pub(super) splits: BTreeMap<TableName, Vec<Part>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn read(document: &mut Document, destination: Option<&Destination>, p
         }
         tables.insert(TableName::new(name), options);
     }
-    Tables { defaults, tables, splits }
+    Tables { defaults, each: tables, splits }
 }
 
 fn one_table(

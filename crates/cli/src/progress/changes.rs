@@ -25,11 +25,8 @@ pub(super) fn words(plan: &SchemaPlan) -> String {
 }
 
 fn some(columns: &[String]) -> String {
-    let mut text = columns[..columns.len().min(NAMED)].join(", ");
-    if columns.len() > NAMED {
-        text.push_str(&format!(" and {} more", columns.len() - NAMED));
-    }
-    text
+    let named = columns[..columns.len().min(NAMED)].join(", ");
+    if columns.len() > NAMED { format!("{named} and {} more", columns.len() - NAMED) } else { named }
 }
 
 /// Returns the line of JSON; `at_ms` is the time in milliseconds since 1970.
