@@ -13,9 +13,15 @@ use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
 use crate::types::{Shape, arrow_schema, memory_size};
 
+/// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
+const ENCODED_AT_ONCE: u64 = 4 << 20;
+
 /// Rows that are written but not committed; they are encoded while further ones are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
+    /// Rows that go to the encoder together.
+    waiting: Vec<RecordBatch>,
+    waiting_bytes: u64,
     open: Option<JoinHandle<Result<Encoder>>>,
     rows: u64,
     memory: u64,
@@ -24,6 +30,16 @@ pub(crate) struct Append {
 
 impl Append {
     pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, file_bytes: usize) -> Result<()> {
+        self.waiting_bytes += memory_size(&rows);
+        self.waiting.push(rows);
+        let enough = ENCODED_AT_ONCE.min(file_bytes as u64);
+        if self.waiting_bytes >= enough { self.encode(files, file_bytes).await } else { Ok(()) }
+    }
+
+    /// Hands the waiting rows to the encoder once it is done with those before.
+    async fn encode(&mut self, files: &Files, file_bytes: usize) -> Result<()> {
+        let batches = std::mem::take(&mut self.waiting);
+        let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()).cloned() else { return Ok(()) };
         let encoder = match self.encoder().await? {
             Some(encoder) if encoder.size() >= file_bytes => {
                 self.close(encoder, files).await?;
@@ -31,15 +47,15 @@ impl Append {
             }
             encoder => encoder,
         };
-        self.rows += rows.num_rows() as u64;
-        self.memory += memory_size(&rows);
+        self.rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
+        self.memory += std::mem::take(&mut self.waiting_bytes);
         let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
         self.open = Some(tokio::spawn(compute(move || {
             let mut encoder = match encoder {
                 Some(encoder) => encoder,
-                None => Encoder::new(schema, Some(&rows), level)?,
+                None => Encoder::new(schema, Some(&sample), level)?,
             };
-            encoder.write(&rows)?;
+            batches.iter().try_for_each(|rows| encoder.write(rows))?;
             Ok(encoder)
         })));
         Ok(())
@@ -56,6 +72,7 @@ impl Append {
         next: &mut Manifest,
         snapshot_ends: bool,
     ) -> Result<()> {
+        self.encode(files, usize::MAX).await?;
         if let Some(encoder) = self.encoder().await? {
             self.close(encoder, files).await?;
         }

@@ -1,4 +1,4 @@
-//! Brings chunks into the shape of the destination's table: names, columns, and one batch where there were many.
+//! Brings chunks into the shape of the destination's table: names, columns, and one batch where there were many small ones.
 
 use std::sync::Arc;
 
@@ -11,6 +11,9 @@ use commutator_core::{
 
 use crate::feed::Chunk;
 use crate::intake::Intake;
+
+/// Snapshot rows of so many bytes are worth a batch of their own: putting them together would only copy them once more.
+const LARGE: usize = 256 << 10;
 
 /// The names and columns that a table has in its destination, as far as this session knows.
 #[derive(Debug)]
@@ -112,14 +115,23 @@ impl Shape {
         changes.filter(|changes| !changes.is_empty()).map(|changes| conform(changes, actual)).collect()
     }
 
-    /// Returns the rows of named batches in the table's columns: at most one batch of snapshot rows and one of changes, the
-    /// latter without the versions of a key that the mode does not keep.
+    /// Returns the rows of named batches in the table's columns: snapshot rows in no small batches, and at most one batch of changes, without
+    /// the versions of a key that the mode does not keep.
     pub(crate) fn conform(&self, batches: &[SourceBatch]) -> Result<Vec<ChangeBatch>> {
         let conformed = self.conform_each(batches)?;
         let (snapshot, changes): (Vec<_>, Vec<_>) = conformed.into_iter().partition(ChangeBatch::is_snapshot);
-        let mut out = Vec::with_capacity(2);
-        if !snapshot.is_empty() {
-            out.push(ChangeBatch::concat(&snapshot)?);
+        let mut out = Vec::with_capacity(snapshot.len() + 1);
+        let (mut small, mut size) = (Vec::new(), 0);
+        for batch in snapshot {
+            size += batch.memory_size();
+            small.push(batch);
+            if size >= LARGE {
+                out.push(ChangeBatch::concat(&std::mem::take(&mut small))?);
+                size = 0;
+            }
+        }
+        if !small.is_empty() {
+            out.push(ChangeBatch::concat(&small)?);
         }
         if !changes.is_empty() {
             let changes = ChangeBatch::concat(&changes)?;
