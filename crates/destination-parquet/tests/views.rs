@@ -5,6 +5,17 @@ use commutator_core::{ChangeBatch, Epoch, LogicalType, Op, OrderKey, SyncMode};
 use crate::readers::{python, read};
 use crate::table::{SNAPSHOT, Value, Writer, at, batch, connect, schema, snapshot, target};
 
+/// Commits the same to both tables.
+async fn both(writers: &mut [Writer; 2], batch: &ChangeBatch, last: bool) {
+    for writer in writers {
+        if last {
+            writer.commit_last(Some(batch)).await.unwrap();
+        } else {
+            writer.commit(batch).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_view_of_the_current_rows_is_what_mirror_holds() {
     let Some(python) = python() else { return };
@@ -27,15 +38,6 @@ async fn the_view_of_the_current_rows_is_what_mirror_holds() {
         assert_eq!(view, mirror);
         view.len()
     };
-    async fn both(writers: &mut [Writer; 2], batch: &ChangeBatch, last: bool) {
-        for writer in writers {
-            if last {
-                writer.commit_last(Some(batch)).await.unwrap();
-            } else {
-                writer.commit(batch).await.unwrap();
-            }
-        }
-    }
     let rows: Vec<_> = (0..10_i64).map(|id| (SNAPSHOT, snapshot(), vec![id.into(), (id * 2).into()])).collect();
     both(&mut writers, &batch(&narrow, &rows), true).await;
     assert_eq!(compare(), 10);
