@@ -184,6 +184,7 @@ impl World {
         let checkpoint = pipeline.destination().peek(&target).await.map_err(|error| format!("{error:?}"))?;
         let rows = self.mishaps.elsewhere(place.rows(&target)).await;
         let items = self.simulator.table(TABLE).items().map_err(|error| error.to_string())?;
+        let items = self.scenario.wanted(items);
         let requests = self.simulator.all_requests();
         drop(pipeline);
         // The simulator's hook holds the history.
@@ -259,7 +260,12 @@ impl World {
         let inner = self.mishaps.elsewhere(place.connect()).await;
         let destination: Arc<dyn Destination> = Arc::new(Chaos { inner, mishaps: self.mishaps.clone() });
         let options = Options {
-            defaults: TableOptions { mode: self.scenario.mode, on_gap: self.on_gap, ..TableOptions::default() },
+            defaults: TableOptions {
+                mode: self.scenario.mode,
+                on_gap: self.on_gap,
+                rules: self.scenario.said(),
+                ..TableOptions::default()
+            },
             until: Until::CaughtUp,
             commit: CommitOptions {
                 max_rows: Some(self.scenario.commit_rows),

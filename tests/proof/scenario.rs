@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use commutator_core::SyncMode;
-use commutator_simulator::{Fault, Faults, KeySchema, KeyType, Operation, Quirks};
+use commutator_core::rules::TableRules;
+use commutator_simulator::{Fault, Faults, Item, KeySchema, KeyType, Operation, Quirks, Value};
 
 /// What may happen to the reader's way through the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(crate) struct Scenario {
     pub(crate) clock_ahead_ms: i64,
     /// Whether the items have ever more attributes and types.
     pub(crate) drift: bool,
+    /// Whether only items without a note are wanted, and their totals are not; in `mirror` alone, where that is plainly to be seen.
+    pub(crate) rules: bool,
 }
 
 impl Scenario {
@@ -85,6 +88,7 @@ impl Scenario {
             company: if dice.u8(..4) == 0 { 0.5 } else { 0.0 },
             clock_ahead_ms: dice.i64(-20..=20) * 60_000,
             drift: dice.bool(),
+            rules: false,
         };
         if dice.u8(..3) == 0 {
             scenario.scan_slowly(&mut dice);
@@ -92,6 +96,7 @@ impl Scenario {
         if dice.u8(..4) == 0 {
             scenario.quirks.flickers = 0.03;
         }
+        scenario.rules = dice.u8(..3) == 0 && mode == SyncMode::Mirror;
         scenario
     }
 
@@ -127,7 +132,29 @@ impl Scenario {
             company: 0.0,
             clock_ahead_ms: 0,
             drift: false,
+            rules: false,
         }
+    }
+
+    /// Returns what is said of the table's columns and rows.
+    pub(crate) fn said(&self) -> TableRules {
+        if !self.rules {
+            return TableRules::default();
+        }
+        TableRules::default().exclude("tot*").filter("not exists(note)".parse().unwrap())
+    }
+
+    /// Returns what of the table's items is wanted.
+    pub(crate) fn wanted(&self, items: Vec<Item>) -> Vec<Item> {
+        if !self.rules {
+            return items;
+        }
+        let noted = |item: &Item| item.iter().any(|(name, value)| name == "note" && *value != Value::Null);
+        let without_total = |item: Item| {
+            let kept = item.iter().filter(|(name, _)| !name.starts_with("tot"));
+            kept.fold(Item::new(), |item, (name, value)| item.with(name, value.clone()))
+        };
+        items.into_iter().filter(|item| !noted(item)).map(without_total).collect()
     }
 
     /// Returns the key schema.

@@ -49,9 +49,11 @@ impl Default for TableOptions {
 
 /// One of the destination tables that a source table is split into.
 ///
-/// Each part is a table of its own: it has a session and a checkpoint, and reads the source table by itself, so a table of three parts
-/// is scanned three times, and three readers follow its stream, of which `DynamoDB` serves two per shard without throttling. Wherever tables are named, it is `<table>:<part>`, also in [`Options::tables`]; a part that has no entry
-/// there is as the whole table's entry says. Its name in the destination is `<table>_<part>` unless it has another.
+/// Each part is a table of its own: it has a session and a checkpoint, and reads the source table by itself. So a table of three parts is
+/// scanned three times, and three readers follow its stream, of which `DynamoDB` serves two per shard without throttling.
+///
+/// Wherever tables are named, a part is `<table>:<part>`, also in [`Options::tables`]; one that has no entry there is as the whole
+/// table's entry says. Its name in the destination is `<table>_<part>` unless it has another.
 ///
 /// ```
 /// use commutator_core::TableName;
