@@ -98,9 +98,9 @@ impl Destination for Postgres {
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         let layout = Layout::new(&self.schema, &target.name, target.mode, false);
-        let created = plan.actions.iter().filter_map(|action| match action {
-            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
-            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
+        let created = plan.actions.iter().flat_map(|action| match action {
+            SchemaAction::CreateTable { schema } => layout.create(schema),
+            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => Vec::new(),
         });
         created.chain(layout.alter(&plan.actions)).collect()
     }

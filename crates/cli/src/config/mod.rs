@@ -61,7 +61,8 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) | Self::Postgres(_) => &[SyncMode::Mirror, SyncMode::Append],
+            Self::Parquet(..) => &[SyncMode::Mirror, SyncMode::Append],
+            Self::Postgres(_) => &MODES,
         }
     }
 }
