@@ -9,9 +9,10 @@ use commutator_core::{Checkpoint, OrderKey, SyncMode};
 use commutator_simulator::{Item, Value as Sent};
 
 use crate::history::Record;
+use crate::modes::{check_history, check_soft_delete};
 use crate::run::Outcome;
 
-type Key = Vec<String>;
+pub(crate) type Key = Vec<String>;
 
 /// Checks everything that a run promised; an error says what differs.
 pub(crate) fn check(outcome: &Outcome) -> Result<(), String> {
@@ -19,8 +20,10 @@ pub(crate) fn check(outcome: &Outcome) -> Result<(), String> {
         return Err(format!("gaps were seen where nothing was lost: {:?}", outcome.gaps));
     }
     match outcome.target.mode {
-        SyncMode::Append => check_append(outcome),
-        _ => check_mirror(outcome),
+        SyncMode::Mirror => check_mirror(outcome),
+        SyncMode::SoftDelete => check_soft_delete(outcome),
+        SyncMode::History => check_history(outcome),
+        SyncMode::Append => check_changes(outcome),
     }
 }
 
@@ -30,7 +33,7 @@ fn check_mirror(outcome: &Outcome) -> Result<(), String> {
 }
 
 /// Every change once, as it was; and of each key the newest of the last epoch is what the item is now.
-fn check_append(outcome: &Outcome) -> Result<(), String> {
+pub(crate) fn check_changes(outcome: &Outcome) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     let mut newest: BTreeMap<Key, &Row> = BTreeMap::new();
     let last = outcome.checkpoint.epoch();
@@ -58,13 +61,7 @@ fn check_append(outcome: &Outcome) -> Result<(), String> {
         };
         check_change(outcome, row, record)?;
     }
-    // Where nothing was lost every change since the first snapshot is there, however often the table was read anew.
-    let began = if whole { outcome.began } else { snapshot_started_at(&outcome.checkpoint) };
-    if let (Some(began), true) = (began, outcome.gaps.is_empty()) {
-        // A stream that was replaced just before has nothing older than itself, the service tells its time in seconds, and the reader
-        // takes the earlier one of both clocks.
-        let behind_ms = outcome.history.scenario.clock_ahead_ms.min(0).unsigned_abs();
-        let began = if outcome.history.replaced { began + behind_ms + 1_000 } else { began };
+    if let Some(began) = complete_since(outcome) {
         let arrived: BTreeSet<String> = outcome.rows.iter().map(|row| digits_of(row.order)).collect();
         let missing = records.iter().find(|(digits, record)| record.at >= began && !arrived.contains(*digits));
         if let Some((digits, record)) = missing {
@@ -73,6 +70,19 @@ fn check_append(outcome: &Outcome) -> Result<(), String> {
     }
     let live = newest.into_values().filter(|row| !is_removal(row)).collect();
     same_items(outcome, live)
+}
+
+/// Returns the time since which every change must have arrived, in milliseconds since 1970.
+///
+/// Where nothing was lost that is the first snapshot's beginning, however often the table was read anew.
+pub(crate) fn complete_since(outcome: &Outcome) -> Option<u64> {
+    let whole = outcome.gaps.is_empty() && !outcome.history.lossy;
+    let began = if whole { outcome.began } else { snapshot_started_at(&outcome.checkpoint) };
+    let began = began.filter(|_| outcome.gaps.is_empty())?;
+    // A stream that was replaced just before has nothing older than itself, the service tells its time in seconds, and the reader
+    // takes the earlier one of both clocks.
+    let behind_ms = outcome.history.scenario.clock_ahead_ms.min(0).unsigned_abs();
+    Some(if outcome.history.replaced { began + behind_ms + 1_000 } else { began })
 }
 
 /// Returns when the snapshot of a checkpoint's epoch began, in milliseconds since 1970.
@@ -94,12 +104,12 @@ fn check_change(outcome: &Outcome, row: &Row, record: &Record) -> Result<(), Str
     differs(outcome, &row, &item).map_or(Ok(()), Err)
 }
 
-fn is_removal(row: &Row) -> bool {
+pub(crate) fn is_removal(row: &Row) -> bool {
     matches!(row.op.as_deref(), Some("remove" | "expire"))
 }
 
 /// Compares rows with the items that exist.
-fn same_items(outcome: &Outcome, rows: Vec<&Row>) -> Result<(), String> {
+pub(crate) fn same_items(outcome: &Outcome, rows: Vec<&Row>) -> Result<(), String> {
     let mut left: BTreeMap<Key, &Row> = BTreeMap::new();
     for row in rows {
         if let Some(other) = left.insert(key_of_row(outcome, row), row) {
@@ -117,7 +127,7 @@ fn same_items(outcome: &Outcome, rows: Vec<&Row>) -> Result<(), String> {
 }
 
 /// Returns how a row differs from an item.
-fn differs(outcome: &Outcome, row: &Row, item: &Item) -> Option<String> {
+pub(crate) fn differs(outcome: &Outcome, row: &Row, item: &Item) -> Option<String> {
     let mut columns = row.columns.clone();
     for (name, sent) in item.iter() {
         let column = column(outcome, name);
@@ -135,17 +145,17 @@ fn column(outcome: &Outcome, attribute: &str) -> String {
     outcome.checkpoint.names().get(attribute).cloned().unwrap_or_else(|| attribute.to_owned())
 }
 
-fn key_of_row(outcome: &Outcome, row: &Row) -> Key {
+pub(crate) fn key_of_row(outcome: &Outcome, row: &Row) -> Key {
     let text = |name: &String| format!("{:?}", row.columns.get(name));
     outcome.target.keys.iter().map(|column| text(&column.name)).collect()
 }
 
-fn key_of_item(outcome: &Outcome, item: &Item) -> Key {
+pub(crate) fn key_of_item(outcome: &Outcome, item: &Item) -> Key {
     let value = |name: &str| item.iter().find(|(other, _)| column(outcome, other) == name).map(|(_, v)| expected(v));
     outcome.target.keys.iter().map(|column| format!("{:?}", value(&column.name).as_ref())).collect()
 }
 
-fn key_only(outcome: &Outcome, item: &Item) -> Item {
+pub(crate) fn key_only(outcome: &Outcome, item: &Item) -> Item {
     let is_key = |name: &str| outcome.target.keys.iter().any(|key| key.name == column(outcome, name));
     item.iter().filter(|(name, _)| is_key(name)).fold(Item::new(), |key, (name, v)| key.with(name, v.clone()))
 }
@@ -159,12 +169,12 @@ fn key_row(outcome: &Outcome, row: &Row) -> Row {
 }
 
 /// Returns a sequence number without what stands before it, as text to compare by equality.
-fn sequence_digits(sequence: &str) -> String {
+pub(crate) fn sequence_digits(sequence: &str) -> String {
     sequence.trim_start_matches('0').to_owned()
 }
 
 /// Returns the sequence number of an order key in the same form.
-fn digits_of(order: OrderKey) -> String {
+pub(crate) fn digits_of(order: OrderKey) -> String {
     sequence_digits(&order.to_string()[8..])
 }
 

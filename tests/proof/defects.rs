@@ -1,6 +1,7 @@
 //! Deliberate defects, one at a time: the proof catches each of them.
 
 use commutator_conformance::{DoubleHarness, Mistake};
+use commutator_core::SyncMode;
 
 use crate::chaos::Place;
 use crate::compare::check;
@@ -12,9 +13,17 @@ use crate::transport::ReaderDefect;
 /// A defect must show within so many seeds, in one of the modes. The slowest needs 62 of them.
 const SEEDS: u64 = 200;
 
+/// The modes in which all of these show.
+const PLAIN: &[SyncMode] = &[SyncMode::Mirror, SyncMode::Append];
+
 /// Returns the first seed that shows a defect in some mode, and what it showed.
-fn caught(place: impl Fn() -> DoubleHarness, defect: Option<ReaderDefect>, seeds: u64) -> Option<(u64, String)> {
-    let runs = (0..seeds).flat_map(|seed| MODES.map(|mode| (seed, mode)));
+fn caught(
+    place: impl Fn() -> DoubleHarness,
+    defect: Option<ReaderDefect>,
+    seeds: u64,
+    modes: &[SyncMode],
+) -> Option<(u64, String)> {
+    let runs: Vec<_> = (0..seeds).flat_map(|seed| modes.iter().map(move |&mode| (seed, mode))).collect();
     runs.into_iter().find_map(|(seed, mode)| {
         let outcome = play(&Scenario::new(seed, mode), &place(), Place::Here, defect);
         outcome.and_then(|outcome| check(&outcome)).err().map(|problem| (seed, problem))
@@ -22,18 +31,22 @@ fn caught(place: impl Fn() -> DoubleHarness, defect: Option<ReaderDefect>, seeds
 }
 
 fn reader(defect: ReaderDefect) {
-    let (_, problem) = caught(DoubleHarness::default, Some(defect), SEEDS).expect("the defect is caught");
+    let (_, problem) = caught(DoubleHarness::default, Some(defect), SEEDS, PLAIN).expect("the defect is caught");
     assert!(!problem.is_empty());
 }
 
 fn destination(mistake: Mistake) {
-    let (_, problem) = caught(|| mistaken(mistake), None, SEEDS).expect("the defect is caught");
+    destination_in(PLAIN, mistake);
+}
+
+fn destination_in(modes: &[SyncMode], mistake: Mistake) {
+    let (_, problem) = caught(|| mistaken(mistake), None, SEEDS, modes).expect("the defect is caught");
     assert!(!problem.is_empty());
 }
 
 #[test]
 fn without_a_defect_nothing_is_caught() {
-    assert_eq!(caught(DoubleHarness::default, None, 20), None);
+    assert_eq!(caught(DoubleHarness::default, None, 20, &MODES), None);
 }
 
 #[test]
@@ -74,4 +87,24 @@ fn the_checkpoint_committed_before_the_rows() {
 #[test]
 fn snapshot_rows_that_overwrite_stream_rows() {
     destination(Mistake::SnapshotRowsOverwrite);
+}
+
+#[test]
+fn deleted_rows_that_older_versions_bring_back() {
+    destination_in(&[SyncMode::SoftDelete], Mistake::SoftDeleteTakesOlder);
+}
+
+#[test]
+fn intervals_by_clocks_that_differ() {
+    destination_in(&[SyncMode::History], Mistake::HistoryTakesClocksAsTheyAre);
+}
+
+#[test]
+fn versions_in_the_order_of_their_arrival() {
+    destination_in(&[SyncMode::History], Mistake::HistoryAppendsAtEnd);
+}
+
+#[test]
+fn versions_that_a_resync_leaves_open() {
+    destination_in(&[SyncMode::History], Mistake::HistoryEndLeavesOpen);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Double, DoubleHarness, Harness, Mistake, Row, rows_of, rows_of_table};
+use commutator_conformance::{Double, DoubleHarness, Harness, Mistake, Row, rows_of_table};
 use commutator_core::{Destination, Target};
 use commutator_destination_memory::Memory;
 use commutator_destination_parquet::Config;
@@ -25,7 +25,8 @@ impl Harness for MemoryPlace {
     }
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
-        self.0.rows(&target.name).map(|rows| rows_of(&rows)).unwrap_or_default()
+        let rows = self.0.schema(&target.name).zip(self.0.table(&target.name));
+        rows.map(|(schema, rows)| rows_of_table(&schema, &rows)).unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod defects;
 mod destinations;
 mod history;
+mod modes;
 mod named;
 mod run;
 mod scenario;

@@ -304,4 +304,4 @@ fn ended(report: &RunReport) -> Result<Ended, String> {
 }
 
 /// In which modes a destination's runs are played.
-pub(crate) const MODES: [SyncMode; 2] = [SyncMode::Mirror, SyncMode::Append];
+pub(crate) const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];

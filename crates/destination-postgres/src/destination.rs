@@ -103,9 +103,9 @@ impl Destination for Postgres {
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         let layout = Layout::new(&self.schema, &target.name, target.mode, false);
-        let created = plan.actions.iter().filter_map(|action| match action {
-            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
-            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
+        let created = plan.actions.iter().flat_map(|action| match action {
+            SchemaAction::CreateTable { schema } => layout.create(schema),
+            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => Vec::new(),
         });
         let rewritten = rewritten(&plan.actions);
         let altered = layout.alter(&plan.actions).map(|alter| match rewritten[..] {

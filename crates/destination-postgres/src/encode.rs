@@ -24,12 +24,14 @@ const EPOCH_2000: i64 = 946_684_800_000_000;
 /// The table that rows are for, which decides the columns after those of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// The temporary table: JSON as text; order, time, whether the row was removed.
+    /// The temporary table, where rows are items: JSON as text; order, time, whether the row was removed.
     Stage,
-    /// A mirror: order, time.
-    Mirror,
-    /// Every change: order, time, operation.
-    Append,
+    /// The temporary table, where rows are versions: JSON as text; order, time, operation.
+    StagedChanges,
+    /// A table of items: order, time.
+    Items,
+    /// A table of changes: order, time, operation.
+    Changes,
 }
 
 impl Shape {
@@ -37,9 +39,14 @@ impl Shape {
     pub(crate) fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Stage => &["_ct_order", "_ct_changed_at", "_ct_removed"],
-            Self::Mirror => &["_ct_order", "_ct_changed_at"],
-            Self::Append => &["_ct_order", "_ct_changed_at", "_ct_op"],
+            Self::Items => &["_ct_order", "_ct_changed_at"],
+            Self::StagedChanges | Self::Changes => &["_ct_order", "_ct_changed_at", "_ct_op"],
         }
+    }
+
+    /// Returns whether the rows are for the temporary table.
+    pub(crate) fn is_staged(self) -> bool {
+        matches!(self, Self::Stage | Self::StagedChanges)
     }
 }
 
@@ -118,9 +125,9 @@ impl<'a> Rows<'a> {
             Some(micros) => put_timestamp(micros, out)?,
         }
         match self.shape {
-            Shape::Mirror => {}
+            Shape::Items => {}
             Shape::Stage => put_bytes(&[u8::from(self.ops[row].is_removal())], out)?,
-            Shape::Append => put_bytes(self.ops[row].as_str().as_bytes(), out)?,
+            Shape::StagedChanges | Shape::Changes => put_bytes(self.ops[row].as_str().as_bytes(), out)?,
         }
         Ok(())
     }
@@ -178,7 +185,7 @@ impl<'a> Cells<'a> {
                 let text = a.value(row).as_bytes();
                 let clean = nul::clean_json(text, nul)?;
                 let text = clean.as_deref().unwrap_or(text);
-                if shape == Shape::Stage {
+                if shape.is_staged() {
                     put_bytes(text, out)?;
                 } else {
                     // The binary form of jsonb is its version, 1, and its text.

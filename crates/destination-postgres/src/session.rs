@@ -14,10 +14,11 @@ use tokio_postgres::SimpleQueryMessage;
 use crate::client::{Lease, Pool};
 use crate::config::NulPolicy;
 use crate::error;
-use crate::statements::{self, Layout, MAX_COLUMNS, SYSTEM_COLUMNS, literal};
+use crate::statements::{self, Layout, MAX_COLUMNS, literal, system_columns};
 use crate::transaction::{Line, PgTransaction, ddl};
 
 pub(crate) mod catalog;
+mod mode;
 mod open;
 
 pub(crate) use open::{open, peek, peek_schema};
@@ -178,13 +179,14 @@ impl PgSession {
 
     /// Checks a wanted schema against what the server can hold and what someone may have done to the table.
     fn admit(&self, wanted: &TableSchema) -> Result<TableSchema> {
-        if wanted.columns().len() + SYSTEM_COLUMNS > MAX_COLUMNS {
+        let limit = MAX_COLUMNS - system_columns(self.place.target.mode);
+        if wanted.columns().len() > limit {
             return Err(Error::new(
                 ErrorKind::SchemaConflict,
                 "The table has more columns than Postgres allows; replicate it into Parquet",
             )
             .with("columns", wanted.columns().len())
-            .with("limit", MAX_COLUMNS - SYSTEM_COLUMNS));
+            .with("limit", limit));
         }
         let result = schema::plan_by(self.state.actual.as_deref(), wanted, TypeJoin::decided())?.result;
         if let (Some(recorded), Some(actual)) = (&self.state.recorded, &self.state.actual) {
@@ -269,4 +271,4 @@ pub(crate) fn forgotten() -> Error {
 }
 
 /// The modes that are offered.
-pub(crate) const MODES: &[SyncMode] = &[SyncMode::Mirror, SyncMode::Append];
+pub(crate) const MODES: &[SyncMode] = &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];

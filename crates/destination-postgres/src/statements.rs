@@ -1,12 +1,14 @@
 //! SQL text. Everything here is a pure function of names and types.
 
-use commutator_core::{Column, Epoch, LogicalType, OrderKey, SchemaAction, SyncMode, TableSchema};
+use commutator_core::{Column, LogicalType, SchemaAction, SyncMode, TableSchema};
 use sha2::{Digest, Sha256};
 
 use crate::encode::Shape;
 use crate::types::{native, rewrites, staged, widened};
 
+mod apply;
 pub(crate) mod changes;
+mod history;
 
 /// The temporary table of a transaction, which goes with it.
 pub(crate) const STAGE: &str = "pg_temp._ct_stage";
@@ -14,8 +16,14 @@ pub(crate) const STAGE: &str = "pg_temp._ct_stage";
 pub(crate) const MAX_NAME: usize = 63;
 /// The most columns of a table (documentation, appendix K), dropped ones included.
 pub(crate) const MAX_COLUMNS: usize = 1600;
-/// System columns of a table, at most.
-pub(crate) const SYSTEM_COLUMNS: usize = 4;
+/// Returns the number of system columns of a table, at most: `_ct_key` is there only where a key is too long.
+pub(crate) fn system_columns(mode: SyncMode) -> usize {
+    match mode {
+        SyncMode::Mirror | SyncMode::Append => 4,
+        SyncMode::SoftDelete => 5,
+        SyncMode::History => 8,
+    }
+}
 
 /// Quotes a name.
 pub(crate) fn name(name: &str) -> String {
@@ -41,20 +49,27 @@ pub(crate) struct Layout {
     pub(crate) tombstones: String,
     /// The table of checkpoints.
     pub(crate) checkpoints: String,
+    /// In `history`, the index that finds the current version of a key: its schema and its name, both quoted.
+    current: (String, String),
     pub(crate) mode: SyncMode,
     /// Whether `_ct_key`, a hash of the key, is the primary key in place of the key columns.
     pub(crate) hashed: bool,
 }
 
-/// Returns the name of the table that keeps a target's removals: it says whose they are, and fits.
+/// Returns the name of the table that keeps a target's removals.
 pub(crate) fn tombstones_name(target: &str) -> String {
-    let plain = format!("_ct_tombstones_{target}");
+    name_of("_ct_tombstones", target)
+}
+
+/// Returns the name of something that belongs to a target: it says whose it is, and fits.
+fn name_of(kind: &str, target: &str) -> String {
+    let plain = format!("{kind}_{target}");
     if plain.len() <= MAX_NAME {
         return plain;
     }
     let digest = Sha256::digest(target.as_bytes());
     let number = digest.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte));
-    format!("_ct_tombstones_{number:032x}")
+    format!("{kind}_{number:032x}")
 }
 
 impl Layout {
@@ -64,24 +79,38 @@ impl Layout {
             table: qualified(target),
             tombstones: qualified(&tombstones_name(target)),
             checkpoints: checkpoints(schema),
+            current: (name(schema), name(&name_of("_ct_current", target))),
             mode,
             hashed,
         }
     }
 
-    /// Creates the table; in `mirror` with a primary key.
-    pub(crate) fn create(&self, schema: &TableSchema) -> String {
+    /// Creates the table and its indexes; in all modes but `append` with a primary key.
+    ///
+    /// The defaults are for rows of a first snapshot that are copied straight into the table.
+    pub(crate) fn create(&self, schema: &TableSchema) -> Vec<String> {
         let mut lines: Vec<_> = schema.columns().iter().map(|column| definition(column, native(column.ty))).collect();
         lines.push("_ct_order text COLLATE \"C\" NOT NULL".to_owned());
-        if self.mode == SyncMode::Append {
-            lines.push("_ct_op text NOT NULL".to_owned());
-        }
+        let of_mode: &[&str] = match self.mode {
+            SyncMode::Mirror => &[],
+            SyncMode::SoftDelete => &["_ct_deleted boolean NOT NULL DEFAULT false"],
+            SyncMode::History => &[
+                "_ct_op text NOT NULL",
+                "_ct_valid_from timestamp with time zone NOT NULL DEFAULT now()",
+                "_ct_valid_to timestamp with time zone",
+                "_ct_current boolean NOT NULL DEFAULT true",
+            ],
+            SyncMode::Append => &["_ct_op text NOT NULL"],
+        };
+        lines.extend(of_mode.iter().map(|&line| line.to_owned()));
         lines.push("_ct_synced_at timestamp with time zone NOT NULL DEFAULT now()".to_owned());
         lines.push("_ct_changed_at timestamp with time zone".to_owned());
         if self.mode != SyncMode::Append {
-            lines.push(format!("PRIMARY KEY ({})", list(schema.keys().iter().map(|key| key.name.as_str()))));
+            lines.push(format!("PRIMARY KEY ({})", self.unique(schema)));
         }
-        format!("CREATE TABLE {} (\n  {}\n)", self.table, lines.join(",\n  "))
+        let table = format!("CREATE TABLE {} (\n  {}\n)", self.table, lines.join(",\n  "));
+        let index = (self.mode == SyncMode::History).then(|| self.index_current(schema));
+        std::iter::once(table).chain(index).collect()
     }
 
     /// Adds and widens columns in one statement, so that the table is rewritten at most once; `None` if there is nothing to do.
@@ -127,100 +156,42 @@ impl Layout {
     }
 
     /// Creates the temporary table.
-    pub(crate) fn create_stage(schema: &TableSchema) -> String {
+    pub(crate) fn create_stage(&self, schema: &TableSchema) -> String {
         let mut lines: Vec<_> = schema.columns().iter().map(|column| definition(column, staged(column.ty))).collect();
         lines.push("_ct_order text COLLATE \"C\" NOT NULL".to_owned());
         lines.push("_ct_changed_at timestamp with time zone".to_owned());
-        lines.push("_ct_removed boolean NOT NULL".to_owned());
+        let last = if self.mode == SyncMode::History { "_ct_op text NOT NULL" } else { "_ct_removed boolean NOT NULL" };
+        lines.push(last.to_owned());
         format!("CREATE TEMPORARY TABLE _ct_stage (\n  {}\n) ON COMMIT DROP", lines.join(",\n  "))
     }
 
     /// Copies rows of this shape.
     pub(crate) fn copy(&self, schema: &TableSchema, shape: Shape) -> String {
-        let table = if shape == Shape::Stage { STAGE } else { &self.table };
+        let table = if shape.is_staged() { STAGE } else { &self.table };
         let columns = schema.columns().iter().map(|column| column.name.as_str()).chain(shape.columns().iter().copied());
         format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", list(columns))
     }
 
-    /// Applies the staged rows: of each key the newest, where it is newer than the table's row and than the tombstone.
-    ///
-    /// `removals`: whether removals are staged. `check`: whether a table of tombstones exists. `record`: whether removals
-    /// leave tombstones, for which that table must exist.
-    pub(crate) fn apply(&self, schema: &TableSchema, removals: bool, check: bool, record: bool) -> String {
-        let keys = list(schema.keys().iter().map(|key| key.name.as_str()));
-        let hash = if self.hashed { format!(", {} AS _ct_key", hash(schema, "s")) } else { String::new() };
-        let newest = format!("SELECT DISTINCT ON ({keys}) s.*{hash} FROM {STAGE} s ORDER BY {keys}, _ct_order DESC");
-        let unique = self.unique(schema);
-        let mut with = Vec::new();
-        let mut conditions = Vec::new();
-        let source = if removals {
-            with.push(format!("newest AS MATERIALIZED ({newest})"));
-            with.push(format!(
-                "removed AS (DELETE FROM {} t USING newest n WHERE n._ct_removed AND {} AND t._ct_order < n._ct_order)",
-                self.table,
-                self.same(schema, "t", "n"),
-            ));
-            if record {
-                with.push(format!(
-                    "recorded AS (INSERT INTO {table} AS d ({keys}, _ct_order{extra}) SELECT {keys}, _ct_order{extra} FROM newest \
-                     WHERE _ct_removed ON CONFLICT ({unique}) DO UPDATE SET _ct_order = excluded._ct_order \
-                     WHERE d._ct_order < excluded._ct_order)",
-                    table = self.tombstones,
-                    extra = if self.hashed { ", _ct_key" } else { "" },
-                ));
-            }
-            conditions.push("NOT n._ct_removed".to_owned());
-            "newest".to_owned()
-        } else {
-            format!("({newest})")
-        };
-        if check {
-            conditions.push(format!(
-                "NOT EXISTS (SELECT 1 FROM {} d WHERE {} AND d._ct_order >= n._ct_order)",
-                self.tombstones,
-                self.same(schema, "d", "n"),
-            ));
-        }
-        let mut columns: Vec<_> = schema.columns().iter().map(|column| name(&column.name)).collect();
-        let mut values: Vec<_> = schema.columns().iter().map(value).collect();
-        for (column, value) in
-            [("_ct_order", "n._ct_order"), ("_ct_changed_at", "n._ct_changed_at"), ("_ct_synced_at", "now()")]
-        {
-            columns.push(column.to_owned());
-            values.push(value.to_owned());
-        }
-        let set: Vec<_> = columns[schema.keys().len()..].iter().map(|c| format!("{c} = excluded.{c}")).collect();
-        if self.hashed {
-            columns.push("_ct_key".to_owned());
-            values.push("n._ct_key".to_owned());
-        }
-        let with = if with.is_empty() { String::new() } else { format!("WITH {} ", with.join(",\n")) };
-        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        format!(
-            "{with}INSERT INTO {} AS t ({}) SELECT {} FROM {source} n{filter} ON CONFLICT ({unique}) DO UPDATE SET {} \
-             WHERE t._ct_order < excluded._ct_order",
-            self.table,
-            columns.join(", "),
-            values.join(", "),
-            set.join(", "),
-        )
-    }
-
-    /// Deletes what the source no longer has: rows that the snapshot of `epoch` did not see.
-    pub(crate) fn delete_older(&self, epoch: Epoch) -> String {
-        format!("DELETE FROM {} WHERE _ct_order < {}", self.table, literal(&OrderKey::snapshot(epoch).to_string()))
-    }
-
-    /// Makes a hash of the key the primary key of a table, in three statements; `constraint` is the primary key it has.
+    /// Puts a hash of the key into the primary key of a table, in three statements; `constraint` is the primary key it has.
     ///
     /// The column is filled by a rewrite, which leaves no dead rows as an update would.
-    pub(crate) fn rekey(table: &str, schema: &TableSchema, constraint: &str) -> [String; 3] {
+    pub(crate) fn rekey(&self, table: &str, schema: &TableSchema, constraint: &str) -> [String; 3] {
         let hash = hash_of(schema, |column| name(&column.name));
         [
             format!("ALTER TABLE {table} DROP CONSTRAINT {}, ADD COLUMN _ct_key bytea", name(constraint)),
             format!("ALTER TABLE {table} ALTER COLUMN _ct_key TYPE bytea USING {hash}"),
-            format!("ALTER TABLE {table} ADD PRIMARY KEY (_ct_key)"),
+            format!("ALTER TABLE {table} ADD PRIMARY KEY ({})", Self { hashed: true, ..self.clone() }.unique(schema)),
         ]
+    }
+
+    /// Finds the current version of a key.
+    pub(crate) fn index_current(&self, schema: &TableSchema) -> String {
+        format!("CREATE INDEX {} ON {} ({}) WHERE _ct_current", self.current.1, self.table, self.key(schema))
+    }
+
+    /// Drops that index.
+    pub(crate) fn drop_index_current(&self) -> String {
+        format!("DROP INDEX IF EXISTS {}.{}", self.current.0, self.current.1)
     }
 
     /// Finds rows by the first key column once the primary key no longer does.
@@ -228,8 +199,14 @@ impl Layout {
         format!("CREATE INDEX ON {} ({})", self.table, list(schema.keys().iter().take(1).map(|key| key.name.as_str())))
     }
 
-    /// The columns of the primary key.
+    /// The columns of the primary key: in `history` a key has many versions.
     fn unique(&self, schema: &TableSchema) -> String {
+        let key = self.key(schema);
+        if self.mode == SyncMode::History { format!("{key}, _ct_order") } else { key }
+    }
+
+    /// The columns that tell keys apart.
+    fn key(&self, schema: &TableSchema) -> String {
         if self.hashed { "_ct_key".to_owned() } else { list(schema.keys().iter().map(|key| key.name.as_str())) }
     }
 

@@ -16,6 +16,7 @@ use crate::session::{PgSession, State, Straight, fenced};
 use crate::statements::Layout;
 use copy::Copy;
 
+mod apply;
 mod changes;
 mod copy;
 pub(crate) mod ddl;
@@ -80,6 +81,10 @@ impl<'a> PgTransaction<'a> {
         self.session.place.layout(self.state.hashed)
     }
 
+    fn is_history(&self) -> bool {
+        self.session.place.target.mode == SyncMode::History
+    }
+
     fn client(&self) -> Result<&Lease> {
         match &self.line {
             Line::Open(lease) => Ok(lease),
@@ -111,7 +116,7 @@ impl<'a> PgTransaction<'a> {
         let columns = self.columns()?;
         let batch = schema::conform(batch, &columns)?;
         if self.session.place.target.mode == SyncMode::Append {
-            return self.copy_rows(&columns, &batch, Shape::Append).await;
+            return self.copy_rows(&columns, &batch, Shape::Changes).await;
         }
         self.long_keys |= longest_key(&batch) > LONGEST_KEY;
         if self.hold(&batch) {
@@ -154,8 +159,9 @@ impl<'a> PgTransaction<'a> {
         self.held_bytes = 0;
         let failed = |e| error::failed(e, "Rows cannot be copied into the table");
         self.client()?.batch_execute("SAVEPOINT straight").await.map_err(failed)?;
-        let statement = self.layout().copy(columns, Shape::Mirror);
-        let mut copy = Copy::begin(self.client()?, &statement, Shape::Mirror, self.session.place.nul).await?;
+        let shape = if self.is_history() { Shape::Changes } else { Shape::Items };
+        let statement = self.layout().copy(columns, shape);
+        let mut copy = Copy::begin(self.client()?, &statement, shape, self.session.place.nul).await?;
         for batch in &held {
             copy.write(batch).await?;
         }
@@ -180,15 +186,19 @@ impl<'a> PgTransaction<'a> {
 
     async fn stage(&mut self, columns: &TableSchema, batch: &ChangeBatch) -> Result<()> {
         if !self.staged {
-            let create = Layout::create_stage(columns);
-            self.client()?
-                .batch_execute(&create)
-                .await
-                .map_err(|e| error::failed(e, "The temporary table cannot be created"))?;
-            self.staged = true;
+            self.create_stage(columns).await?;
         }
         self.removals |= batch.ops().iter().any(|op| op.is_removal());
-        self.copy_rows(columns, batch, Shape::Stage).await
+        let shape = if self.is_history() { Shape::StagedChanges } else { Shape::Stage };
+        self.copy_rows(columns, batch, shape).await
+    }
+
+    async fn create_stage(&mut self, columns: &TableSchema) -> Result<()> {
+        let create = self.layout().create_stage(columns);
+        let created = self.client()?.batch_execute(&create).await;
+        created.map_err(|e| error::failed(e, "The temporary table cannot be created"))?;
+        self.staged = true;
+        Ok(())
     }
 
     async fn copy_rows(&mut self, columns: &TableSchema, batch: &ChangeBatch, shape: Shape) -> Result<()> {
@@ -219,7 +229,7 @@ impl<'a> PgTransaction<'a> {
                 self.apply(&columns, checkpoint).await?;
             }
             if let Some(epoch) = self.ended {
-                self.end(epoch).await?;
+                self.end(epoch, &columns).await?;
             }
         }
         // On one connection they go out together and cost one round trip.
@@ -254,42 +264,6 @@ impl<'a> PgTransaction<'a> {
         self.client()?.batch_execute(undo).await.map_err(|e| error::failed(e, "Rows cannot be applied"))?;
         if let Line::Open(lease) = std::mem::replace(&mut self.line, Line::Closed) {
             lease.give_back();
-        }
-        Ok(())
-    }
-
-    /// Applies the staged rows. Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and
-    /// written later does not bring the item back.
-    async fn apply(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
-        let failed = |e| error::failed(e, "Rows cannot be applied");
-        let layout = self.layout();
-        let record = self.removals && self.ended.is_none() && !checkpoint.snapshot_ended();
-        let check = self.state.tombstones;
-        if record && !self.state.tombstones {
-            self.client()?.batch_execute(&layout.create_tombstones(columns)).await.map_err(failed)?;
-            self.state.tombstones = true;
-        }
-        let apply = layout.apply(columns, self.removals, check, record);
-        self.client()?.execute_typed(&apply, &[]).await.map_err(failed)?;
-        Ok(())
-    }
-
-    /// Ends the snapshot: rows of older epochs are gone at the source, and tombstones have done their work.
-    async fn end(&mut self, epoch: Epoch) -> Result<()> {
-        let failed = |e| error::failed(e, "The snapshot cannot be ended");
-        let layout = self.layout();
-        self.state.straight = Straight::Never;
-        if self.session.place.target.mode == SyncMode::Append {
-            return Ok(());
-        }
-        // The first epoch has none before it, and a whole table need not be read to learn that.
-        if epoch > Epoch::FIRST {
-            self.client()?.execute_typed(&layout.delete_older(epoch), &[]).await.map_err(failed)?;
-        }
-        if self.state.tombstones {
-            let drop = format!("DROP TABLE {}", layout.tombstones);
-            self.client()?.batch_execute(&drop).await.map_err(failed)?;
-            self.state.tombstones = false;
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ tables = [{tables}]               # names and globs, such as "users_*"
 
 {destination}
 [defaults]
-mode = "mirror"                   # the items that exist now; or "append", every change as it came
+mode = "mirror"                   # the items that exist now; docs/modes.md has the others
 # on_gap = "resync"               # when changes were lost: read the table anew; or "fail"
 
 # What differs for one table:

@@ -58,8 +58,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) => &tables::MODES,
-            Self::Postgres(_) => &[SyncMode::Mirror, SyncMode::Append],
+            Self::Parquet(..) | Self::Postgres(_) => &tables::MODES,
         }
     }
 }

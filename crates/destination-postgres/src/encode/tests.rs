@@ -52,8 +52,8 @@ fn a_row_has_its_values_and_the_system_columns_of_its_shape() {
     let time = some(&1_i64.to_be_bytes());
     assert_eq!(stage[0], [some(b"a"), some(&[255; 8]), some(b"[1]"), order(1), time.clone(), some(&[0])]);
     assert_eq!(stage[1], [some(b"b"), None, None, order(2), None, some(&[1])]);
-    assert_eq!(encoded(&batch, Shape::Mirror)[0], [some(b"a"), some(&[255; 8]), some(b"\x01[1]"), order(1), time]);
-    assert_eq!(encoded(&batch, Shape::Append)[1].last().unwrap(), &some(b"remove"));
+    assert_eq!(encoded(&batch, Shape::Items)[0], [some(b"a"), some(&[255; 8]), some(b"\x01[1]"), order(1), time]);
+    assert_eq!(encoded(&batch, Shape::Changes)[1].last().unwrap(), &some(b"remove"));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn rows_come_in_pieces_and_replacements_are_counted() {
         (Column::new("t", LogicalType::Text), text(&[Some("\0"), Some("x"), Some("y\0")])),
     ];
     let batch = batch(columns, &[Op::Snapshot; 3]);
-    let mut rows = Rows::new(&batch, Shape::Mirror, NulPolicy::Replace).unwrap();
+    let mut rows = Rows::new(&batch, Shape::Items, NulPolicy::Replace).unwrap();
     let mut pieces = 0;
     let mut out = BytesMut::new();
     while rows.fill(&mut out, 1).unwrap() {

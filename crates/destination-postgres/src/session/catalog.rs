@@ -110,14 +110,24 @@ pub(crate) fn reconcile(
 }
 
 fn system_columns(mode: SyncMode) -> impl Iterator<Item = (&'static str, LogicalType)> {
-    let op = (mode == SyncMode::Append).then_some(("_ct_op", LogicalType::Text));
+    let of_mode: &[_] = match mode {
+        SyncMode::Mirror => &[],
+        SyncMode::SoftDelete => &[("_ct_deleted", LogicalType::Bool)],
+        SyncMode::History => &[
+            ("_ct_op", LogicalType::Text),
+            ("_ct_valid_from", LogicalType::Timestamp),
+            ("_ct_valid_to", LogicalType::Timestamp),
+            ("_ct_current", LogicalType::Bool),
+        ],
+        SyncMode::Append => &[("_ct_op", LogicalType::Text)],
+    };
     [
         ("_ct_order", LogicalType::Text),
         ("_ct_synced_at", LogicalType::Timestamp),
         ("_ct_changed_at", LogicalType::Timestamp),
     ]
     .into_iter()
-    .chain(op)
+    .chain(of_mode.iter().copied())
 }
 
 fn changed(column: &str, expected: &str, found: &str) -> Error {

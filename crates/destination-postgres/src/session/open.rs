@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Checkpoint, Error, ErrorKind, Result, TableSchema, Target};
+use commutator_core::{Checkpoint, Error, ErrorKind, Result, SyncMode, TableSchema, Target};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{BEGIN, PgSession, Place, State, Straight, catalog};
+use super::{BEGIN, PgSession, Place, State, Straight, catalog, mode};
 use crate::client::Pool;
 use crate::error;
 use crate::statements;
@@ -57,12 +57,17 @@ pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
         )
         .await
         .map_err(failed)?;
-    unchanged(target, row.get(1), row.get(2))?;
+    let recorded = parse::<TableSchema>(row.get(4))?;
+    same_name(target, row.get(1))?;
+    let change = mode::Change::of(target, row.get(2), recorded.is_some())?;
     end_others(&lease, place.mark()).await.map_err(failed)?;
     let checkpoint = parse::<Checkpoint>(row.get(3))?.unwrap_or_default();
-    let recorded = parse::<TableSchema>(row.get(4))?;
-    let found = catalog::read(&lease, &place.schema, &target.name).await?;
     let tombstones = catalog::read(&lease, &place.schema, &statements::tombstones_name(&target.name)).await?.is_some();
+    let tombstones = match change {
+        None => tombstones,
+        Some(change) => change.make(&lease, &place, recorded.as_ref(), row.get(5), tombstones).await?,
+    };
+    let found = catalog::read(&lease, &place.schema, &target.name).await?;
     let actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), target.mode)?;
     same_keys(recorded.as_ref(), target)?;
     lease.batch_execute("COMMIT").await.map_err(failed)?;
@@ -124,32 +129,33 @@ pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Optio
         );
         let failed = |e| error::failed(e, "The table's recorded columns cannot be read");
         if let Some(row) = lease.query_typed_opt(&statement, &[]).await.map_err(failed)? {
-            unchanged(&place.target, row.get(0), row.get(1))?;
+            same_name(&place.target, row.get(0))?;
             let recorded = parse::<TableSchema>(row.get(2))?;
+            let mode = match mode::Change::of(&place.target, row.get(1), recorded.is_some())? {
+                // Opening it would first give it what the mode needs.
+                Some(_) => SyncMode::Mirror,
+                None => place.target.mode,
+            };
             let found = catalog::read(&lease, &place.schema, &place.target.name).await?;
-            actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), place.target.mode)?;
+            actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), mode)?;
         }
     }
     lease.give_back();
     Ok(actual.map(Arc::unwrap_or_clone))
 }
 
-/// Refuses to write a table's later changes elsewhere or otherwise than its earlier ones.
-fn unchanged(target: &Target, name: &str, mode: &str) -> Result<()> {
-    let (setting, was, is) = if name != target.name {
-        ("name", name, target.name.as_str())
-    } else if mode != target.mode.as_str() {
-        ("mode", mode, target.mode.as_str())
-    } else {
+/// Refuses to write a table's later changes elsewhere than its earlier ones.
+fn same_name(target: &Target, name: &str) -> Result<()> {
+    if name == target.name {
         return Ok(());
-    };
+    }
     Err(Error::new(
         ErrorKind::ConfigInvalid,
-        "The table was synced otherwise before; restore the setting, or sync it anew with another pipeline id",
+        "The table was synced elsewhere before; restore the setting, or sync it anew with another pipeline id",
     )
-    .with("setting", setting)
-    .with("before", was)
-    .with("now", is))
+    .with("setting", "name")
+    .with("before", name)
+    .with("now", &target.name))
 }
 
 /// Refuses a source table that was made anew with other keys.

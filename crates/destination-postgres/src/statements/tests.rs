@@ -29,7 +29,7 @@ fn long_targets_have_tombstones_of_their_own() {
 #[test]
 fn a_table_has_its_key_and_system_columns() {
     assert_eq!(
-        layout(false).create(&schema()),
+        layout(false).create(&schema()).join(";"),
         "CREATE TABLE \"s\".\"Orders\" (\n  \"pk\" text COLLATE \"C\" NOT NULL,\n  \"sk\" bytea NOT NULL,\n  \"doc\" jsonb,\n  \
          _ct_order text COLLATE \"C\" NOT NULL,\n  _ct_synced_at timestamp with time zone NOT NULL DEFAULT now(),\n  \
          _ct_changed_at timestamp with time zone,\n  PRIMARY KEY (\"pk\", \"sk\")\n)"
@@ -77,5 +77,31 @@ fn rows_are_applied_where_they_are_newer() {
         "ON CONFLICT (_ct_key)",
     ] {
         assert!(full.contains(part), "{part}\n{full}");
+    }
+}
+
+#[test]
+fn deleted_rows_keep_what_a_removal_does_not_carry() {
+    let layout = Layout::new("s", "Orders", SyncMode::SoftDelete, false);
+    let marks = layout.mark_removed(&schema());
+    assert!(marks.ends_with(
+        "ON CONFLICT (\"pk\", \"sk\") DO UPDATE SET _ct_order = excluded._ct_order, _ct_changed_at = excluded._ct_changed_at, \
+         _ct_synced_at = excluded._ct_synced_at, _ct_deleted = true WHERE t._ct_order < excluded._ct_order"
+    ));
+    assert!(!marks.contains("doc"), "{marks}");
+    let images = layout.apply_images(&schema());
+    assert!(images.contains("FROM pg_temp._ct_stage s WHERE NOT s._ct_removed ORDER BY"), "{images}");
+    assert!(images.contains("_ct_deleted = excluded._ct_deleted WHERE t._ct_order < excluded._ct_order"), "{images}");
+}
+
+#[test]
+fn versions_are_unique_by_key_and_order() {
+    for (hashed, unique) in [(false, "\"pk\", \"sk\", _ct_order"), (true, "_ct_key, _ct_order")] {
+        let layout = Layout::new("s", "Orders", SyncMode::History, hashed);
+        let add = layout.add_versions(&schema());
+        assert!(add.ends_with(&format!("ON CONFLICT ({unique}) DO NOTHING")), "{add}");
+        let index = layout.index_current(&schema());
+        let key = unique.trim_end_matches(", _ct_order");
+        assert_eq!(index, format!("CREATE INDEX \"_ct_current_Orders\" ON \"s\".\"Orders\" ({key}) WHERE _ct_current"));
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use commutator_core::rules::TypeJoin;
-use commutator_core::{Epoch, Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
+use commutator_core::{Epoch, Error, ErrorKind, Result, SchemaAction, SyncMode, TableSchema, schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{changes, impact};
 use crate::error;
 use crate::session::{Place, State};
-use crate::statements::{Layout, rewritten, tombstones_name};
+use crate::statements::{rewritten, tombstones_name};
 
 /// Gives the table the wanted columns, and keeps what became of them under this epoch. What it has already is left alone, so doing it
 /// again does nothing.
@@ -25,7 +25,9 @@ pub(crate) async fn evolve(
     let layout = place.layout(state.hashed);
     for action in &plan.actions {
         if let SchemaAction::CreateTable { schema } = action {
-            run(client, place, &layout.create(schema), false).await?;
+            for statement in layout.create(schema) {
+                run(client, place, &statement, false).await?;
+            }
         }
     }
     impact::refuse_views(client, place, &plan.actions).await?;
@@ -58,8 +60,14 @@ pub(super) async fn rekey(client: &Client, place: &Place, state: &mut State, col
         "a key is too long for a postgres index; from now on _ct_key, a hash of the key columns, is the primary key"
     );
     let layout = place.layout(false);
+    if place.target.mode == SyncMode::History {
+        run(client, place, &layout.drop_index_current(), false).await?;
+    }
     rekey_table(client, place, &place.target.name, &layout.table, columns).await?;
     run(client, place, &layout.index_first_key(columns), false).await?;
+    if place.target.mode == SyncMode::History {
+        run(client, place, &place.layout(true).index_current(columns), false).await?;
+    }
     if state.tombstones {
         rekey_table(client, place, &tombstones_name(&place.target.name), &layout.tombstones, columns).await?;
     }
@@ -80,7 +88,7 @@ async fn rekey_table(client: &Client, place: &Place, name: &str, table: &str, co
     let constraint = constraint.ok_or_else(|| {
         Error::new(ErrorKind::SchemaConflict, "The table's primary key is gone that this pipeline had made; restore it")
     })?;
-    for statement in Layout::rekey(table, columns, constraint.get(0)) {
+    for statement in place.layout(false).rekey(table, columns, constraint.get(0)) {
         run(client, place, &statement, true).await?;
     }
     Ok(())

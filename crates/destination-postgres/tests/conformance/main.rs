@@ -8,6 +8,7 @@ mod connection;
 mod first_load;
 mod foreign;
 mod layout;
+mod modes;
 mod policies;
 mod server;
 mod table;

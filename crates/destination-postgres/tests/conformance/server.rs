@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Value};
+use commutator_conformance::{Harness, Row, Validity, Value};
 use commutator_core::{Destination, Target};
 use commutator_destination_postgres::{Config, Postgres};
 use tokio_postgres::{Client, NoTls};
@@ -129,7 +129,15 @@ impl Harness for Server {
         }
         let columns: Vec<(String, String)> = columns.iter().map(|row| (row.get(0), row.get(1))).collect();
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let list: Vec<_> = columns.iter().map(|(name, _)| format!("{}::text", quoted(name))).collect();
+        let list: Vec<_> = columns
+            .iter()
+            .map(|(name, ty)| match ty.as_str() {
+                "timestamp with time zone" => {
+                    format!("round(extract(epoch FROM {}) * 1000000)::bigint::text", quoted(name))
+                }
+                _ => format!("{}::text", quoted(name)),
+            })
+            .collect();
         let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&self.schema), quoted(&target.name));
         let rows = client.query(&query, &[]).await.expect("the table is read");
         rows.iter().map(|row| read(&columns, row)).collect()
@@ -138,16 +146,35 @@ impl Harness for Server {
 
 fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
     let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
+    let mut times = BTreeMap::new();
     for (i, (name, ty)) in columns.iter().enumerate() {
         let text: Option<String> = row.get(i);
         match (name.as_str(), text) {
             ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
             ("_ct_op", text) => read.op = text,
-            ("_ct_synced_at" | "_ct_changed_at" | "_ct_key", _) => {}
+            ("_ct_deleted", text) => read.deleted = text.map(|text| text == "true"),
+            ("_ct_current", text) => drop(times.insert("_ct_current", i64::from(text.as_deref() == Some("true")))),
+            ("_ct_key", _) => {}
+            (time, text) if time.starts_with("_ct_") => {
+                times.extend(text.map(|micros| (time, micros.parse().expect("microseconds"))));
+            }
             (_, text) => {
                 read.columns.insert(name.clone(), text.map_or(Value::Null, |text| value(ty, &text)));
             }
         }
+    }
+    let time = |name: &str| times.get(name).copied();
+    let validity = |synced_at, from, current| Validity {
+        changed_at: time("_ct_changed_at"),
+        synced_at,
+        from,
+        to: time("_ct_valid_to"),
+        current: current == 1,
+    };
+    if let (Some(synced_at), Some(from), Some(current)) =
+        (time("_ct_synced_at"), time("_ct_valid_from"), time("_ct_current"))
+    {
+        read.validity = Some(validity(synced_at, from, current));
     }
     read
 }
