@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value as Json, json};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
 mod bare;
 mod ours;
@@ -30,8 +30,9 @@ pub struct Done {
 
 /// Runs a way, `commutator mirror http://127.0.0.1:1234 /tmp/lake`, and returns what it did.
 pub fn run(words: &[&str]) -> Result<Json> {
-    // As many workers as there are cores that this process may use.
-    let runtime = Runtime::new()?;
+    // As the program does it: as many workers as there are cores that this process may use, and not many more threads.
+    let cores = std::thread::available_parallelism()?.get();
+    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(cores.max(2)).build()?;
     let done = runtime.block_on(async {
         match *words {
             ["commutator", "arrow", url] => ours::arrow(url).await,

@@ -37,7 +37,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let global = arguments.global;
     let bars = telemetry::start(global, matches!(arguments.command, Command::Demo(_)));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Each thread keeps memory of its own, and what they do waits for cores or for a disk.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             output::failure(format_args!("error: no threads can be started: {error}"));

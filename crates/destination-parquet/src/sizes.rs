@@ -27,13 +27,13 @@ pub(crate) struct Sizes {
 impl Default for Sizes {
     fn default() -> Self {
         Self {
-            buffer: 64 * MB,
+            buffer: 48 * MB,
             file: MB,
             bucket: 32 * MB,
             merge: 64 * MB,
             chunk: 48 * MB,
-            parallel_mb: 128,
-            held: 32 * MB,
+            parallel_mb: 64,
+            held: 16 * MB,
         }
     }
 }

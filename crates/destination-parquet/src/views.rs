@@ -94,13 +94,15 @@ fn current_rows(engine: Engine, location: &str, table: &str, schema: &TableSchem
         ),
         Engine::Athena => write!(
             text,
-            "CREATE EXTERNAL TABLE IF NOT EXISTS `{table}_changes` (\n{}\n) STORED AS PARQUET LOCATION {};\n",
+            "DROP TABLE IF EXISTS `{table}_changes`;\n\
+             CREATE EXTERNAL TABLE `{table}_changes` (\n{}\n) STORED AS PARQUET LOCATION {};\n",
             declared(&|name| format!("`{}`", name.replace('`', "``"))),
             literal(&format!("{location}/"))
         ),
         Engine::Trino => write!(
             text,
-            "CREATE TABLE IF NOT EXISTS {changes} (\n{}\n) WITH (format = 'PARQUET', external_location = {});\n",
+            "DROP TABLE IF EXISTS {changes};\n\
+             CREATE TABLE {changes} (\n{}\n) WITH (format = 'PARQUET', external_location = {});\n",
             declared(&quote),
             literal(&format!("{location}/"))
         ),
@@ -157,7 +159,7 @@ mod tests {
         assert_eq!(
             view(Engine::Athena, None),
             "-- The current rows of orders, written anew whenever its columns change or a snapshot ends.\n\
-             CREATE EXTERNAL TABLE IF NOT EXISTS `orders_changes` (\n  `id` string,\n  `Straße \"x\"` decimal(9, 2),\n  \
+             DROP TABLE IF EXISTS `orders_changes`;\nCREATE EXTERNAL TABLE `orders_changes` (\n  `id` string,\n  `Straße \"x\"` decimal(9, 2),\n  \
              `doc` string,\n  `_ct_op` string,\n  `_ct_order` string,\n  `_ct_changed_at` timestamp,\n  `_ct_synced_at` timestamp\n\
              ) STORED AS PARQUET LOCATION 's3://bucket/it''s/orders/';\n\
              CREATE OR REPLACE VIEW \"orders_current\" AS\n\

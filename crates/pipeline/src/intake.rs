@@ -79,16 +79,18 @@ impl Intake {
     }
 
     fn row_by_row(&mut self, changes: ChangeBatch) -> Result<Taken> {
+        // Letters have what the source sent: what is read again is transformed again.
+        let source = changes;
         let changes = match &self.transform {
-            Some(transform) => transformed(&**transform, &self.table, &changes)?,
-            None => changes,
+            Some(transform) => transformed(&**transform, &self.table, &source)?,
+            None => source.clone(),
         };
         let named = |error: Error| error.with("table", &self.table);
         let (changes, mut left_out, refused) = if self.rules.change_nothing() {
             (changes, LeftOut::default(), Vec::new())
         } else {
             let Applied { changes: after, left_out, refused } = self.rules.apply(&changes).map_err(named)?;
-            let refused = refused.into_iter().map(|refused| self.letter(&changes, refused));
+            let refused = refused.into_iter().map(|refused| self.letter(&source, refused));
             (after, left_out, refused.collect::<Result<Vec<_>>>()?)
         };
         if self.rules.admit_everything() {

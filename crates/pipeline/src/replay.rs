@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use commutator_core::{
-    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Error, ErrorKind, OnBadRecord, Permit,
-    Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
+    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Epoch, Error, ErrorKind, OnBadRecord,
+    OrderKey, Permit, Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
 };
 
 use crate::Pipeline;
@@ -100,6 +100,11 @@ impl Pipeline {
                 for letter in &foreign {
                     report.fail(letter, of_another_table());
                 }
+                let is_closed = |letter: &DeadLetter| is_closed(target.mode, checkpoint.epoch(), letter.rejected.order);
+                let (closed, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_closed);
+                for letter in &closed {
+                    report.fail(letter, read_anew_since());
+                }
                 // Of a row that the destination refused, the letter has what rules made of it.
                 let is_made = |letter: &DeadLetter| letter.rejected.form == RawForm::Row;
                 let (hidden, group): (Vec<_>, Vec<_>) =
@@ -169,6 +174,24 @@ fn good<'a>(of: &[&'a DeadLetter], refused: &[sift::Refused]) -> BTreeSet<&'a st
     of.iter().enumerate().filter(|(at, _)| is_good(*at)).map(|(_, letter)| letter.id.as_str()).collect()
 }
 
+/// Returns whether a resync has decided what a letter's row was for good: it closes what its snapshot does not have, under the order key that
+/// the snapshot's own rows have, and before it nobody knows any more whether the item was removed.
+fn is_closed(mode: SyncMode, epoch: Epoch, order: OrderKey) -> bool {
+    let of_resync = order.is_snapshot() && order.epoch() > Epoch::FIRST;
+    match mode {
+        SyncMode::Mirror | SyncMode::Append => false,
+        SyncMode::SoftDelete => of_resync,
+        SyncMode::History => of_resync || order.epoch() < epoch,
+    }
+}
+
+fn read_anew_since() -> Error {
+    Error::new(
+        ErrorKind::DataInvalid,
+        "The table was read anew without the letter's row, which cannot take its place any more; `commutator resync` reads the item",
+    )
+}
+
 fn of_another_table() -> Error {
     Error::new(
         ErrorKind::DataInvalid,
@@ -235,4 +258,25 @@ fn single(rows: ChangeBatch) -> Result<ChangeBatch> {
         return Ok(rows);
     }
     Err(Error::new(ErrorKind::Unexpected, "A dead letter is not one row").with("rows", rows.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_resync_has_closed_stays_closed() {
+        let (first, second) = (Epoch::FIRST, Epoch::FIRST.next());
+        let (seen, made) = (OrderKey::snapshot, |epoch| OrderKey::new(epoch, 5.into()));
+        for (mode, closed) in [
+            (SyncMode::Mirror, [false, false, false, false]),
+            (SyncMode::Append, [false, false, false, false]),
+            (SyncMode::SoftDelete, [false, false, true, false]),
+            (SyncMode::History, [true, true, true, false]),
+        ] {
+            let orders = [seen(first), made(first), seen(second), made(second)];
+            assert_eq!(orders.map(|order| is_closed(mode, second, order)), closed, "{mode}");
+            assert!(!is_closed(mode, first, seen(first)) && !is_closed(mode, first, made(first)));
+        }
+    }
 }

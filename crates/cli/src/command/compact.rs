@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: &args::Compact, global: Global) -> Result<(),
     let parquet = connect::files(config, identity.as_deref()).await?;
     let compaction = Compaction { grace: Duration::from_mins(arguments.grace_minutes) };
     let pipeline = connect::pipeline(settings).await?;
-    let mut tables = pipeline.source().discover().await?;
+    let mut tables = pipeline.tables().await?;
     if !arguments.tables.is_empty() {
         tables = choose(&arguments.tables, tables).map_err(Failure::Config)?;
     }

@@ -6,7 +6,7 @@ use commutator::rules::{Filter, Nested, TableRules};
 use toml::{Table, Value};
 
 use super::document::Document;
-use super::{Destination, section};
+use super::section;
 
 /// The keys of [`TableRules`].
 const KEYS: [&str; 10] = [
@@ -24,13 +24,7 @@ const KEYS: [&str; 10] = [
 
 /// Reads the rules that stand in a section. What it does not say holds as in `defaults`: key by key, and of `columns` attribute by
 /// attribute.
-pub(super) fn read(
-    document: &mut Document,
-    path: &str,
-    values: &Table,
-    defaults: &TableRules,
-    destination: Option<&Destination>,
-) -> TableRules {
+pub(super) fn read(document: &mut Document, path: &str, values: &Table, defaults: &TableRules) -> TableRules {
     let given: Table = KEYS.iter().filter_map(|&key| Some((key.to_owned(), values.get(key)?.clone()))).collect();
     let Some(own) = section::read::<TableRules>(document, path, given.clone()) else { return defaults.clone() };
     for (attribute, rule) in &own.columns {
@@ -45,10 +39,10 @@ pub(super) fn read(
     let columns =
         own.columns.iter().map(|(attribute, rule)| (format!("columns.{attribute}.nested"), rule.nested.as_ref()));
     for (key, nested) in std::iter::once(("nested".to_owned(), Some(&own.nested))).chain(columns) {
-        if nested == Some(&Nested::Native) && matches!(destination, Some(Destination::Postgres(_))) {
+        if nested == Some(&Nested::Native) {
             let at = format!("{path}.{key}");
-            document
-                .problem(&at, format!("`{at}` is `native`, but Postgres has no such types; take `json` or `flatten`"));
+            let message = format!("`{at}` is `native`, which no destination offers yet; take `json` or `flatten`");
+            document.problem(&at, message);
         }
     }
     over(defaults, own, &given)

@@ -44,7 +44,9 @@ impl Rules {
         let mut fields = Vec::new();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let field = Field { column: column.clone(), array: Arc::clone(array) };
-            if column.key || plain || identity::is_system(&column.name) {
+            // A type that a rule says holds whatever values of other columns become.
+            let is_made = || self.is_made(identity::attribute_of(&column.name));
+            if column.key || plain || identity::is_system(&column.name) || is_made() {
                 fields.push(field);
             } else {
                 sort_kinds(field, by, known, &mut fields)?;

@@ -89,7 +89,7 @@ impl Rules {
     }
 
     /// Returns whether a column's type is what a rule says.
-    fn is_made(&self, attribute: &str) -> bool {
+    pub(super) fn is_made(&self, attribute: &str) -> bool {
         self.rule(attribute).is_some_and(|rule| rule.cast.is_some() || rule.constant.is_some())
     }
 

@@ -21,7 +21,7 @@ use crate::LogicalType;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnRule {
-    /// The attribute never leaves the process; nothing else may be said of it.
+    /// The attribute has no column, and does not leave the process but in a dead letter; nothing else may be said of it.
     pub exclude: bool,
     /// The column has this name instead of the attribute's, as far as the destination takes it.
     #[serde(skip_serializing_if = "Option::is_none")]

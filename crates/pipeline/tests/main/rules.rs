@@ -280,3 +280,20 @@ async fn the_users_own_code_comes_before_the_rules_and_keeps_every_row() {
     assert!(transforming(false).run(&CancellationToken::new()).await.unwrap().succeeded());
     assert_eq!(seen(&memory, "t"), [json!({"id": 1, "twice": 2})]);
 }
+
+#[tokio::test]
+async fn a_letter_has_what_the_source_sent_so_that_the_users_code_is_applied_once() {
+    let source = items([json!({"id": 1, "n": 5}), json!({"id": 2, "n": "five"})]);
+    let (memory, letters) = (Memory::new(), Letters::default());
+    let pipeline = |rules| {
+        let mut options = options(rules);
+        options.defaults.mode = SyncMode::Append;
+        options.defaults.on_bad_record = OnBadRecord::DeadLetter;
+        let pipeline = pipeline(&source, memory.clone(), options).with_dead_letters(Arc::new(letters.clone()));
+        pipeline.with_transform(Arc::new(Doubles { loses: false }))
+    };
+    let pinned = pipeline(TableRules::default().column("n", ColumnRule::pinned(LogicalType::Int64)));
+    assert_eq!(pinned.run(&CancellationToken::new()).await.unwrap().tables[0].dead_letters, 1);
+    assert!(pipeline(TableRules::default()).replay(None).await.unwrap().succeeded());
+    assert!(seen(&memory, "t").iter().any(|row| row["id"] == 2 && row["double"] == 4));
+}

@@ -4,7 +4,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use commutator_core::{Destination, Epoch, ErrorKind, PipelineId, SyncMode, TableName};
+use async_trait::async_trait;
+use commutator_core::{
+    Capabilities, CheckReport, Checkpoint, Destination, Epoch, ErrorKind, PipelineId, Result, Session, SyncMode,
+    TableName, Target,
+};
 use commutator_destination_memory::Memory;
 use commutator_pipeline::{
     CancellationToken, Event, Observer, OnGap, Options, Phase, Pipeline, RetryPolicy, RunReport, TableOptions,
@@ -209,8 +213,28 @@ async fn time_alone_makes_a_commit_and_memory_is_given_back() {
 #[tokio::test(start_paused = true)]
 async fn a_mode_that_the_destination_lacks_is_refused_before_anything_begins() {
     let source = Scripted::new([("t", vec![rows([(1, 10)])])]);
-    let pipeline = pipeline(&source, Arc::new(Memory::new()), options(SyncMode::History));
+    let pipeline = pipeline(&source, Arc::new(Plain(Memory::new())), options(SyncMode::History));
     let error = pipeline.run(&CancellationToken::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("mirror, append"), "{error}");
+}
+
+/// A destination that offers two modes only.
+#[derive(Debug)]
+struct Plain(Memory);
+
+#[async_trait]
+impl Destination for Plain {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { modes: &[SyncMode::Mirror, SyncMode::Append], ..self.0.capabilities() }
+    }
+    async fn check(&self) -> Result<CheckReport> {
+        self.0.check().await
+    }
+    async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
+        self.0.peek(target).await
+    }
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        self.0.open(target).await
+    }
 }

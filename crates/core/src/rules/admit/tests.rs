@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::rules::tests::{batch, rows};
-use crate::rules::{Numbers, OnTypeConflict, TableRules};
+use crate::rules::{ColumnRule, Numbers, OnTypeConflict, TableRules};
 use crate::schema::{conform, merge_by};
 use crate::{Op, TableSchema};
 
@@ -143,6 +143,18 @@ fn kinds_of_values_have_columns_of_their_own() {
             json!({"id": 6, "a__bool": true}),
         ]
     );
+}
+
+#[test]
+fn a_pinned_type_holds_whatever_becomes_of_other_columns() {
+    for policy in [OnTypeConflict::Text, OnTypeConflict::Variant] {
+        let said = TableRules::default().column("x", ColumnRule::pinned(LogicalType::Json)).on_type_conflict(policy);
+        let mut table = Table::new(&said);
+        table.take(&[json!({"id": 1, "x": 1, "y": 1}), json!({"id": 2, "x": "a", "y": "a"})]).unwrap();
+        let types: Vec<_> = table.types().into_iter().filter(|(name, _)| name.starts_with('x')).collect();
+        assert_eq!(types, [("x".to_owned(), LogicalType::Json)], "{policy:?}");
+        assert!(table.types().len() > 2 || policy == OnTypeConflict::Text);
+    }
 }
 
 #[test]
