@@ -1,5 +1,8 @@
 //! The rows of one transaction on an `append` table.
 
+use std::collections::VecDeque;
+use std::thread::available_parallelism;
+
 use arrow_array::RecordBatch;
 use commutator_core::{Error, ErrorKind, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -16,16 +19,23 @@ use crate::types::{Shape, arrow_schema, memory_size};
 /// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
 const ENCODED_AT_ONCE: u64 = 4 << 20;
 
-/// Rows that are written but not committed; they are encoded while further ones are being read.
+/// Rows that are written but not committed; they are encoded on all cores while further ones are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
-    /// Rows that go to the encoder together.
+    /// Rows that go to an encoder together.
     waiting: Vec<RecordBatch>,
     waiting_bytes: u64,
-    open: Option<JoinHandle<Result<Encoder>>>,
+    /// Files that are being encoded, the one that was given rows last at the end.
+    open: VecDeque<Open>,
+    files: Vec<DataFile>,
+}
+
+/// A file that is being encoded.
+#[derive(Debug)]
+struct Open {
+    task: JoinHandle<Result<Encoder>>,
     rows: u64,
     memory: u64,
-    files: Vec<DataFile>,
 }
 
 impl Append {
@@ -36,28 +46,38 @@ impl Append {
         if self.waiting_bytes >= enough { self.encode(files, file_bytes).await } else { Ok(()) }
     }
 
-    /// Hands the waiting rows to the encoder once it is done with those before.
+    /// Hands the waiting rows to an encoder: one that is done with those before, or a new one while there are cores, or the one that will
+    /// be done first.
     async fn encode(&mut self, files: &Files, file_bytes: usize) -> Result<()> {
         let batches = std::mem::take(&mut self.waiting);
         let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()).cloned() else { return Ok(()) };
-        let encoder = match self.encoder().await? {
-            Some(encoder) if encoder.size() >= file_bytes => {
-                self.close(encoder, files).await?;
-                None
-            }
-            encoder => encoder,
+        let cores = available_parallelism().map_or(1, usize::from);
+        let open = match self.open.iter().position(|open| open.task.is_finished()) {
+            Some(idle) => self.open.remove(idle),
+            None if self.open.len() < cores => None,
+            None => self.open.pop_front(),
         };
-        self.rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
-        self.memory += std::mem::take(&mut self.waiting_bytes);
+        let (mut encoder, mut rows, mut memory) = (None, 0, 0);
+        if let Some(open) = open {
+            let done = open.task.await.map_err(error::task)??;
+            if done.size() >= file_bytes {
+                self.close(done, open.rows, open.memory, files).await?;
+            } else {
+                (encoder, rows, memory) = (Some(done), open.rows, open.memory);
+            }
+        }
+        rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
+        memory += std::mem::take(&mut self.waiting_bytes);
         let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
-        self.open = Some(tokio::spawn(compute(move || {
+        let task = tokio::spawn(compute(move || {
             let mut encoder = match encoder {
                 Some(encoder) => encoder,
                 None => Encoder::new(schema, Some(&sample), level)?,
             };
             batches.iter().try_for_each(|rows| encoder.write(rows))?;
             Ok(encoder)
-        })));
+        }));
+        self.open.push_back(Open { task, rows, memory });
         Ok(())
     }
 
@@ -73,8 +93,9 @@ impl Append {
         snapshot_ends: bool,
     ) -> Result<()> {
         self.encode(files, usize::MAX).await?;
-        if let Some(encoder) = self.encoder().await? {
-            self.close(encoder, files).await?;
+        while let Some(open) = self.open.pop_front() {
+            let encoder = open.task.await.map_err(error::task)??;
+            self.close(encoder, open.rows, open.memory, files).await?;
         }
         let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
@@ -85,16 +106,8 @@ impl Append {
         Ok(())
     }
 
-    async fn encoder(&mut self) -> Result<Option<Encoder>> {
-        match self.open.take() {
-            Some(task) => task.await.map_err(error::task)?.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn close(&mut self, encoder: Encoder, files: &Files) -> Result<()> {
+    async fn close(&mut self, encoder: Encoder, rows: u64, memory: u64, files: &Files) -> Result<()> {
         let bytes = compute(|| encoder.finish()).await?;
-        let (rows, memory) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.memory));
         self.files.push(files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?);
         Ok(())
     }
@@ -108,7 +121,7 @@ async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
         let (folder, files) = (files.folder.address(), outdated.len());
         tracing::info!(folder, files, bytes, "The table's columns changed, so its older files are written anew");
     }
-    let parallel = std::thread::available_parallelism().map_or(1, usize::from);
+    let parallel = available_parallelism().map_or(1, usize::from);
     futures_util::stream::iter(old)
         .map(|file| async move {
             if file.schema == files.number {

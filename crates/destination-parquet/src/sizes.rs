@@ -27,11 +27,11 @@ pub(crate) struct Sizes {
 impl Default for Sizes {
     fn default() -> Self {
         Self {
-            buffer: 48 * MB,
+            buffer: 32 * MB,
             file: MB,
             bucket: 32 * MB,
             merge: 64 * MB,
-            chunk: 48 * MB,
+            chunk: 32 * MB,
             parallel_mb: 64,
             held: 16 * MB,
         }
