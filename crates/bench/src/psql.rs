@@ -48,7 +48,7 @@ impl Server {
     pub(crate) fn ask(&self, script: &str) -> Result<String> {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url]);
-        psql.args(script.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| ["-c", line]));
+        psql.args(script.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| ["-c", line]));
         let output = psql.stdin(Stdio::null()).output().context("psql is not installed")?;
         ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
@@ -82,8 +82,12 @@ impl Server {
     fn has_clients(&self) -> Result<bool> {
         for entry in fs::read_dir("/proc")? {
             let path = entry?.path();
-            let is_child = stat(&path).is_some_and(|fields| fields.get(1) == Some(&self.postmaster.to_string()));
-            if is_child && fs::read_to_string(path.join("cmdline")).is_ok_and(|title| title.contains("127.0.0.1(")) {
+            let Some(fields) = stat(&path) else { continue };
+            let is_child = fields.get(1) == Some(&self.postmaster.to_string());
+            // One that has ended counts only once the server has taken notice.
+            let has_ended = fields.first().is_some_and(|state| state == "Z");
+            let serves = || fs::read_to_string(path.join("cmdline")).is_ok_and(|title| title.contains("127.0.0.1("));
+            if is_child && (has_ended || serves()) {
                 return Ok(true);
             }
         }
