@@ -96,7 +96,7 @@ impl Pipeline {
         }
     }
 
-    /// Sets where dead letters are kept, which tables with [`OnBadRecord::DeadLetter`] need.
+    /// Sets where dead letters are kept, which tables with [`OnBadRecord::DeadLetter`](commutator_core::OnBadRecord::DeadLetter) need.
     #[must_use]
     pub fn with_dead_letters(mut self, dead_letters: Arc<dyn DeadLetters>) -> Self {
         self.dead_letters = Some(dead_letters);
