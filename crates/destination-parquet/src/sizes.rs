@@ -23,7 +23,8 @@ pub(crate) struct Sizes {
     pub(crate) held: u64,
 }
 
-/// Together with what is being read and encoded they keep a process below the default budget of 256 MB, whatever the table's size.
+/// What they hold, together with what is being read and encoded, is below the default budget of 256 MB, whatever the table's size; an
+/// allocator that keeps freed memory for each thread comes on top (`docs/BENCHMARKS.md`, "Growth").
 impl Default for Sizes {
     fn default() -> Self {
         Self {
