@@ -84,10 +84,9 @@ impl Server {
             let path = entry?.path();
             let Some(fields) = stat(&path) else { continue };
             let is_child = fields.get(1) == Some(&self.postmaster.to_string());
-            // One that has ended counts only once the server has taken notice.
-            let has_ended = fields.first().is_some_and(|state| state == "Z");
-            let serves = || fs::read_to_string(path.join("cmdline")).is_ok_and(|title| title.contains("127.0.0.1("));
-            if is_child && (has_ended || serves()) {
+            // One that is ending has no title any more, and counts only once the server has taken notice of its end.
+            let title = || fs::read_to_string(path.join("cmdline"));
+            if is_child && title().is_ok_and(|title| title.is_empty() || title.contains("127.0.0.1(")) {
                 return Ok(true);
             }
         }
