@@ -6,34 +6,73 @@ use std::thread::available_parallelism;
 use arrow_array::RecordBatch;
 use commutator_core::{Error, ErrorKind, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use tokio::task::JoinHandle;
 
 use crate::buckets::Bucket;
 use crate::compute::compute;
-use crate::encode::Encoder;
+use crate::encode::{File, Layout, RowGroup};
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
+use crate::part::Encoded;
 use crate::types::{Shape, arrow_schema, memory_size};
 
 /// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
 const ENCODED_AT_ONCE: u64 = 4 << 20;
 
-/// Rows that are written but not committed; they are encoded on all cores while further ones are being read.
+/// So many row groups are encoded at a time, on as many cores; with the file that they go into they stay below the memory budget.
+const GROUPS: usize = 4;
+
+/// Rows that are written but not committed; they are encoded on several cores while further ones are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
     /// Rows that go to an encoder together.
     waiting: Vec<RecordBatch>,
     waiting_bytes: u64,
-    /// Files that are being encoded, the one that was given rows last at the end.
+    layout: Option<Layout>,
+    /// Row groups that are being encoded, the one that was given rows last at the end.
     open: VecDeque<Open>,
+    file: Option<Growing>,
     files: Vec<DataFile>,
 }
 
-/// A file that is being encoded.
+/// A row group that is being encoded.
 #[derive(Debug)]
 struct Open {
-    task: JoinHandle<Result<Encoder>>,
+    task: JoinHandle<Result<Group>>,
+    rows: u64,
+    memory: u64,
+}
+
+#[derive(Debug)]
+enum Group {
+    Open(RowGroup),
+    Closed(Vec<ArrowColumnChunk>),
+}
+
+/// A row group that is complete.
+#[derive(Debug)]
+struct Closed {
+    columns: Vec<ArrowColumnChunk>,
+    rows: u64,
+    memory: u64,
+}
+
+impl Open {
+    async fn closed(self) -> Result<Closed> {
+        let columns = match self.task.await.map_err(error::task)?? {
+            Group::Open(group) => compute(|| group.close()).await?,
+            Group::Closed(columns) => columns,
+        };
+        Ok(Closed { columns, rows: self.rows, memory: self.memory })
+    }
+}
+
+/// The file that complete row groups go into.
+#[derive(Debug)]
+struct Growing {
+    file: File,
     rows: u64,
     memory: u64,
 }
@@ -50,34 +89,67 @@ impl Append {
     /// be done first.
     async fn encode(&mut self, files: &Files, file_bytes: usize) -> Result<()> {
         let batches = std::mem::take(&mut self.waiting);
-        let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()).cloned() else { return Ok(()) };
-        let cores = available_parallelism().map_or(1, usize::from);
+        let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
+        let layout = match &self.layout {
+            Some(layout) => layout,
+            None => {
+                let schema = arrow_schema(&files.schema, Shape::Changes);
+                self.layout.insert(Layout::new(schema, Some(sample), files.compression_level)?)
+            }
+        };
+        let most = available_parallelism().map_or(1, usize::from).min(GROUPS);
         let open = match self.open.iter().position(|open| open.task.is_finished()) {
             Some(idle) => self.open.remove(idle),
-            None if self.open.len() < cores => None,
+            None if self.open.len() < most => None,
             None => self.open.pop_front(),
         };
-        let (mut encoder, mut rows, mut memory) = (None, 0, 0);
-        if let Some(open) = open {
-            let done = open.task.await.map_err(error::task)??;
-            if done.size() >= file_bytes {
-                self.close(done, open.rows, open.memory, files).await?;
-            } else {
-                (encoder, rows, memory) = (Some(done), open.rows, open.memory);
+        let (mut group, mut rows, mut memory) = (None, 0, 0);
+        let mut complete = None;
+        if let Some(Open { task, rows: given, memory: bytes }) = open {
+            match task.await.map_err(error::task)?? {
+                Group::Open(begun) => (group, rows, memory) = (Some(begun), given, bytes),
+                Group::Closed(columns) => complete = Some(Closed { columns, rows: given, memory: bytes }),
             }
+        }
+        let mut group = match group {
+            Some(group) => group,
+            None => layout.row_group()?,
+        };
+        if let Some(complete) = complete {
+            self.add(complete, files, file_bytes).await?;
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
         memory += std::mem::take(&mut self.waiting_bytes);
-        let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
         let task = tokio::spawn(compute(move || {
-            let mut encoder = match encoder {
-                Some(encoder) => encoder,
-                None => Encoder::new(schema, Some(&sample), level)?,
-            };
-            batches.iter().try_for_each(|rows| encoder.write(rows))?;
-            Ok(encoder)
+            batches.iter().try_for_each(|rows| group.write(rows))?;
+            let is_full = group.is_full() || group.size() >= file_bytes;
+            if is_full { group.close().map(Group::Closed) } else { Ok(Group::Open(group)) }
         }));
         self.open.push_back(Open { task, rows, memory });
+        Ok(())
+    }
+
+    /// Adds a row group to the file, and stores the file once it is large enough.
+    async fn add(&mut self, group: Closed, files: &Files, file_bytes: usize) -> Result<()> {
+        let layout =
+            || self.layout.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "A row group has no file"));
+        let mut growing = match self.file.take() {
+            Some(growing) => growing,
+            None => Growing { file: layout()?.file()?, rows: 0, memory: 0 },
+        };
+        growing.rows += group.rows;
+        growing.memory += group.memory;
+        let growing = compute(move || growing.file.append(group.columns).map(|()| growing)).await?;
+        if growing.file.size() >= file_bytes {
+            return self.store(growing, files).await;
+        }
+        self.file = Some(growing);
+        Ok(())
+    }
+
+    async fn store(&mut self, Growing { file, rows, memory }: Growing, files: &Files) -> Result<()> {
+        let bytes = compute(|| file.finish()).await?;
+        self.files.push(files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await?);
         Ok(())
     }
 
@@ -93,9 +165,13 @@ impl Append {
         snapshot_ends: bool,
     ) -> Result<()> {
         self.encode(files, usize::MAX).await?;
-        while let Some(open) = self.open.pop_front() {
-            let encoder = open.task.await.map_err(error::task)??;
-            self.close(encoder, open.rows, open.memory, files).await?;
+        let open = std::mem::take(&mut self.open);
+        let closed = futures_util::stream::iter(open).map(Open::closed).buffered(GROUPS).try_collect::<Vec<_>>();
+        for group in closed.await? {
+            self.add(group, files, usize::MAX).await?;
+        }
+        if let Some(file) = self.file.take() {
+            self.store(file, files).await?;
         }
         let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
@@ -103,12 +179,6 @@ impl Append {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
         }
         next.files.extend_from_slice(&self.files);
-        Ok(())
-    }
-
-    async fn close(&mut self, encoder: Encoder, rows: u64, memory: u64, files: &Files) -> Result<()> {
-        let bytes = compute(|| encoder.finish()).await?;
-        self.files.push(files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?);
         Ok(())
     }
 }

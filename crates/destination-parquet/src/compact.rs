@@ -21,6 +21,7 @@ use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Manifest, Purpose};
 use crate::packing::{Group, Packed, apply, coarser, pack};
+use crate::part::Encoded;
 use crate::replaced;
 use crate::settle::{Input, settle};
 use crate::types::{Shape, arrow_schema};
@@ -244,7 +245,7 @@ impl<'a> Work<'a> {
             None => Encoder::new(schema, None, level)?,
         };
         let bytes = compute(|| encoder.finish()).await?;
-        self.files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await
+        self.files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await
     }
 
     fn report(&self, now: &Manifest, target: &Target, waits: bool) -> Compacted {

@@ -1,6 +1,7 @@
 //! Rows to Parquet files and back.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ByteArrayType, GenericBinaryType, GenericStringType};
@@ -8,45 +9,113 @@ use arrow_array::{Array, GenericByteArray, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use bytes::Bytes;
 use commutator_core::Result;
-use parquet::arrow::ArrowWriter;
+use foldhash::fast::FixedState;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, SchemaDescPtr};
 
 use crate::error;
 
-const ROW_GROUP_BYTES: usize = 64 << 20;
+/// Readers skip and spread work by row groups, and each that is being encoded is held in memory.
+pub(crate) const ROW_GROUP_BYTES: usize = 24 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Rows that decide whether a column is worth a dictionary.
 const SAMPLE: usize = 2048;
 /// So many rows of the largest items, 400 KB, stay below the 2 GiB that one column of a batch can hold.
 const BATCH_ROWS: usize = 4096;
 
-/// A file that is being written into memory; what it holds is compressed already.
+/// How the files of one schema are encoded.
 #[derive(Debug)]
-pub(crate) struct Encoder {
-    writer: ArrowWriter<Vec<u8>>,
+pub(crate) struct Layout {
+    schema: SchemaRef,
+    parquet: SchemaDescPtr,
+    properties: WriterPropertiesPtr,
+    groups: ArrowRowGroupWriterFactory,
 }
 
-impl Encoder {
-    /// Begins a file; the first rows decide which columns are worth a dictionary.
+impl Layout {
+    /// The first rows decide which columns are worth a dictionary.
     pub(crate) fn new(schema: SchemaRef, sample: Option<&RecordBatch>, compression_level: i32) -> Result<Self> {
-        let properties = properties(&schema, sample, compression_level)?;
-        // Readers take the columns from Parquet's own schema, the same for all of them.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).map_err(error::encode)?;
-        Ok(Self { writer })
+        let properties = Arc::new(properties(&schema, sample, compression_level)?);
+        // Readers take the columns from Parquet's own schema, the same for all of them, so the files do not hold Arrow's.
+        let parquet = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(error::encode)?);
+        let empty = SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::clone(&properties));
+        let groups = ArrowRowGroupWriterFactory::new(&empty.map_err(error::encode)?, SchemaRef::clone(&schema));
+        Ok(Self { schema, parquet, properties, groups })
     }
 
+    /// Begins a file.
+    pub(crate) fn file(&self) -> Result<File> {
+        let (schema, properties) = (self.parquet.root_schema_ptr(), Arc::clone(&self.properties));
+        SerializedFileWriter::new(Vec::new(), schema, properties).map(|writer| File { writer }).map_err(error::encode)
+    }
+
+    /// Begins a row group of any file of this layout.
+    pub(crate) fn row_group(&self) -> Result<RowGroup> {
+        let columns = self.groups.create_column_writers(0).map_err(error::encode)?;
+        Ok(RowGroup { schema: SchemaRef::clone(&self.schema), columns, rows: 0 })
+    }
+}
+
+/// A row group that is being encoded; what it holds is compressed already.
+#[derive(Debug)]
+pub(crate) struct RowGroup {
+    schema: SchemaRef,
+    columns: Vec<ArrowColumnWriter>,
+    rows: usize,
+}
+
+impl RowGroup {
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).map_err(error::encode)
+        let mut columns = self.columns.iter_mut();
+        for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
+            let leaves = compute_leaves(field, column).map_err(error::encode)?;
+            for (leaf, writer) in leaves.iter().zip(&mut columns) {
+                writer.write(leaf).map_err(error::encode)?;
+            }
+        }
+        self.rows += rows.num_rows();
+        Ok(())
     }
 
-    /// Returns about how many bytes the file has so far.
+    /// Returns about how many bytes it has so far.
     pub(crate) fn size(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    /// Returns whether it has as many rows as one shall have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= ROW_GROUP_ROWS || self.size() >= ROW_GROUP_BYTES
+    }
+
+    /// Encodes what is left.
+    pub(crate) fn close(self) -> Result<Vec<ArrowColumnChunk>> {
+        self.columns.into_iter().map(|column| column.close().map_err(error::encode)).collect()
+    }
+}
+
+/// A file in memory, put together from row groups.
+#[derive(Debug)]
+pub(crate) struct File {
+    writer: SerializedFileWriter<Vec<u8>>,
+}
+
+impl File {
+    pub(crate) fn append(&mut self, group: Vec<ArrowColumnChunk>) -> Result<()> {
+        let mut writer = self.writer.next_row_group().map_err(error::encode)?;
+        for column in group {
+            column.append_to_row_group(&mut writer).map_err(error::encode)?;
+        }
+        writer.close().map(drop).map_err(error::encode)
+    }
+
+    /// Returns how many bytes the file has so far.
+    pub(crate) fn size(&self) -> usize {
+        self.writer.bytes_written()
     }
 
     pub(crate) fn finish(self) -> Result<Bytes> {
@@ -54,12 +123,43 @@ impl Encoder {
     }
 }
 
-/// Returns batches of one schema as one file.
-pub(crate) fn encode(schema: &SchemaRef, batches: &[RecordBatch], compression_level: i32) -> Result<Bytes> {
-    let sample = batches.iter().max_by_key(|batch| batch.num_rows());
-    let mut encoder = Encoder::new(SchemaRef::clone(schema), sample, compression_level)?;
-    batches.iter().try_for_each(|batch| encoder.write(batch))?;
-    encoder.finish()
+/// A file that is being encoded, one row group after the other.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    layout: Layout,
+    file: File,
+    group: Option<RowGroup>,
+}
+
+impl Encoder {
+    /// Begins a file; the first rows decide which columns are worth a dictionary.
+    pub(crate) fn new(schema: SchemaRef, sample: Option<&RecordBatch>, compression_level: i32) -> Result<Self> {
+        let layout = Layout::new(schema, sample, compression_level)?;
+        Ok(Self { file: layout.file()?, layout, group: None })
+    }
+
+    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let mut group = match self.group.take() {
+            Some(group) => group,
+            None => self.layout.row_group()?,
+        };
+        group.write(rows)?;
+        if group.is_full() {
+            return self.file.append(group.close()?);
+        }
+        self.group = Some(group);
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Bytes> {
+        if let Some(group) = self.group {
+            self.file.append(group.close()?)?;
+        }
+        self.file.finish()
+    }
 }
 
 /// Returns the rows of a file under the schema it was written with.
@@ -80,8 +180,6 @@ fn properties(schema: &SchemaRef, sample: Option<&RecordBatch>, compression_leve
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("commutator ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for (i, field) in schema.fields().iter().enumerate() {
         let repeats = sample.is_none_or(|rows| repeats(rows.column(i).as_ref()));
@@ -102,14 +200,14 @@ fn repeats(column: &dyn Array) -> bool {
             let Some(buffer) = values.buffers().first() else { return false };
             let start = values.offset() * width;
             let bytes = buffer.as_slice().get(start..start + rows * width).unwrap_or_default();
-            bytes.chunks_exact(width).collect::<HashSet<_>>().len()
+            bytes.chunks_exact(width).collect::<HashSet<_, FixedState>>().len()
         }
     };
     distinct * 10 < rows * 3
 }
 
 fn distinct_bytes<T: ByteArrayType>(column: &GenericByteArray<T>, rows: usize) -> usize {
-    (0..rows).map(|row| AsRef::<[u8]>::as_ref(column.value(row))).collect::<HashSet<_>>().len()
+    (0..rows).map(|row| AsRef::<[u8]>::as_ref(column.value(row))).collect::<HashSet<_, FixedState>>().len()
 }
 
 #[cfg(test)]
@@ -119,6 +217,12 @@ mod tests {
     use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray};
 
     use super::*;
+
+    fn encode(schema: &SchemaRef, batches: &[RecordBatch], compression_level: i32) -> Result<Bytes> {
+        let mut encoder = Encoder::new(SchemaRef::clone(schema), batches.first(), compression_level)?;
+        batches.iter().try_for_each(|batch| encoder.write(batch))?;
+        encoder.finish()
+    }
 
     #[test]
     fn rows_come_back_as_they_were() {

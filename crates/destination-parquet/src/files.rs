@@ -14,7 +14,8 @@ use crate::compute::compute;
 use crate::encode;
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
-use crate::types::{Shape, arrow_schema, memory_size, stored, widened};
+use crate::part::{Encoded, Part};
+use crate::types::{Shape, arrow_schema, widened};
 
 const UPLOADS_AT_ONCE: usize = 16;
 
@@ -84,19 +85,20 @@ impl Files {
         if file.name.ends_with(".parquet") { Shape::of(file.written_as.unwrap_or(self.mode)) } else { Shape::Changes }
     }
 
+    /// Begins a file of this table in memory.
+    pub(crate) fn part(&self, purpose: Purpose) -> Part {
+        let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
+        Part::new(Arc::clone(&self.schema), shape, self.compression_level)
+    }
+
     /// Writes rows of one bucket as a file.
     pub(crate) async fn write(&self, purpose: Purpose, bucket: Bucket, batches: Vec<RecordBatch>) -> Result<DataFile> {
-        let (schema, level) = (Arc::clone(&self.schema), self.compression_level);
-        let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
+        let mut part = self.part(purpose);
         let encoded = compute(move || {
-            let rows = batches.iter().map(|rows| rows.num_rows() as u64).sum();
-            let batches = stored(batches, shape, &schema)?;
-            let memory = batches.iter().map(memory_size).sum();
-            let bytes = encode::encode(&arrow_schema(&schema, shape), &batches, level)?;
-            Ok((bytes, rows, memory))
+            batches.into_iter().try_for_each(|rows| part.push(rows))?;
+            part.finish()
         });
-        let (bytes, rows, memory) = encoded.await?;
-        self.store(purpose, bucket, bytes, rows, memory).await
+        self.store(purpose, bucket, encoded.await?).await
     }
 
     /// Gives an encoded file its name and stores it, or holds it until [`publish`](Self::publish).
@@ -104,9 +106,7 @@ impl Files {
         &self,
         purpose: Purpose,
         bucket: Bucket,
-        bytes: Bytes,
-        rows: u64,
-        memory: u64,
+        Encoded { bytes, rows, memory }: Encoded,
     ) -> Result<DataFile> {
         let unique = Uuid::new_v4().simple().to_string();
         let name = file_name(purpose, self.owner, self.version, &unique);

@@ -30,6 +30,7 @@ mod manifest;
 mod merge;
 mod mirror;
 mod packing;
+mod part;
 mod probe;
 mod read;
 mod replaced;

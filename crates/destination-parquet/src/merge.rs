@@ -107,35 +107,57 @@ pub(crate) fn merge(
     keep: Keep,
     buckets: &[Bucket],
 ) -> Result<Vec<Vec<RecordBatch>>> {
+    let mut parts = vec![Vec::new(); buckets.len()];
+    let add = |part: usize, rows| {
+        parts[part].push(rows);
+        Ok(())
+    };
+    merge_into(inputs, table, keep, |_, _| buckets.to_vec(), add)?;
+    Ok(parts)
+}
+
+/// The same, a batch at a time and bucket after bucket, for those that `cut` returns when it is told how many rows stay, and of
+/// how many.
+///
+/// If it is a single bucket, all rows must fall into it: what stays as it is is then not even copied.
+pub(crate) fn merge_into(
+    inputs: &[Versioned],
+    table: &TableSchema,
+    keep: Keep,
+    cut: impl FnOnce(usize, usize) -> Vec<Bucket>,
+    mut add: impl FnMut(usize, RecordBatch) -> Result<()>,
+) -> Result<Vec<Bucket>> {
     let rows = Rows::of(inputs, table);
     let mut chosen = match keep.mode {
         SyncMode::SoftDelete => kept::marked(&rows, keep),
         SyncMode::History => kept::versions(&rows, keep),
         SyncMode::Mirror | SyncMode::Append => kept::newest(&rows, keep),
     };
-    if buckets == [Bucket::ALL] && chosen.is_all_of(&rows) {
-        // Nothing goes, so nothing needs to be copied.
-        return Ok(vec![rows.batches.into_iter().cloned().collect()]);
+    let buckets = cut(chosen.rows.len() + chosen.removed.len(), rows.count());
+    if buckets.len() == 1 && chosen.is_all_of(&rows) {
+        rows.batches.into_iter().filter(|batch| batch.num_rows() > 0).try_for_each(|batch| add(0, batch.clone()))?;
+        return Ok(buckets);
     }
     chosen.sort();
     let hash = |(at, row): At| rows.keys[at].hash(row);
     let mut parts = vec![kept::Chosen::default(); buckets.len()];
     for row in chosen.rows {
-        if let Some(part) = position(buckets, hash(row)) {
+        if let Some(part) = position(&buckets, hash(row)) {
             parts[part].rows.push(row);
         }
     }
     for removed in chosen.removed {
-        if let Some(part) = position(buckets, hash(removed.image)) {
+        if let Some(part) = position(&buckets, hash(removed.image)) {
             parts[part].removed.push(removed);
         }
     }
-    let part = |part: &kept::Chosen| {
-        let mut gathered = gather(&rows.batches, &part.rows)?;
-        gathered.extend(removals(&rows.batches, table, keep, &part.removed)?);
-        Ok(gathered)
-    };
-    parts.iter().map(part).collect()
+    for (at, part) in parts.iter().enumerate() {
+        for chunk in part.rows.chunks(BATCH_ROWS) {
+            add(at, interleave_record_batch(&rows.batches, chunk).map_err(error::arrow)?)?;
+        }
+        removals(&rows.batches, table, keep, &part.removed)?.into_iter().try_for_each(|batch| add(at, batch))?;
+    }
+    Ok(buckets)
 }
 
 /// Returns the rows of batches by the bucket they fall into; buckets do not overlap, and all versions stay.

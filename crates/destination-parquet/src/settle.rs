@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use commutator_core::{Epoch, Result};
+use commutator_core::{Epoch, Result, SyncMode};
 use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
@@ -11,7 +11,8 @@ use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
 use crate::compute::compute;
 use crate::files::Files;
 use crate::manifest::{DataFile, Purpose};
-use crate::merge::{Ended, Keep, Versioned, merge, scatter};
+use crate::merge::{Ended, Keep, Versioned, merge_into, scatter};
+use crate::part::Part;
 use crate::sizes::{MOST_BITS, Sizes};
 use crate::types::memory_size;
 
@@ -177,8 +178,10 @@ impl Work<'_> {
     }
 
     async fn merge_bounded(&self, node: Node, memory: &Semaphore) -> Result<Settled> {
-        // A merge holds what it reads and what it writes.
-        let wanted = u32::try_from(2 * node.memory() / MB).unwrap_or(u32::MAX).clamp(1, self.sizes.parallel_mb);
+        // A merge holds what it reads and a file that it writes, in `history` both as rows.
+        let per_byte = if self.files.mode == SyncMode::History { 8 } else { 5 };
+        let wanted =
+            u32::try_from(per_byte * node.memory() / 4 / MB).unwrap_or(u32::MAX).clamp(1, self.sizes.parallel_mb);
         // Acquiring fails only for a closed semaphore, and nobody closes this one.
         let _permit = memory.acquire_many(wanted).await.ok();
         self.merge(node).await
@@ -189,6 +192,7 @@ impl Work<'_> {
             let files = node.files.into_iter().map(|input| input.file).collect();
             return Ok(Settled { buckets: vec![node.bucket], files });
         }
+        let size = node.memory();
         let mut inputs: Vec<Versioned> = futures_util::stream::iter(node.files)
             .map(|input| async move { self.files.read(&input.file).await.map(|batches| Versioned { batches }) }.boxed())
             .buffered(AT_ONCE)
@@ -197,21 +201,33 @@ impl Work<'_> {
         inputs.push(Versioned { batches: node.rows });
         let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
         let keep = Keep { mode: self.files.mode, interim: false, ended: self.ended };
+        let files = Arc::clone(self.files);
         let merged = compute(move || {
-            let mut whole = merge(&inputs, &schema, keep, &[bucket])?;
+            let cut = |stay: usize, of: usize| {
+                let stays = size.saturating_mul(stay as u64) / (of as u64).max(1);
+                let bits = if stays <= largest { 0 } else { bits_for(stays, largest / 2) };
+                match bits.min(MAX_DEPTH - bucket.depth()) {
+                    0 => vec![bucket],
+                    bits => bucket.split(bits),
+                }
+            };
+            let (mut open, mut parts) = (None::<(usize, Part)>, Vec::new());
+            let buckets = merge_into(&inputs, &schema, keep, cut, |at, rows| {
+                if let Some((done, part)) = open.take_if(|(last, _)| *last != at) {
+                    parts.push((done, part.finish()?));
+                }
+                open.get_or_insert_with(|| (at, files.part(Purpose::Data))).1.push(rows)
+            })?;
             drop(inputs);
-            let size: u64 = whole.iter().flatten().map(memory_size).sum();
-            if size <= largest || bucket.depth() == MAX_DEPTH {
-                return Ok((vec![bucket], whole));
+            if let Some((last, part)) = open {
+                parts.push((last, part.finish()?));
             }
-            let buckets = bucket.split(bits_for(size, largest / 2).min(MAX_DEPTH - bucket.depth()));
-            let parts = scatter(&whole.pop().unwrap_or_default(), &schema, &buckets)?;
             Ok((buckets, parts))
         });
         let (buckets, parts) = merged.await?;
-        let full: Vec<_> = buckets.iter().copied().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();
-        let files = futures_util::stream::iter(full)
-            .map(|(bucket, rows)| self.files.write(Purpose::Data, bucket, rows).boxed())
+        let parts: Vec<_> = parts.into_iter().map(|(at, part)| (buckets[at], part)).collect();
+        let files = futures_util::stream::iter(parts)
+            .map(|(bucket, part)| self.files.store(Purpose::Data, bucket, part).boxed())
             .buffered(2)
             .try_collect()
             .await?;

@@ -1,0 +1,75 @@
+//! The rows of one file, from the form in which they are merged to the file's own.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use commutator_core::{Result, TableSchema};
+
+use crate::encode::Encoder;
+use crate::types::{Shape, arrow_schema, memory_size, stored};
+
+/// So many rows wait before the first is encoded, as they decide how.
+const SAMPLE_ROWS: u64 = 2048;
+
+/// A file in memory.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Bytes,
+    pub(crate) rows: u64,
+    /// How many bytes its rows take in memory.
+    pub(crate) memory: u64,
+}
+
+/// A file that is given rows; what it holds of them is compressed, but for the first few, and for versions, which need all others of
+/// their keys.
+#[derive(Debug)]
+pub(crate) struct Part {
+    schema: Arc<TableSchema>,
+    shape: Shape,
+    compression_level: i32,
+    waiting: Vec<RecordBatch>,
+    encoder: Option<Encoder>,
+    rows: u64,
+    memory: u64,
+}
+
+impl Part {
+    /// Begins a file in a shape.
+    pub(crate) fn new(schema: Arc<TableSchema>, shape: Shape, compression_level: i32) -> Self {
+        Self { schema, shape, compression_level, waiting: Vec::new(), encoder: None, rows: 0, memory: 0 }
+    }
+
+    /// Adds rows in the form in which they are merged.
+    pub(crate) fn push(&mut self, rows: RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.waiting.push(rows);
+        let must_wait = self.shape == Shape::Versions || (self.encoder.is_none() && self.rows < SAMPLE_ROWS);
+        if must_wait { Ok(()) } else { self.encode() }
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Encoded> {
+        self.encode()?;
+        let encoder = match self.encoder {
+            Some(encoder) => encoder,
+            None => Encoder::new(arrow_schema(&self.schema, self.shape), None, self.compression_level)?,
+        };
+        Ok(Encoded { bytes: encoder.finish()?, rows: self.rows, memory: self.memory })
+    }
+
+    fn encode(&mut self) -> Result<()> {
+        let batches = stored(std::mem::take(&mut self.waiting), self.shape, &self.schema)?;
+        for rows in &batches {
+            self.memory += memory_size(rows);
+        }
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => {
+                let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
+                let schema = arrow_schema(&self.schema, self.shape);
+                self.encoder.insert(Encoder::new(schema, Some(sample), self.compression_level)?)
+            }
+        };
+        batches.iter().try_for_each(|rows| encoder.write(rows))
+    }
+}
