@@ -75,12 +75,12 @@ pub(crate) async fn settle(
         let fits = |node: &Node| node.memory() <= sizes.merge || node.bucket.depth() == MAX_DEPTH;
         let (small, large): (Vec<_>, Vec<_>) = open.into_iter().partition(fits);
         ready.extend(small);
-        let children: Vec<Vec<Node>> = futures_util::stream::iter(large)
-            .map(|node| work.split(node).boxed())
-            .buffer_unordered(2)
-            .try_collect()
-            .await?;
-        open = children.into_iter().flatten().collect();
+        // One at a time: its parts are encoded on all cores, and each holds two chunks.
+        let mut children = Vec::new();
+        for node in large {
+            children.extend(work.split(node).await?);
+        }
+        open = children;
     }
     let memory = Semaphore::new(sizes.parallel_mb as usize);
     let mut parts: Vec<Settled> = futures_util::stream::iter(ready)

@@ -32,7 +32,7 @@ impl Default for Sizes {
             file: MB,
             bucket: 32 * MB,
             merge: 64 * MB,
-            chunk: 32 * MB,
+            chunk: 24 * MB,
             parallel_mb: 64,
             held: 16 * MB,
         }
