@@ -14,7 +14,7 @@ use crate::encode::Encoder;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
-use crate::types::{Shape, arrow_schema, memory_size};
+use crate::types::{Shape, memory_size};
 
 /// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
 const ENCODED_AT_ONCE: u64 = 4 << 20;
@@ -34,6 +34,8 @@ pub(crate) struct Append {
 #[derive(Debug)]
 struct Open {
     task: JoinHandle<Result<Encoder>>,
+    /// The number of its schema.
+    schema: u32,
     rows: u64,
     memory: u64,
 }
@@ -59,25 +61,29 @@ impl Append {
         };
         let (mut encoder, mut rows, mut memory) = (None, 0, 0);
         if let Some(open) = open {
-            let done = open.task.await.map_err(error::task)??;
-            if done.size() >= file_bytes {
-                self.close(done, open.rows, open.memory, files).await?;
+            if open.schema != files.number {
+                self.close(open, files).await?;
             } else {
-                (encoder, rows, memory) = (Some(done), open.rows, open.memory);
+                let done = open.task.await.map_err(error::task)??;
+                if done.size() >= file_bytes {
+                    self.finish(done, (open.schema, open.rows, open.memory), files).await?;
+                } else {
+                    (encoder, rows, memory) = (Some(done), open.rows, open.memory);
+                }
             }
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
         memory += std::mem::take(&mut self.waiting_bytes);
-        let (schema, level) = (arrow_schema(&files.schema, Shape::Changes), files.compression_level);
+        let (layout, level) = (files.layout(Shape::Changes), files.compression_level);
         let task = tokio::spawn(compute(move || {
             let mut encoder = match encoder {
                 Some(encoder) => encoder,
-                None => Encoder::new(schema, Some(&sample), level)?,
+                None => Encoder::new(layout, Some(&sample), level)?,
             };
             batches.iter().try_for_each(|rows| encoder.write(rows))?;
             Ok(encoder)
         }));
-        self.open.push_back(Open { task, rows, memory });
+        self.open.push_back(Open { task, schema: files.number, rows, memory });
         Ok(())
     }
 
@@ -94,21 +100,27 @@ impl Append {
     ) -> Result<()> {
         self.encode(files, usize::MAX).await?;
         while let Some(open) = self.open.pop_front() {
-            let encoder = open.task.await.map_err(error::task)??;
-            self.close(encoder, open.rows, open.memory, files).await?;
+            self.close(open, files).await?;
         }
         let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
         if !first_load {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
+            self.files = rewritten(files, std::mem::take(&mut self.files)).await?;
         }
         next.files.extend_from_slice(&self.files);
         Ok(())
     }
 
-    async fn close(&mut self, encoder: Encoder, rows: u64, memory: u64, files: &Files) -> Result<()> {
+    async fn close(&mut self, open: Open, files: &Files) -> Result<()> {
+        let encoder = open.task.await.map_err(error::task)??;
+        self.finish(encoder, (open.schema, open.rows, open.memory), files).await
+    }
+
+    async fn finish(&mut self, encoder: Encoder, (schema, rows, memory): (u32, u64, u64), files: &Files) -> Result<()> {
         let bytes = compute(|| encoder.finish()).await?;
-        self.files.push(files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?);
+        let file = files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?;
+        self.files.push(DataFile { schema, ..file });
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ByteArrayType, GenericBinaryType, GenericStringType};
-use arrow_array::{Array, GenericByteArray, RecordBatch};
+use arrow_array::{Array, GenericByteArray, RecordBatch, StructArray};
 use arrow_schema::{DataType, SchemaRef};
 use bytes::Bytes;
 use commutator_core::Result;
@@ -16,6 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::error;
+use crate::native::Layout;
 
 const ROW_GROUP_BYTES: usize = 64 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -28,20 +29,23 @@ const BATCH_ROWS: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Encoder {
     writer: ArrowWriter<Vec<u8>>,
+    layout: Layout,
 }
 
 impl Encoder {
     /// Begins a file; the first rows decide which columns are worth a dictionary.
-    pub(crate) fn new(schema: SchemaRef, sample: Option<&RecordBatch>, compression_level: i32) -> Result<Self> {
-        let properties = properties(&schema, sample, compression_level)?;
+    pub(crate) fn new(layout: Layout, sample: Option<&RecordBatch>, compression_level: i32) -> Result<Self> {
+        let sample = sample.map(|rows| layout.to_file(&rows.slice(0, rows.num_rows().min(SAMPLE)))).transpose()?;
+        let schema = SchemaRef::clone(layout.file());
+        let properties = properties(&schema, sample.as_ref(), compression_level)?;
         // Readers take the columns from Parquet's own schema, the same for all of them.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).map_err(error::encode)?;
-        Ok(Self { writer })
+        Ok(Self { writer, layout })
     }
 
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).map_err(error::encode)
+        self.writer.write(&self.layout.to_file(rows)?).map_err(error::encode)
     }
 
     /// Returns about how many bytes the file has so far.
@@ -54,24 +58,20 @@ impl Encoder {
     }
 }
 
-/// Returns batches of one schema as one file.
-pub(crate) fn encode(schema: &SchemaRef, batches: &[RecordBatch], compression_level: i32) -> Result<Bytes> {
+/// Returns batches as one file.
+pub(crate) fn encode(layout: Layout, batches: &[RecordBatch], compression_level: i32) -> Result<Bytes> {
     let sample = batches.iter().max_by_key(|batch| batch.num_rows());
-    let mut encoder = Encoder::new(SchemaRef::clone(schema), sample, compression_level)?;
+    let mut encoder = Encoder::new(layout, sample, compression_level)?;
     batches.iter().try_for_each(|batch| encoder.write(batch))?;
     encoder.finish()
 }
 
-/// Returns the rows of a file under the schema it was written with.
-pub(crate) fn decode(bytes: Bytes, schema: &SchemaRef) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+/// Returns the rows of a file in the layout it was written with.
+pub(crate) fn decode(bytes: Bytes, layout: Layout) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(error::decode)?;
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(error::decode)?;
-    let schema = SchemaRef::clone(schema);
-    Ok(reader.map(move |batch| {
-        let batch = batch.map_err(error::decode)?;
-        RecordBatch::try_new(SchemaRef::clone(&schema), batch.columns().to_vec()).map_err(error::decode)
-    }))
+    Ok(reader.map(move |batch| layout.to_rows(batch.map_err(error::decode)?.columns().to_vec())))
 }
 
 /// A dictionary is tried only where a sample repeats its values: hashing unique ones costs more than all compression.
@@ -83,11 +83,35 @@ fn properties(schema: &SchemaRef, sample: Option<&RecordBatch>, compression_leve
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk);
+    let mut leaves = Vec::new();
     for (i, field) in schema.fields().iter().enumerate() {
-        let repeats = sample.is_none_or(|rows| repeats(rows.column(i).as_ref()));
-        builder = builder.set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), repeats);
+        let sampled = sample.map(|rows| rows.column(i).as_ref());
+        add_leaves(vec![field.name().clone()], field.data_type(), sampled, &mut leaves);
+    }
+    for (path, repeats) in leaves {
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(path), repeats);
     }
     Ok(builder.build())
+}
+
+/// Adds the columns that a field becomes in the file, each with whether a sample of it repeats its values.
+fn add_leaves(path: Vec<String>, ty: &DataType, sample: Option<&dyn Array>, leaves: &mut Vec<(Vec<String>, bool)>) {
+    let inside =
+        |names: &[&str]| path.iter().map(String::as_str).chain(names.iter().copied()).map(str::to_owned).collect();
+    match ty {
+        DataType::Struct(fields) => {
+            let columns = sample.and_then(|sample| sample.as_struct_opt()).map(StructArray::columns);
+            for (i, field) in fields.iter().enumerate() {
+                let sampled = columns.and_then(|columns| columns.get(i)).map(AsRef::as_ref);
+                add_leaves(inside(&[field.name()]), field.data_type(), sampled, leaves);
+            }
+        }
+        DataType::List(element) => {
+            let sampled = sample.and_then(|sample| sample.as_list_opt::<i32>()).map(|list| list.values().as_ref());
+            add_leaves(inside(&["list", element.name()]), element.data_type(), sampled, leaves);
+        }
+        _ => leaves.push((path, sample.is_none_or(repeats))),
+    }
 }
 
 /// Returns whether fewer than three of ten values in a sample are distinct.
@@ -132,8 +156,8 @@ mod tests {
             ("ok", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])), true),
         ])
         .unwrap();
-        let bytes = encode(&rows.schema(), std::slice::from_ref(&rows), 1).unwrap();
-        let back: Vec<_> = decode(bytes, &rows.schema()).unwrap().collect::<Result<_>>().unwrap();
+        let bytes = encode(Layout::plain(&rows.schema()), std::slice::from_ref(&rows), 1).unwrap();
+        let back: Vec<_> = decode(bytes, Layout::plain(&rows.schema())).unwrap().collect::<Result<_>>().unwrap();
         assert_eq!(back, [rows]);
     }
 
@@ -149,7 +173,7 @@ mod tests {
     #[test]
     fn a_file_without_rows_has_its_columns() {
         let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
-        let bytes = encode(&rows.schema(), &[], 1).unwrap();
-        assert_eq!(decode(bytes, &rows.schema()).unwrap().count(), 0);
+        let bytes = encode(Layout::plain(&rows.schema()), &[], 1).unwrap();
+        assert_eq!(decode(bytes, Layout::plain(&rows.schema())).unwrap().count(), 0);
     }
 }

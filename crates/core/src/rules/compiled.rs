@@ -150,6 +150,17 @@ impl Rules {
         self.rule(attribute).and_then(|rule| rule.nested.as_ref()).unwrap_or(&self.said.nested)
     }
 
+    /// Returns whether maps and lists in the column with this [identity](crate::schema::attribute_of) become the destination's own
+    /// types: what a rule says the type of does not.
+    pub fn is_native(&self, identity: &str) -> bool {
+        let attribute = identity::attribute_of(identity);
+        let is_key = self.key_attributes.contains(attribute);
+        !is_key
+            && !identity::is_system(identity)
+            && *self.nested(attribute) == Nested::Native
+            && !self.is_made(attribute)
+    }
+
     /// Returns whether [`apply`](Self::apply) leaves every batch as it is.
     pub fn change_nothing(&self) -> bool {
         self.keeps_columns() && self.said.filter.is_none() && self.part.is_none() && self.unmatched.is_none()
@@ -178,7 +189,7 @@ pub fn keys(said: &TableRules, keys: &[Column]) -> Vec<Column> {
     let key = |key: &Column| {
         let rule = said.columns.get(&key.name);
         let hashed = rule.is_some_and(|rule| rule.hash.is_some());
-        Column { name: named(&key.name, rule), ty: if hashed { LogicalType::Text } else { key.ty }, key: true }
+        Column::key(named(&key.name, rule), if hashed { LogicalType::Text } else { key.ty })
     };
     keys.iter().map(key).collect()
 }
