@@ -147,10 +147,22 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control)
 }
 
-/// Returns the forms that a table's native columns have before rows of a new schema come: those of before, and nothing for new ones.
-pub(crate) fn carried(before: &Forms, columns: &TableSchema) -> Forms {
-    let native = columns.columns().iter().filter(|column| column.native && column.ty == LogicalType::Json);
-    native.map(|column| (column.name.clone(), before.get(&column.name).cloned().unwrap_or_default())).collect()
+/// Returns the forms that a table's native columns have before rows of a new schema come, from its columns before and their forms.
+///
+/// A new column has nothing yet; one that was of another type has the values of that type as JSON, and one that was plain JSON stays it.
+pub(crate) fn carried(before: Option<(&TableSchema, &Forms)>, after: &TableSchema) -> Forms {
+    let known = before.map(|(schema, forms)| (schema.by_name(), forms));
+    let form = |name: &str| {
+        let Some((columns, forms)) = &known else { return Form::Nothing };
+        match columns.get(name).map(|(_, old)| old.ty) {
+            None => Form::Nothing,
+            Some(LogicalType::Json) => forms.get(name).cloned().unwrap_or(Form::Json),
+            Some(LogicalType::Binary) => Form::Scalar(LogicalType::Text),
+            Some(ty) => Form::scalar(ty),
+        }
+    };
+    let native = after.columns().iter().filter(|column| column.native && column.ty == LogicalType::Json);
+    native.map(|column| (column.name.clone(), form(&column.name))).collect()
 }
 
 impl fmt::Display for Form {

@@ -195,7 +195,8 @@ impl Session for ParquetSession {
             // A plan after a plan of which nothing was committed gets a number of its own, too: no file has the one in between.
             before => {
                 let number = before.as_ref().map_or(0, |(number, _)| number + 1);
-                self.forms = Arc::new(carried(&self.forms, &plan.result));
+                let columns = before.as_ref().map(|(_, schema)| (&**schema, &*self.forms));
+                self.forms = Arc::new(carried(columns, &plan.result));
                 self.schema = Some((number, Arc::new(plan.result.clone())));
             }
         }

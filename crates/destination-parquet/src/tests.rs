@@ -4,6 +4,7 @@ mod broken_store;
 mod compact;
 mod evolution;
 mod layout;
+mod native;
 mod protocol;
 mod rows;
 mod small_sizes;

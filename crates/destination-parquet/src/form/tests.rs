@@ -103,13 +103,29 @@ fn forms_are_bounded() {
 fn forms_are_carried_from_schema_to_schema() {
     let native = |name: &str, ty| Column { native: true, ..Column::new(name, ty) };
     let columns = |columns| TableSchema::new(columns).unwrap();
-    let before = Forms::from([("a".to_owned(), Form::Scalar(LogicalType::Bool)), ("gone".to_owned(), Form::Json)]);
-    let after = columns(vec![
+    let forms = Forms::from([("a".to_owned(), Form::List(Box::default())), ("text".to_owned(), Form::Json)]);
+    let before = columns(vec![
         native("a", LogicalType::Json),
-        native("gone", LogicalType::Text),
-        native("new", LogicalType::Json),
-        Column::new("plain", LogicalType::Json),
+        native("text", LogicalType::Json),
+        Column::new("was_plain", LogicalType::Json),
+        Column::new("was_int", LogicalType::Int64),
+        Column::new("was_binary", LogicalType::Binary),
+        Column::new("was_number", LogicalType::Number),
     ]);
-    let expected = Forms::from([("a".to_owned(), Form::Scalar(LogicalType::Bool)), ("new".to_owned(), Form::Nothing)]);
-    assert_eq!(carried(&before, &after), expected);
+    let names = ["a", "was_plain", "was_int", "was_binary", "was_number", "new"];
+    let mut after: Vec<_> = names.iter().map(|name| native(name, LogicalType::Json)).collect();
+    after.extend([native("text", LogicalType::Text), Column::new("plain", LogicalType::Json)]);
+    let after = columns(after);
+    let text = Form::Scalar(LogicalType::Text);
+    let expected = [
+        ("a", Form::List(Box::default())),
+        ("was_plain", Form::Json),
+        ("was_int", Form::Scalar(LogicalType::Int64)),
+        ("was_binary", text),
+        ("was_number", Form::Json),
+        ("new", Form::Nothing),
+    ];
+    let expected: Forms = expected.into_iter().map(|(name, form)| (name.to_owned(), form)).collect();
+    assert_eq!(carried(Some((&before, &forms)), &after), expected);
+    assert!(carried(None, &after).values().all(|form| *form == Form::Nothing));
 }
