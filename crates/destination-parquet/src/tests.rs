@@ -5,6 +5,7 @@ mod compact;
 mod evolution;
 mod layout;
 mod native;
+mod nested;
 mod protocol;
 mod rows;
 mod small_sizes;
