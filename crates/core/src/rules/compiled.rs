@@ -207,3 +207,29 @@ pub(super) struct Field {
     pub(super) column: Column,
     pub(super) array: ArrayRef,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Flatten;
+
+    #[test]
+    fn an_attribute_may_be_native_or_not_whatever_its_table_is() {
+        let keys = [Column::key("id", LogicalType::Text)];
+        let flatten = || Nested::Flatten(Flatten::default());
+        for (of_table, native) in [(Nested::Native, true), (Nested::Json, false), (flatten(), false)] {
+            let said = TableRules::default()
+                .nested(of_table)
+                .column("json", ColumnRule::default().nested(Nested::Json))
+                .column("flat", ColumnRule::default().nested(flatten()))
+                .column("native", ColumnRule::default().nested(Nested::Native).renamed("renamed"))
+                .column("pinned", ColumnRule::pinned(LogicalType::Json))
+                .column("fixed", ColumnRule::constant(true));
+            let rules = Rules::new(&said, &keys, None).unwrap();
+            let found = ["other", "native", "json", "flat", "pinned", "fixed", "id"].map(|name| rules.is_native(name));
+            assert_eq!(found, [native, true, false, false, false, false, false]);
+            assert!(rules.is_native(&rules.identity("native")));
+            assert!(!rules.is_native(&identity::item_column()));
+        }
+    }
+}
