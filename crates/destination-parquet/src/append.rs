@@ -61,15 +61,12 @@ impl Append {
         };
         let (mut encoder, mut rows, mut memory) = (None, 0, 0);
         if let Some(open) = open {
-            if open.schema != files.number {
-                self.close(open, files).await?;
+            let done = open.task.await.map_err(error::task)??;
+            // A file has one schema, and native columns may have got another form.
+            if done.size() >= file_bytes || open.schema != files.number {
+                self.close(done, (open.schema, open.rows, open.memory), files).await?;
             } else {
-                let done = open.task.await.map_err(error::task)??;
-                if done.size() >= file_bytes {
-                    self.finish(done, (open.schema, open.rows, open.memory), files).await?;
-                } else {
-                    (encoder, rows, memory) = (Some(done), open.rows, open.memory);
-                }
+                (encoder, rows, memory) = (Some(done), open.rows, open.memory);
             }
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
@@ -100,7 +97,8 @@ impl Append {
     ) -> Result<()> {
         self.encode(files, usize::MAX).await?;
         while let Some(open) = self.open.pop_front() {
-            self.close(open, files).await?;
+            let encoder = open.task.await.map_err(error::task)??;
+            self.close(encoder, (open.schema, open.rows, open.memory), files).await?;
         }
         let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
@@ -112,12 +110,7 @@ impl Append {
         Ok(())
     }
 
-    async fn close(&mut self, open: Open, files: &Files) -> Result<()> {
-        let encoder = open.task.await.map_err(error::task)??;
-        self.finish(encoder, (open.schema, open.rows, open.memory), files).await
-    }
-
-    async fn finish(&mut self, encoder: Encoder, (schema, rows, memory): (u32, u64, u64), files: &Files) -> Result<()> {
+    async fn close(&mut self, encoder: Encoder, (schema, rows, memory): (u32, u64, u64), files: &Files) -> Result<()> {
         let bytes = compute(|| encoder.finish()).await?;
         let file = files.store(Purpose::Data, Bucket::ALL, bytes, rows, memory).await?;
         self.files.push(DataFile { schema, ..file });

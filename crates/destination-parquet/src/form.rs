@@ -29,7 +29,7 @@ pub(crate) enum Form {
     /// `Bool`, `Int64`, `Decimal` or `Text`.
     Scalar(LogicalType),
     /// Lists whose elements have a form; null elements are null.
-    List(Box<Form>),
+    List(Box<Self>),
     /// Maps, by the names of their members.
     Struct(BTreeMap<String, Member>),
     /// JSON text.

@@ -38,7 +38,7 @@ enum Values<'a> {
     Bool(&'a BooleanArray),
     Int64(&'a Int64Array),
     Decimal(&'a Decimal128Array, u8),
-    List(&'a ListArray, Box<Values<'a>>),
+    List(&'a ListArray, Box<Self>),
     Struct(&'a StructArray, Vec<Member<'a>>),
 }
 

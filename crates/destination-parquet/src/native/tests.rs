@@ -136,7 +136,7 @@ fn what_does_not_fit_is_an_error_without_the_value() {
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
     let array: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
-    assert!(super::decode::decode(&form, &array).is_err());
+    assert!(decode::decode(&form, &array).is_err());
 }
 
 #[test]

@@ -100,8 +100,8 @@ impl Place {
         let mut types = Vec::new();
         for file in self.manifest().await.files {
             let bytes = self.folder.get(&file.name).await.unwrap();
-            let schema = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().schema().clone();
-            types.push(schema.field_with_name("doc").unwrap().data_type().clone());
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+            types.push(reader.schema().field_with_name("doc").unwrap().data_type().clone());
         }
         types
     }
