@@ -104,7 +104,7 @@ impl Append {
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
         if !first_load {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
-            self.files = rewritten(files, std::mem::take(&mut self.files)).await?;
+            self.files = rewritten(files, self.files.clone()).await?;
         }
         next.files.extend_from_slice(&self.files);
         Ok(())
