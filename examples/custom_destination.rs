@@ -40,6 +40,7 @@ impl Destination for Printer {
             max_columns: Limit::Unlimited,
             nul_in_text: true,
             widens: true,
+            native_nested: false,
             commit_interval: CommitInterval { max_bytes: 1 << 20, max_rows: 500, max_delay: Duration::from_secs(1) },
         }
     }

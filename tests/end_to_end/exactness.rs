@@ -186,6 +186,16 @@ fn five_thousand_attributes_arrive_in_parquet() {
     arrives(&World::new("wide"), &Place::disk(), "", "parquet", item, items());
 }
 
+/// Maps and sets are structs and lists, whose forms grow in the second run; one attribute is not native.
+#[test]
+fn five_thousand_attributes_arrive_native_in_parquet() {
+    if server("five_thousand_attributes_arrive_native_in_parquet", "COMMUTATOR_TEST_PYTHON").is_none() {
+        return;
+    }
+    let rules = "[defaults]\nnested = \"native\"\n[tables.wide.columns]\na0018 = { nested = \"json\" }\n";
+    arrives(&World::new("wide"), &Place::disk(), rules, "native", item, items());
+}
+
 #[test]
 fn five_thousand_attributes_arrive_packed_in_postgres() {
     let test = "five_thousand_attributes_arrive_packed_in_postgres";

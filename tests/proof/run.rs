@@ -258,14 +258,10 @@ impl World {
         let source = Box::pin(config.connect_in(Budget::new(16 << 20), surroundings));
         let source = source.await.map_err(|error| format!("{error:?}"))?;
         let inner = self.mishaps.elsewhere(place.connect()).await;
+        let rules = self.scenario.said(inner.capabilities().native_nested);
         let destination: Arc<dyn Destination> = Arc::new(Chaos { inner, mishaps: self.mishaps.clone() });
         let options = Options {
-            defaults: TableOptions {
-                mode: self.scenario.mode,
-                on_gap: self.on_gap,
-                rules: self.scenario.said(),
-                ..TableOptions::default()
-            },
+            defaults: TableOptions { mode: self.scenario.mode, on_gap: self.on_gap, rules, ..TableOptions::default() },
             until: Until::CaughtUp,
             commit: CommitOptions {
                 max_rows: Some(self.scenario.commit_rows),

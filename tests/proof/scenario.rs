@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use commutator_core::SyncMode;
-use commutator_core::rules::TableRules;
+use commutator_core::rules::{Nested, TableRules};
 use commutator_simulator::{Fault, Faults, Item, KeySchema, KeyType, Operation, Quirks, Value};
 
 /// What may happen to the reader's way through the stream.
@@ -136,12 +136,14 @@ impl Scenario {
         }
     }
 
-    /// Returns what is said of the table's columns and rows.
-    pub(crate) fn said(&self) -> TableRules {
+    /// Returns what is said of the table's columns and rows; every other run makes use of a destination's types for maps and lists.
+    pub(crate) fn said(&self, has_native: bool) -> TableRules {
+        let is_native = has_native && !self.seed.is_multiple_of(2);
+        let said = TableRules::default().nested(if is_native { Nested::Native } else { Nested::Json });
         if !self.rules {
-            return TableRules::default();
+            return said;
         }
-        TableRules::default().exclude("tot*").filter("not exists(note)".parse().unwrap())
+        said.exclude("tot*").filter("not exists(note)".parse().unwrap())
     }
 
     /// Returns what of the table's items is wanted.

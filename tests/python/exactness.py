@@ -1,6 +1,7 @@
 """Compares lines of DynamoDB JSON with what arrived; exits 1 with the differences.
 
-`exactness.py parquet --expected FILE --table NAME --root …` reads with pyarrow and again with DuckDB,
+`exactness.py parquet --expected FILE --table NAME --root …` reads with pyarrow and again with DuckDB, `native` also checks that maps and
+lists are structs and lists there, but for the attribute `a0018`,
 `exactness.py columns|packed --expected FILE --table NAME --dsn … --schema …` reads Postgres.
 Shares no code with the project; columns are read a few hundred at a time, so that thousands of them fit into memory.
 """
@@ -59,8 +60,45 @@ def exact(a, b):
     return type(a) is type(b) and a == b
 
 
+class Plain:
+    """A value that is in the form of `expected` already."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __repr__(self):
+        return repr(self.value)
+
+
+def is_text(form):
+    """Whether values of this form are JSON text in a file."""
+    return form in ("nothing", "json", {"struct": {}})
+
+
+def unpacked(form, value):
+    """What a struct, a list or a leaf stands for, by the form that the manifest says; null is not for a member that is not there."""
+    if value is None:
+        return None
+    if is_text(form):
+        return loads(value)
+    (kind, inner), = form.items()
+    if kind == "list":
+        return [unpacked(inner, element) for element in value]
+    if kind == "struct":
+        if value.keys() != inner.keys():
+            raise ValueError("a struct has other members than the manifest says")
+        nulls = {name for name, member in inner.items() if member.get("null") and not is_text(member["form"])}
+        return {
+            name: unpacked(member["form"], value[name])
+            for name, member in inner.items() if value[name] is not None or name in nulls
+        }
+    return value if inner in ("bool", "text") else Decimal(value)
+
+
 def known(value, kind):
     """A value as a reader gives it, in the form of `expected`."""
+    if isinstance(value, Plain):
+        return value.value
     if kind == "json":
         return loads(value) if isinstance(value, str) else value
     if kind == "number":
@@ -112,7 +150,9 @@ def parquet(args, items):
     import pyarrow.dataset as ds
     folder = f"{args.root}/{args.table}"
     manifest = json.load(open(max(glob.glob(f"{folder}/_commutator/manifest-*.json"))))
-    declared = manifest["schemas"][max(manifest["schemas"], key=int)]
+    number = max(manifest["schemas"], key=int)
+    declared = manifest["schemas"][number]
+    forms = {name: form for name, form in manifest.get("forms", {}).get(number, {}).items() if not is_text(form)}
     types = {column["name"]: KINDS.get(column["type"], "number") for column in declared}
     names = manifest["checkpoint"]["names"]
     differences = Differences(items, names, types)
@@ -133,7 +173,18 @@ def parquet(args, items):
         for name in some:
             column = table.column(name).combine_chunks()
             at = pc.indices_nonzero(column.is_valid())
-            differences.column(name, dict(zip(keys.take(at).to_pylist(), column.take(at).to_pylist())), "pyarrow")
+            values = column.take(at).to_pylist()
+            if name in forms:
+                values = [Plain(unpacked(forms[name], value)) for value in values]
+            differences.column(name, dict(zip(keys.take(at).to_pylist(), values)), "pyarrow")
+        nested = [name for name in some if name in forms]
+        if nested:
+            selected = ", ".join(map(quoted, [names["pk"]] + nested))
+            rows = database.sql(f"SELECT {selected} FROM {files}").fetchall()
+            for at, name in enumerate(nested, 1):
+                values = {row[0]: Plain(unpacked(forms[name], row[at])) for row in rows if row[at] is not None}
+                differences.column(name, values, "duckdb")
+        some = [name for name in some if name not in forms]
         for name in some:
             value = f"hex({quoted(name)})" if types[name] == "binary" else f"CAST({quoted(name)} AS VARCHAR)"
             found[name] = value
@@ -153,6 +204,27 @@ def parquet(args, items):
         for name in some:
             differences.column(name, by_column.get(name, {}), "duckdb")
     return differences.problems, len(types)
+
+
+def native(args, items):
+    import duckdb
+    import pyarrow.dataset as ds
+    import pyarrow.types as pt
+    folder = f"{args.root}/{args.table}"
+    types = {field.name: field.type for field in ds.dataset(folder, format="parquet").schema}
+    described = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{folder}/*.parquet')").fetchall()
+    problems = []
+    for kind, is_kind, word in [("M", pt.is_struct, "STRUCT("), ("NS", pt.is_list, "[]")]:
+        wanted = {name for item in items.values() for name, value in item.items() if kind in value}
+        # In columns of plain names; another kind of value in the same attribute makes it JSON.
+        wanted = {name for name in wanted if name in types and all(kind in i[name] for i in items.values() if name in i)}
+        arrow = {name for name in wanted if is_kind(types[name])}
+        duck = {name for name, ty, *_ in described if name in wanted and word in ty}
+        if not wanted or arrow != duck or len(arrow) < len(wanted) * 0.9 or "a0018" in arrow:
+            problems.append(f"{len(wanted)} attributes are {kind}, {len(arrow)} of them native to pyarrow, {len(duck)} to DuckDB")
+        print(f"{len(arrow)} of {len(wanted)} columns of {kind} are native")
+    more, attributes = parquet(args, items)
+    return problems + more, attributes
 
 
 def rows_of_postgres(args, columns):
@@ -218,14 +290,14 @@ def packed(args, items):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("manner", choices=["parquet", "columns", "packed"])
+    parser.add_argument("manner", choices=["parquet", "native", "columns", "packed"])
     for name in ("--expected", "--table"):
         parser.add_argument(name, required=True)
     for name in ("--root", "--dsn", "--schema"):
         parser.add_argument(name)
     args = parser.parse_args()
     items = {item["pk"]["S"]: item for item in map(json.loads, open(args.expected, encoding="utf-8"))}
-    problems, attributes = {"parquet": parquet, "columns": columns, "packed": packed}[args.manner](args, items)
+    problems, attributes = {"parquet": parquet, "native": native, "columns": columns, "packed": packed}[args.manner](args, items)
     for problem in problems[:20]:
         print(problem)
     print(f"{len(items)} items, {attributes} attributes, {len(problems)} differences")

@@ -18,7 +18,17 @@ pub struct Budget {
 
 /// Reserved bytes, given back when dropped.
 #[derive(Debug, Default)]
-pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+pub struct Permit(Option<OwnedSemaphorePermit>);
+
+impl Permit {
+    /// Takes so many of the bytes away as a permit of their own; all of them if there are fewer.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let Some(held) = &mut self.0 else { return Self::default() };
+        let wanted = bytes.div_ceil(GRAIN).min(held.num_permits());
+        Self(held.split(wanted))
+    }
+}
 
 impl Budget {
     /// Creates a budget of so many bytes, at least 1 KiB and at most 2 TiB.
@@ -39,5 +49,26 @@ impl Budget {
     /// Returns how many bytes are reserved now.
     pub fn used(&self) -> usize {
         (self.grains as usize - self.semaphore.available_permits()) * GRAIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_of_a_permit_is_given_back_on_its_own() {
+        let budget = Budget::new(10 * GRAIN);
+        let mut page = budget.reserve(8 * GRAIN).await;
+        let rows = page.split(3 * GRAIN - 1);
+        drop(page);
+        assert_eq!(budget.used(), 3 * GRAIN);
+        drop(rows);
+        let mut small = budget.reserve(GRAIN).await;
+        let all = small.split(5 * GRAIN);
+        drop(small);
+        assert_eq!(budget.used(), GRAIN, "there is no more to take than there was");
+        drop(all);
+        assert_eq!(budget.used(), 0);
     }
 }

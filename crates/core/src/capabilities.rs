@@ -109,6 +109,8 @@ pub struct Capabilities {
     pub nul_in_text: bool,
     /// Whether the columns of an existing table can be widened in place.
     pub widens: bool,
+    /// Whether it has types of its own for maps and lists, for columns that are [`native`](crate::Column::native).
+    pub native_nested: bool,
     /// When the pipeline commits unless the user says otherwise.
     pub commit_interval: CommitInterval,
 }

@@ -79,6 +79,7 @@ impl Destination for Memory {
             max_columns: Limit::Unlimited,
             nul_in_text: true,
             widens: true,
+            native_nested: false,
             commit_interval: CommitInterval {
                 max_bytes: 64 << 20,
                 max_rows: 100_000,

@@ -11,13 +11,13 @@ use tokio::task::JoinHandle;
 
 use crate::buckets::Bucket;
 use crate::compute::compute;
-use crate::encode::{File, Layout, ROW_GROUP_BYTES, RowGroup};
+use crate::encode::{File, Format, ROW_GROUP_BYTES, RowGroup};
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
 use crate::memory::Share;
 use crate::part::Encoded;
-use crate::types::{Shape, arrow_schema, memory_size};
+use crate::types::{Shape, memory_size};
 
 /// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
 const ENCODED_AT_ONCE: u64 = 4 << 20;
@@ -37,7 +37,8 @@ pub(crate) struct Append {
     /// Rows that go to an encoder together.
     waiting: Vec<RecordBatch>,
     waiting_bytes: u64,
-    layout: Option<Layout>,
+    /// How the file is encoded, and the number of its schema.
+    format: Option<(u32, Format)>,
     /// Row groups that are being encoded, the one that was given rows last at the end.
     open: VecDeque<Open>,
     file: Option<Growing>,
@@ -48,8 +49,8 @@ pub(crate) struct Append {
 #[derive(Debug)]
 struct Open {
     task: JoinHandle<Result<Group>>,
-    /// How many bytes it had before it was given the last rows.
-    size: usize,
+    /// How many bytes it held before it was given the last rows.
+    held: usize,
     rows: u64,
     memory: u64,
 }
@@ -93,7 +94,7 @@ impl Append {
             share,
             waiting: Vec::new(),
             waiting_bytes: 0,
-            layout: None,
+            format: None,
             open: VecDeque::new(),
             file: None,
             files: Vec::new(),
@@ -107,7 +108,7 @@ impl Append {
         if self.waiting_bytes >= enough {
             self.encode(files).await?;
         }
-        let open = self.open.iter().map(|open| open.size).sum::<usize>();
+        let open = self.open.iter().map(|open| open.held).sum::<usize>();
         let file = self.file.as_ref().map_or(0, |growing| growing.file.size());
         self.share.set(self.waiting_bytes + (open + file) as u64);
         let most = self.file_bytes.saturating_add(GROUPS * ROW_GROUP_BYTES);
@@ -117,18 +118,24 @@ impl Append {
     /// Hands the waiting rows to an encoder: one that is done with those before, or a new one while there are cores, or the one that will
     /// be done first.
     async fn encode(&mut self, files: &Files) -> Result<()> {
+        if self.format.as_ref().is_some_and(|(number, _)| *number != files.number) {
+            // A file has one schema, and native columns have got another form.
+            self.close(files).await?;
+            self.format = None;
+        }
         let batches = std::mem::take(&mut self.waiting);
         let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
-        let layout = if let Some(layout) = &self.layout {
-            layout
+        let (_, format) = if let Some(format) = &self.format {
+            format
         } else {
-            let schema = arrow_schema(&files.schema, Shape::Changes);
-            self.layout.insert(Layout::new(schema, Some(sample), files.compression_level)?)
+            let format = Format::new(files.layout(Shape::Changes), Some(sample), files.compression_level)?;
+            self.format.insert((files.number, format))
         };
-        let most = available_parallelism().map_or(1, usize::from).min(GROUPS);
+        // Other tables keep the other cores busy.
+        let most = self.share.of(available_parallelism().map_or(1, usize::from).min(GROUPS) as u64).max(1);
         let open = match self.open.iter().position(|open| open.task.is_finished()) {
             Some(idle) => self.open.remove(idle),
-            None if self.open.len() < most => None,
+            None if (self.open.len() as u64) < most => None,
             None => self.open.pop_front(),
         };
         let (mut group, mut rows, mut memory) = (None, 0, 0);
@@ -141,30 +148,28 @@ impl Append {
         }
         let mut group = match group {
             Some(group) => group,
-            None => layout.row_group()?,
+            None => format.row_group()?,
         };
         if let Some(complete) = complete {
             self.add(complete, files, self.file_bytes).await?;
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
         memory += std::mem::take(&mut self.waiting_bytes);
-        let (size, file_bytes) = (group.size(), self.file_bytes);
+        let (held, file_bytes) = (group.memory_size(), self.file_bytes);
         let task = tokio::spawn(compute(move || {
             batches.iter().try_for_each(|rows| group.write(rows))?;
             let is_full = group.is_full() || group.size() >= file_bytes;
             if is_full { group.close().map(Group::Closed) } else { Ok(Group::Open(group)) }
         }));
-        self.open.push_back(Open { task, size, rows, memory });
+        self.open.push_back(Open { task, held, rows, memory });
         Ok(())
     }
 
     /// Adds a row group to the file, and stores the file once it is large enough.
     async fn add(&mut self, group: Closed, files: &Files, enough: usize) -> Result<()> {
-        let layout =
-            || self.layout.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "A row group has no file"));
         let mut growing = match self.file.take() {
             Some(growing) => growing,
-            None => Growing { file: layout()?.file()?, rows: 0, memory: 0 },
+            None => Growing { file: self.format()?.1.file()?, rows: 0, memory: 0 },
         };
         growing.rows += group.rows;
         growing.memory += group.memory;
@@ -178,13 +183,24 @@ impl Append {
 
     async fn store(&mut self, Growing { file, rows, memory }: Growing, files: &Files) -> Result<()> {
         let bytes = compute(|| file.finish()).await?;
-        self.files.push(files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await?);
+        let schema = self.format()?.0;
+        let file = files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await?;
+        self.files.push(DataFile { schema, ..file });
         Ok(())
+    }
+
+    fn format(&self) -> Result<&(u32, Format)> {
+        self.format.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "A row group has no file"))
     }
 
     /// Ends the file with all rows that there are, of whatever size it is.
     async fn cut(&mut self, files: &Files) -> Result<()> {
         self.encode(files).await?;
+        self.close(files).await
+    }
+
+    /// The same with the rows that an encoder has.
+    async fn close(&mut self, files: &Files) -> Result<()> {
         let open = std::mem::take(&mut self.open);
         let closed = futures_util::stream::iter(open).map(Open::closed).buffered(GROUPS).try_collect::<Vec<_>>();
         for group in closed.await? {

@@ -24,7 +24,7 @@ use crate::packing::{Group, Packed, apply, coarser, pack};
 use crate::part::Encoded;
 use crate::replaced;
 use crate::settle::{Input, settle};
-use crate::types::{Shape, arrow_schema};
+use crate::types::Shape;
 
 /// How often a compaction starts over because a writer had replaced all that it had written anew.
 const ROUNDS: u32 = 4;
@@ -215,19 +215,19 @@ impl<'a> Work<'a> {
 
     /// Writes the rows of files as one file, a file at a time.
     async fn concatenate(&self, files: &[DataFile]) -> Result<DataFile> {
-        let schema = arrow_schema(&self.files.schema, Shape::Changes);
+        let layout = self.files.layout(Shape::Changes);
         let level = self.files.compression_level;
         let (mut encoder, mut rows, mut memory) = (None, 0, 0);
         for file in files {
             let batches = self.files.open(file).await?;
-            let schema = Arc::clone(&schema);
+            let layout = layout.clone();
             let written = compute(move || {
                 let mut count = 0;
                 for batch in batches {
                     let batch = batch?;
                     let mut open = match encoder {
                         Some(encoder) => encoder,
-                        None => Encoder::new(Arc::clone(&schema), Some(&batch), level)?,
+                        None => Encoder::new(layout.clone(), Some(&batch), level)?,
                     };
                     open.write(&batch)?;
                     count += batch.num_rows() as u64;
@@ -243,7 +243,7 @@ impl<'a> Work<'a> {
         }
         let encoder = match encoder {
             Some(encoder) => encoder,
-            None => Encoder::new(schema, None, level)?,
+            None => Encoder::new(layout, None, level)?,
         };
         let bytes = compute(|| encoder.finish()).await?;
         self.files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await

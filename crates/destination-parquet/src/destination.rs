@@ -100,6 +100,7 @@ impl Destination for Parquet {
             max_columns: Limit::Unlimited,
             nul_in_text: true,
             widens: true,
+            native_nested: true,
             commit_interval: CommitInterval {
                 max_bytes: 128 << 20,
                 max_rows: u64::MAX,

@@ -4,10 +4,11 @@
 //! written from it after the commit, or, if that failed, when the table is opened or before it commits again.
 
 use bytes::Bytes;
-use commutator_core::{Column, Epoch, Error, ErrorKind, LogicalType, Result, TableSchema};
+use commutator_core::{Column, Epoch, Error, ErrorKind, Result, TableSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::folder::{Folder, HIDDEN};
+use crate::form::{Form, Forms};
 
 /// What one commit did to a table's columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +27,8 @@ struct Change {
     action: Action,
     column: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<LogicalType>,
-    to: LogicalType,
+    from: Option<String>,
+    to: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,22 +42,23 @@ enum Action {
 impl Evolution {
     /// Returns what the commit of manifest `version` does to the columns that there were before; `None` if they stay as they are.
     pub(crate) fn between(
-        before: Option<&TableSchema>,
-        after: &TableSchema,
+        before: Option<(&TableSchema, &Forms)>,
+        (after, forms): (&TableSchema, &Forms),
         (version, epoch, at_ms): (u64, Epoch, i64),
     ) -> Option<Self> {
         let change = |action, column: &str, from, to| {
             let column = column.to_owned();
-            Change { at_ms, version, epoch, action, column, from, to }
+            Some(Change { at_ms, version, epoch, action, column, from, to })
         };
-        let known = before.map(TableSchema::by_name);
-        let became = |column: &Column| match known.as_ref().map(|known| known.get(column.name.as_str())) {
-            None => Some(change(Action::CreateTable, &column.name, None, column.ty)),
-            Some(None) => Some(change(Action::AddColumn, &column.name, None, column.ty)),
-            Some(Some((_, old))) if old.ty != column.ty => {
-                Some(change(Action::WidenColumn, &column.name, Some(old.ty), column.ty))
-            }
-            Some(Some(_)) => None,
+        let known = before.map(|(schema, forms)| (schema.by_name(), forms));
+        let became = |column: &Column| {
+            let to = kind(column, forms);
+            let Some((columns, forms)) = &known else { return change(Action::CreateTable, &column.name, None, to) };
+            let Some((_, old)) = columns.get(column.name.as_str()) else {
+                return change(Action::AddColumn, &column.name, None, to);
+            };
+            let from = kind(old, forms);
+            if from == to { None } else { change(Action::WidenColumn, &column.name, Some(from), to) }
         };
         let changes: Vec<_> = after.columns().iter().filter_map(became).collect();
         (!changes.is_empty()).then_some(Self { changes })
@@ -76,6 +78,11 @@ impl Evolution {
     }
 }
 
+/// Returns a column's type, and that of a native one down to its leaves.
+fn kind(column: &Column, forms: &Forms) -> String {
+    forms.get(&column.name).map_or_else(|| column.ty.to_string(), Form::to_string)
+}
+
 /// Names of these files come before those of manifests, so that looking for the newest manifest passes none of them.
 fn file_name(version: u64) -> String {
     format!("{HIDDEN}/evolution/{version:020}.jsonl")
@@ -83,6 +90,8 @@ fn file_name(version: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use commutator_core::LogicalType;
+
     use super::*;
     use crate::manifest::{file_owner, manifest_name};
 
@@ -92,7 +101,10 @@ mod tests {
         let wide = TableSchema::new(vec![Column::key("id", LogicalType::Number), Column::new("a", LogicalType::Text)])
             .unwrap();
         let at = (7, Epoch(2), 1000);
-        let between = |before, after| Evolution::between(before, after, at);
+        let none = Forms::new();
+        let between = |before: Option<&TableSchema>, after| {
+            Evolution::between(before.map(|schema| (schema, &none)), (after, &none), at)
+        };
         let shown =
             |evolution: Option<Evolution>| serde_json::to_value(evolution.unwrap().changes).unwrap().to_string();
         assert_eq!(between(Some(&narrow), &narrow), None);

@@ -13,10 +13,12 @@ use crate::buckets::Bucket;
 use crate::compute::compute;
 use crate::encode;
 use crate::folder::Folder;
+use crate::form::Forms;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
 use crate::memory::{HeldFile, Memory};
+use crate::native::Layout;
 use crate::part::{Encoded, Part};
-use crate::types::{Shape, arrow_schema, widened};
+use crate::types::{Shape, widened};
 
 const UPLOADS_AT_ONCE: usize = 16;
 
@@ -32,30 +34,35 @@ pub(crate) struct Files {
     /// The number of the table's schema.
     pub(crate) number: u32,
     pub(crate) schema: Arc<TableSchema>,
-    /// The schemas of older files.
+    /// The forms of the table's native columns.
+    pub(crate) forms: Arc<Forms>,
+    /// The schemas of older files, and this one.
     pub(crate) schemas: BTreeMap<u32, Arc<TableSchema>>,
+    /// The forms of native columns in files of these schemas.
+    pub(crate) forms_of: BTreeMap<u32, Arc<Forms>>,
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
-    pub(crate) held: Mutex<HashMap<String, (Bytes, HeldFile)>>,
+    pub(crate) held: Arc<Mutex<HashMap<String, (Bytes, HeldFile)>>>,
     pub(crate) memory: Arc<Memory>,
     /// How many bytes of finished files wait in memory at most, of all tables.
     pub(crate) most_held: u64,
     /// The files that lie under a hidden name until [`publish`](Self::publish).
-    pub(crate) staged: Mutex<HashSet<String>>,
+    pub(crate) staged: Arc<Mutex<HashSet<String>>>,
     /// Whether all files of the table do.
     pub(crate) stages: bool,
 }
 
 impl Files {
-    /// Returns what the files of the next commit after a manifest have in common, under a schema and its number.
+    /// Returns what the files of the next commit after a manifest have in common, under a schema, its number and its forms.
     pub(crate) fn new(
         folder: Folder,
         manifest: &Manifest,
         compression_level: i32,
-        (number, schema): (u32, &Arc<TableSchema>),
+        (number, schema, forms): (u32, &Arc<TableSchema>, &Arc<Forms>),
     ) -> Self {
-        let mut schemas = manifest.schemas.clone();
+        let (mut schemas, mut forms_of) = (manifest.schemas.clone(), manifest.forms.clone());
         schemas.insert(number, Arc::clone(schema));
+        forms_of.insert(number, Arc::clone(forms));
         Self {
             folder,
             owner: manifest.owner,
@@ -64,19 +71,48 @@ impl Files {
             compression_level,
             number,
             schema: Arc::clone(schema),
+            forms: Arc::clone(forms),
             schemas,
+            forms_of,
             written: Arc::default(),
-            held: Mutex::default(),
+            held: Arc::default(),
             memory: Arc::default(),
             most_held: 0,
-            staged: Mutex::default(),
+            staged: Arc::default(),
             stages: false,
         }
     }
 
     /// The same under the schema that the table has; `None` if it has no columns yet.
     pub(crate) fn of(folder: Folder, manifest: &Manifest, compression_level: i32) -> Option<Self> {
-        manifest.schema().map(|schema| Self::new(folder, manifest, compression_level, schema))
+        let (number, schema) = manifest.schema()?;
+        Some(Self::new(folder, manifest, compression_level, (number, schema, &manifest.table_forms())))
+    }
+
+    /// The same for native columns of wider forms, which is another schema; what was written stays known.
+    pub(crate) fn with_forms(&self, forms: Forms) -> Self {
+        let (number, forms) = (self.number + 1, Arc::new(forms));
+        let (mut schemas, mut forms_of) = (self.schemas.clone(), self.forms_of.clone());
+        schemas.insert(number, Arc::clone(&self.schema));
+        forms_of.insert(number, Arc::clone(&forms));
+        Self {
+            folder: self.folder.clone(),
+            number,
+            schema: Arc::clone(&self.schema),
+            forms,
+            schemas,
+            forms_of,
+            written: Arc::clone(&self.written),
+            held: Arc::clone(&self.held),
+            memory: Arc::clone(&self.memory),
+            staged: Arc::clone(&self.staged),
+            ..*self
+        }
+    }
+
+    /// Returns the columns of the files that are written now.
+    pub(crate) fn layout(&self, shape: Shape) -> Layout {
+        Layout::new(&self.schema, &self.forms, shape)
     }
 
     /// Returns the shape of the files that readers see.
@@ -91,7 +127,7 @@ impl Files {
     /// Begins a file of this table in memory.
     pub(crate) fn part(&self, purpose: Purpose) -> Part {
         let shape = if purpose == Purpose::Pending { Shape::Changes } else { self.data_shape() };
-        Part::new(Arc::clone(&self.schema), shape, self.compression_level)
+        Part::new(Arc::clone(&self.schema), self.layout(shape), shape, self.compression_level)
     }
 
     /// Writes rows of one bucket as a file.
@@ -180,7 +216,9 @@ impl Files {
             || Error::new(ErrorKind::DataInvalid, "A manifest lacks a file's schema").with("file", &file.name);
         let from = self.schemas.get(&file.schema).map(Arc::clone).ok_or_else(unknown)?;
         let (shape, to) = (self.shape(file), Arc::clone(&self.schema));
-        let stored = encode::decode(bytes, &arrow_schema(&from, shape)).map_err(|e| e.with("file", &file.name))?;
+        let forms = self.forms_of.get(&file.schema).map(Arc::clone).unwrap_or_default();
+        let stored =
+            encode::decode(bytes, Layout::new(&from, &forms, shape)).map_err(|e| e.with("file", &file.name))?;
         Ok(stored.map(move |rows| widened(&rows?, shape, &from, &to)))
     }
 }

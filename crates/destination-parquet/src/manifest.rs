@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::buckets::Bucket;
 use crate::evolution::Evolution;
 use crate::folder::HIDDEN;
+use crate::form::Forms;
 use crate::replaced::Replaced;
 
 /// Raised when an older version of this program could no longer read what a newer one wrote.
 const FORMAT: u32 = 1;
+/// The format of tables that have native columns.
+const NATIVE_FORMAT: u32 = 2;
 
 /// What a table consists of. The manifest with the highest version counts; it is the commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub(crate) struct Manifest {
     pub(crate) checkpoint: Checkpoint,
     /// The schemas that files still have, by number; the last one is the table's.
     pub(crate) schemas: BTreeMap<u32, Arc<TableSchema>>,
+    /// The forms of the native columns in files of these schemas, where there are any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) forms: BTreeMap<u32, Arc<Forms>>,
     /// The buckets of a `mirror` table; empty until its first snapshot has ended.
     pub(crate) buckets: Vec<Bucket>,
     /// The files that hold the table.
@@ -99,6 +105,7 @@ impl Manifest {
             mode: target.mode,
             checkpoint: Checkpoint::default(),
             schemas: BTreeMap::new(),
+            forms: BTreeMap::new(),
             buckets: Vec::new(),
             files: Vec::new(),
             pending: Vec::new(),
@@ -141,6 +148,22 @@ impl Manifest {
         self.schemas.last_key_value().map(|(&number, schema)| (number, schema))
     }
 
+    /// Returns the forms of the table's native columns.
+    pub(crate) fn table_forms(&self) -> Arc<Forms> {
+        self.schema().and_then(|(number, _)| self.forms.get(&number)).map(Arc::clone).unwrap_or_default()
+    }
+
+    /// Adds schemas and forms by their numbers; what is known stays.
+    pub(crate) fn add_schemas(&mut self, schemas: &BTreeMap<u32, Arc<TableSchema>>, forms: &BTreeMap<u32, Arc<Forms>>) {
+        for (number, schema) in schemas {
+            self.schemas.entry(*number).or_insert_with(|| Arc::clone(schema));
+        }
+        for (number, forms) in forms.iter().filter(|(_, forms)| !forms.is_empty()) {
+            self.forms.entry(*number).or_insert_with(|| Arc::clone(forms));
+            self.format = NATIVE_FORMAT;
+        }
+    }
+
     /// Returns the last epoch whose snapshot ended; `None` if none did, or if that is not known.
     pub(crate) fn last_ended(&self) -> Option<Epoch> {
         if self.checkpoint.snapshot_ended() { Some(self.checkpoint.epoch()) } else { self.ended }
@@ -151,6 +174,7 @@ impl Manifest {
         let Some((last, _)) = self.schema() else { return };
         let used: Vec<u32> = self.files.iter().chain(&self.pending).map(|file| file.schema).collect();
         self.schemas.retain(|number, _| *number == last || used.contains(number));
+        self.forms.retain(|number, _| self.schemas.contains_key(number));
     }
 
     /// Returns the names of the files that belong to the table or wait to.
@@ -179,7 +203,7 @@ impl Manifest {
         let header: Header = serde_json::from_slice(bytes).map_err(|e| {
             unreadable("A manifest cannot be read; restore it or remove the table's folder").with_source(e)
         })?;
-        if header.format != FORMAT {
+        if !(FORMAT..=NATIVE_FORMAT).contains(&header.format) {
             return Err(unreadable("A newer version of this program wrote the table; use that version")
                 .with("format", header.format));
         }
@@ -287,33 +311,4 @@ pub(crate) fn file_owner(name: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nothing_can_follow_is_refused() {
-        let last = include_bytes!("../../fuzz/corpus/manifest/last_version");
-        let error = Manifest::parse(last, "manifest").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::DataInvalid);
-        assert!(error.message().contains("the last number"), "{error}");
-        let whole = include_bytes!("../../fuzz/corpus/manifest/whole");
-        let manifest = Manifest::parse(whole, "manifest").unwrap();
-        assert_eq!(manifest.taken_over("s".to_owned()).version, 8);
-    }
-
-    #[test]
-    fn names_tell_owner_and_version() {
-        assert_eq!(manifest_version(&manifest_name(42)), Some(42));
-        assert!(manifest_name(9) < manifest_name(10));
-        for purpose in [Purpose::Data, Purpose::Pending, Purpose::Scratch] {
-            assert_eq!(file_owner(&file_name(purpose, 7, 42, "0a1b")), Some(7));
-        }
-        for hidden in [Hidden::Staged, Hidden::Replaced] {
-            assert_eq!(file_owner(&hidden_name(&file_name(Purpose::Data, 7, 42, "0a1b"), hidden)), Some(7));
-        }
-        for foreign in ["a.parquet", "x/part-0.parquet", "0000000007-x-y.parquet", "0000000007.parquet", "_SUCCESS"] {
-            assert_eq!(file_owner(foreign), None, "{foreign}");
-        }
-        assert_eq!(manifest_version("_commutator/other.json"), None);
-    }
-}
+mod tests;

@@ -111,10 +111,8 @@ pub(crate) fn apply(newest: &Manifest, made_of: &Manifest, packed: &[Packed], un
         }
         applied += 1;
     }
-    if let Some((number, schema)) = made_of.schema() {
-        // The table may have got a newer schema meanwhile, and its writer put off writing the files anew.
-        next.schemas.entry(number).or_insert_with(|| std::sync::Arc::clone(schema));
-    }
+    // The table may have got a newer schema meanwhile, and its writer put off writing the files anew.
+    next.add_schemas(&made_of.schemas, &made_of.forms);
     next.forget_unused_schemas();
     (next, applied)
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use commutator_core::{Result, TableSchema};
 
 use crate::encode::Encoder;
-use crate::types::{Shape, arrow_schema, memory_size, stored};
+use crate::native::Layout;
+use crate::types::{Shape, memory_size, stored};
 
 /// So many rows wait before the first is encoded, as they decide how.
 const SAMPLE_ROWS: u64 = 2048;
@@ -26,6 +27,7 @@ pub(crate) struct Encoded {
 #[derive(Debug)]
 pub(crate) struct Part {
     schema: Arc<TableSchema>,
+    layout: Layout,
     shape: Shape,
     compression_level: i32,
     waiting: Vec<RecordBatch>,
@@ -35,9 +37,9 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Begins a file in a shape.
-    pub(crate) fn new(schema: Arc<TableSchema>, shape: Shape, compression_level: i32) -> Self {
-        Self { schema, shape, compression_level, waiting: Vec::new(), encoder: None, rows: 0, memory: 0 }
+    /// Begins a file in a shape, with the columns that rows have in it.
+    pub(crate) fn new(schema: Arc<TableSchema>, layout: Layout, shape: Shape, compression_level: i32) -> Self {
+        Self { schema, layout, shape, compression_level, waiting: Vec::new(), encoder: None, rows: 0, memory: 0 }
     }
 
     /// Adds rows in the form in which they are merged.
@@ -52,7 +54,7 @@ impl Part {
         self.encode()?;
         let encoder = match self.encoder {
             Some(encoder) => encoder,
-            None => Encoder::new(arrow_schema(&self.schema, self.shape), None, self.compression_level)?,
+            None => Encoder::new(self.layout, None, self.compression_level)?,
         };
         Ok(Encoded { bytes: encoder.finish()?, rows: self.rows, memory: self.memory })
     }
@@ -66,8 +68,7 @@ impl Part {
         let encoder = if let Some(encoder) = &mut self.encoder {
             encoder
         } else {
-            let schema = arrow_schema(&self.schema, self.shape);
-            self.encoder.insert(Encoder::new(schema, Some(sample), self.compression_level)?)
+            self.encoder.insert(Encoder::new(self.layout.clone(), Some(sample), self.compression_level)?)
         };
         batches.iter().try_for_each(|rows| encoder.write(rows))
     }

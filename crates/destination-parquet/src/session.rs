@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::destination::Parquet;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
+use crate::form::{Forms, carried};
 use crate::manifest::Manifest;
 use crate::memory::Memory;
 use crate::replaced;
@@ -31,6 +32,8 @@ pub(crate) struct ParquetSession {
     pub(crate) manifest: Manifest,
     /// The columns that the table has from the next commit on, and their number.
     schema: Option<(u32, Arc<TableSchema>)>,
+    /// The forms that the native ones of them have before the next transaction's rows.
+    forms: Arc<Forms>,
     /// The names of all files that this session may have written since its last commit.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
     /// Whether what the last commit did to the columns is not kept yet in a file of its own.
@@ -62,6 +65,7 @@ impl ParquetSession {
             settings: parquet.settings(),
             sizes: parquet.sizes(),
             memory: Arc::clone(parquet.memory()),
+            forms: manifest.table_forms(),
             manifest,
             schema,
             written: Arc::default(),
@@ -75,7 +79,7 @@ impl ParquetSession {
     pub(crate) fn files(&self) -> Option<Files> {
         let (number, schema) = self.schema.as_ref()?;
         let level = self.settings.compression_level;
-        let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema));
+        let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema, &self.forms));
         let (written, memory) = (Arc::clone(&self.written), Arc::clone(&self.memory));
         Some(Files { written, memory, most_held: self.sizes.held, ..files })
     }
@@ -133,6 +137,9 @@ impl ParquetSession {
     async fn committed(&mut self, manifest: Manifest) {
         self.failed = None;
         let before = std::mem::replace(&mut self.manifest, manifest);
+        // A transaction may have met values of wider forms, which gave the columns another number.
+        self.schema = self.manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
+        self.forms = self.manifest.table_forms();
         self.evolution_waits = self.manifest.evolution.is_some();
         if let Err(error) = self.keep_evolution().await {
             let folder = self.folder.address();
@@ -193,6 +200,8 @@ impl Session for ParquetSession {
             // A plan after a plan of which nothing was committed gets a number of its own, too: no file has the one in between.
             before => {
                 let number = before.as_ref().map_or(0, |(number, _)| number + 1);
+                let columns = before.as_ref().map(|(_, schema)| (&**schema, &*self.forms));
+                self.forms = Arc::new(carried(columns, &plan.result));
                 self.schema = Some((number, Arc::new(plan.result.clone())));
             }
         }

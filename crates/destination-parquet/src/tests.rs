@@ -4,6 +4,8 @@ mod broken_store;
 mod compact;
 mod evolution;
 mod layout;
+mod native;
+mod nested;
 mod protocol;
 mod rows;
 mod small_sizes;

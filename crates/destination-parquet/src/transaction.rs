@@ -9,6 +9,7 @@ use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, 
 use crate::append::Append;
 use crate::buckets::Bucket;
 use crate::chain;
+use crate::compute::compute;
 use crate::evolution::Evolution;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
@@ -16,6 +17,7 @@ use crate::manifest::{Manifest, Purpose};
 use crate::memory::Share;
 use crate::merge::Ended;
 use crate::mirror::Mirror;
+use crate::native::wider;
 use crate::replaced;
 use crate::session::{Outcome, ParquetSession};
 use crate::sweep::GONE;
@@ -93,10 +95,11 @@ impl<'a> ParquetTransaction<'a> {
         next.evolution = None;
         replaced::forget(&mut next, replaced::seconds(Duration::ZERO));
         if let Some(files) = &self.files {
-            let columns = before.schema().map(|(_, schema)| &**schema);
+            let forms = before.table_forms();
+            let columns = before.schema().map(|(_, schema)| (&**schema, &*forms));
             let when = (next.version, checkpoint.epoch(), self.synced_at / 1000);
-            next.evolution = Evolution::between(columns, &files.schema, when);
-            next.schemas.insert(files.number, Arc::clone(&files.schema));
+            next.evolution = Evolution::between(columns, (&files.schema, &files.forms), when);
+            next.add_schemas(&files.schemas, &files.forms_of);
             match &mut self.changes {
                 Changes::Append(append) => append.commit(files, before, &mut next, self.ended.is_some()).await?,
                 Changes::Mirror(mirror) => {
@@ -146,11 +149,17 @@ async fn keep_readable(files: &Files, next: &mut Manifest) -> Result<()> {
 impl Transaction for ParquetTransaction<'_> {
     async fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
         let session = &*self.session;
-        let Some(files) = &self.files else {
+        let Some(files) = &mut self.files else {
             return Err(Error::new(ErrorKind::SchemaConflict, "The table has no columns yet")
                 .with("table", &session.target.table));
         };
         let rows = rows(batch, &files.schema, self.synced_at).map_err(|e| e.with("table", &session.target.table))?;
+        if !files.forms.is_empty() {
+            let (forms, seen) = (Arc::clone(&files.forms), rows.clone());
+            if let Some(forms) = compute(move || Ok(wider(&forms, &seen))).await? {
+                *files = Arc::new(files.with_forms(forms));
+            }
+        }
         let written = match &mut self.changes {
             Changes::Append(append) => append.write(rows, files).await,
             Changes::Mirror(mirror) => mirror.write(rows, files, &session.manifest).await,

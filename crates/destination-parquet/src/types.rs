@@ -23,7 +23,7 @@ use commutator_core::{ChangeBatch, Column, Epoch, LogicalType, Op, OrderKey, Res
 use crate::error;
 use crate::validity;
 
-const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
+pub(crate) const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
 const OP: &str = "_ct_op";
 const ORDER: &str = "_ct_order";
 const CHANGED_AT: &str = "_ct_changed_at";

@@ -3,12 +3,14 @@
 //! It shows what `mirror` would hold: the newest version of each key, without those that were removed, and without those that
 //! the last snapshot which ended did not see.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use commutator_core::{Epoch, LogicalType, OrderKey, Result, SyncMode, TableSchema};
 
 use crate::folder::{Folder, HIDDEN};
+use crate::form::{Form, Forms, Member};
 use crate::manifest::Manifest;
 
 /// A query engine and its SQL.
@@ -54,6 +56,27 @@ impl Engine {
             LogicalType::Timestamp => "timestamp".to_owned(),
         }
     }
+
+    /// Returns the type of a native column where a table is declared.
+    fn native_type(self, form: &Form) -> String {
+        let all = |members: &BTreeMap<String, Member>, of: &str| {
+            let member = |(name, member): (&String, &Member)| {
+                let name =
+                    if self == Self::Trino { self.quote(name) } else { format!("`{}`", name.replace('`', "``")) };
+                format!("{name}{of}{}", self.native_type(&member.form))
+            };
+            members.iter().map(member).collect::<Vec<_>>().join(", ")
+        };
+        match (form, self) {
+            _ if form.is_text() => self.column_type(LogicalType::Json),
+            (Form::Struct(members), Self::Trino) => format!("row({})", all(members, " ")),
+            (Form::Struct(members), _) => format!("struct<{}>", all(members, ": ")),
+            (Form::List(elements), Self::Trino) => format!("array({})", self.native_type(elements)),
+            (Form::List(elements), _) => format!("array<{}>", self.native_type(elements)),
+            (Form::Scalar(ty), _) => self.column_type(*ty),
+            (Form::Nothing | Form::Json, _) => self.column_type(LogicalType::Json),
+        }
+    }
 }
 
 /// Returns the name of the file with an engine's view.
@@ -64,15 +87,23 @@ pub(crate) fn view_name(engine: Engine) -> String {
 /// Writes the views of an `append` table; other modes need none.
 pub(crate) async fn write(folder: &Folder, manifest: &Manifest) -> Result<()> {
     let Some((_, schema)) = manifest.schema().filter(|_| manifest.mode == SyncMode::Append) else { return Ok(()) };
+    let forms = manifest.table_forms();
     for engine in Engine::ALL {
-        let text = current_rows(engine, &folder.location(), folder.name(), schema, manifest.last_ended());
+        let columns = (&**schema, &*forms);
+        let text = current_rows(engine, &folder.location(), folder.name(), columns, manifest.last_ended());
         folder.keep(&view_name(engine), Bytes::from(text)).await?;
     }
     Ok(())
 }
 
 /// Returns the statements that make a view of the current rows of a table in a folder; `ended` is the last epoch whose snapshot ended.
-fn current_rows(engine: Engine, location: &str, table: &str, schema: &TableSchema, ended: Option<Epoch>) -> String {
+fn current_rows(
+    engine: Engine,
+    location: &str,
+    table: &str,
+    (schema, forms): (&TableSchema, &Forms),
+    ended: Option<Epoch>,
+) -> String {
     let quote = |name: &str| engine.quote(name);
     let (changes, view) = (quote(&format!("{table}_changes")), quote(&format!("{table}_current")));
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -81,8 +112,12 @@ fn current_rows(engine: Engine, location: &str, table: &str, schema: &TableSchem
         table.replace('\n', " ")
     );
     let declared = |quote: &dyn Fn(&str) -> String| {
-        let own = schema.columns().iter().map(|column| (column.name.as_str(), column.ty));
-        let columns = own.chain(SYSTEM).map(|(name, ty)| format!("  {} {}", quote(name), engine.column_type(ty)));
+        let own = schema.columns().iter().map(|column| {
+            let native = forms.get(&column.name).map(|form| engine.native_type(form));
+            (column.name.as_str(), native.unwrap_or_else(|| engine.column_type(column.ty)))
+        });
+        let system = SYSTEM.map(|(name, ty)| (name, engine.column_type(ty)));
+        let columns = own.chain(system).map(|(name, ty)| format!("  {} {ty}", quote(name)));
         columns.collect::<Vec<_>>().join(",\n")
     };
     // Writing to a string cannot fail.
@@ -151,7 +186,8 @@ mod tests {
             Column::new("Straße \"x\"", LogicalType::Decimal { precision: 9, scale: 2 }),
             Column::new("doc", LogicalType::Json),
         ];
-        current_rows(engine, "s3://bucket/it's/orders", "orders", &TableSchema::new(columns).unwrap(), ended)
+        let schema = TableSchema::new(columns).unwrap();
+        current_rows(engine, "s3://bucket/it's/orders", "orders", (&schema, &Forms::new()), ended)
     }
 
     #[test]
@@ -177,6 +213,20 @@ mod tests {
             "{spark}"
         );
         assert!(view(Engine::DuckDb, None).contains("read_parquet('s3://bucket/it''s/orders/**/*.parquet')"));
+    }
+
+    #[test]
+    fn native_columns_are_declared_down_to_their_leaves() {
+        let mut form = Form::default();
+        crate::native::see(&mut form, r#"{"city": "x", "geo": {"lat": 1.5}, "tags": [1], "any": [1, "x"]}"#);
+        assert_eq!(
+            Engine::Athena.native_type(&form),
+            "struct<`any`: array<string>, `city`: string, `geo`: struct<`lat`: decimal(2, 1)>, `tags`: array<bigint>>"
+        );
+        assert_eq!(
+            Engine::Trino.native_type(&form),
+            "row(\"any\" array(varchar), \"city\" varchar, \"geo\" row(\"lat\" decimal(2, 1)), \"tags\" array(bigint))"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod compaction;
 mod conformance;
 mod modes;
+mod native;
 mod race;
 mod readers;
 mod s3;

@@ -55,7 +55,11 @@ def pyarrow_read(folder):
 
 
 def text(value):
-    """Returns a value in a form that JSON keeps: numbers as their digits, bytes in hexadecimal."""
+    """Returns a value in a form that JSON keeps: numbers as their digits, bytes in hexadecimal, what is nested as it is."""
+    if isinstance(value, dict):
+        return {name: text(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [text(element) for element in value]
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (bytes, bytearray)):

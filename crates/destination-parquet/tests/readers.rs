@@ -33,7 +33,7 @@ impl Seen {
         rows
     }
 
-    fn ty(&self, column: &str) -> &str {
+    pub(crate) fn ty(&self, column: &str) -> &str {
         &self.columns.iter().find(|(name, _)| name == column).unwrap().1
     }
 }

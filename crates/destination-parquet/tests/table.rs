@@ -39,7 +39,7 @@ impl From<i64> for Value {
 }
 
 pub(crate) fn schema(columns: &[(&str, LogicalType)]) -> Arc<TableSchema> {
-    let column = |(i, &(name, ty)): (usize, &(&str, LogicalType))| Column { name: name.to_owned(), ty, key: i == 0 };
+    let column = |(i, &(name, ty)): (usize, &(&str, LogicalType))| Column { key: i == 0, ..Column::new(name, ty) };
     Arc::new(TableSchema::new(columns.iter().enumerate().map(column).collect()).unwrap())
 }
 

@@ -79,6 +79,7 @@ impl Destination for Postgres {
             max_columns: Limit::AtMost(MAX_COLUMNS),
             nul_in_text: false,
             widens: true,
+            native_nested: false,
             commit_interval: CommitInterval {
                 max_bytes: 64 << 20,
                 max_rows: 100_000,

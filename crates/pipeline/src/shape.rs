@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use commutator_core::schema::{Names, conform, merge_by, plan_by};
 use commutator_core::{
-    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, NameMap, Result, SchemaPlan, SourceBatch, SyncMode,
-    TableSchema,
+    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, LogicalType, NameMap, Result, SchemaPlan, SourceBatch,
+    SyncMode, TableSchema,
 };
 
 use crate::feed::Chunk;
@@ -74,14 +74,21 @@ impl Shape {
     pub(crate) fn name_made(&mut self, row: &ChangeBatch) -> Result<ChangeBatch> {
         let keys = self.intake.rules.keys().iter().map(|key| &key.name);
         let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
-        let names: Vec<_> = keys.chain(others).cloned().collect();
-        self.name(&renamed(row, &names)?)
+        let named = keys.chain(others).zip(row.schema().columns());
+        let named = named.map(|(name, column)| Column { name: name.clone(), ..column.clone() }).collect();
+        self.name(&with_columns(row, named)?)
     }
 
     fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {
         let columns = changes.schema().columns();
-        let names: Vec<_> = columns.iter().map(|column| self.names.name(&column.name).to_owned()).collect();
-        renamed(changes, &names)
+        let rules = &self.intake.rules;
+        let named = columns.iter().map(|column| Column {
+            name: self.names.name(&column.name).to_owned(),
+            native: column.ty == LogicalType::Json && rules.is_native(&column.name),
+            ..column.clone()
+        });
+        let named = named.collect();
+        with_columns(changes, named)
     }
 
     /// Takes notice that the snapshot is complete.
@@ -151,15 +158,12 @@ pub(crate) fn key_columns(keys: &[Column], names: &mut Names) -> Vec<Column> {
     keys.iter().map(|key| Column { name: names.name(&key.name).to_owned(), ..key.clone() }).collect()
 }
 
-/// Returns a batch whose columns have these names.
-fn renamed(changes: &ChangeBatch, names: &[String]) -> Result<ChangeBatch> {
-    let columns = changes.schema().columns();
-    let renamed = columns.iter().zip(names).map(|(column, name)| Column { name: name.clone(), ..column.clone() });
-    let renamed: Vec<_> = renamed.collect();
-    if renamed == columns {
+/// Returns a batch with its columns described anew.
+fn with_columns(changes: &ChangeBatch, columns: Vec<Column>) -> Result<ChangeBatch> {
+    if columns == changes.schema().columns() {
         return Ok(changes.clone());
     }
-    let schema = TableSchema::new(renamed)?;
+    let schema = TableSchema::new(columns)?;
     let rows = RecordBatch::try_new(schema.to_arrow(), changes.rows().columns().to_vec())
         .map_err(|e| Error::new(ErrorKind::Unexpected, "A batch cannot be renamed").with_source(e))?;
     changes.with_rows(Arc::new(schema), rows)

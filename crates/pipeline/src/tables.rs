@@ -68,7 +68,8 @@ impl Pipeline {
                     .with("table", &table.name));
             }
             let columns = options.rules.columns.values().filter_map(|rule| rule.nested.as_ref());
-            if columns.chain([&options.rules.nested]).any(|nested| *nested == Nested::Native) {
+            let wants_native = columns.chain([&options.rules.nested]).any(|nested| *nested == Nested::Native);
+            if wants_native && !capabilities.native_nested {
                 return Err(Error::new(ErrorKind::Unsupported, "The destination has no native form of nested values")
                     .with("table", &table.name)
                     .with("destination", capabilities.name));

@@ -1,6 +1,6 @@
 //! Where the tasks of one table put what they read.
 
-use commutator_core::{Budget, ChangeBatch, Lag, Progress, Rejected, SourceBatch, SourceEvent};
+use commutator_core::{Budget, ChangeBatch, Lag, Permit, Progress, Rejected, SourceBatch, SourceEvent};
 use tokio::sync::mpsc;
 
 /// The sending side of a table's events; it reserves memory before it sends.
@@ -39,15 +39,26 @@ impl Outlet {
         progress: Progress,
         wire_bytes: usize,
     ) -> Result<(), Closed> {
+        let size = memory_size(changes.as_ref(), &rejected);
+        let permit = if size == 0 { Permit::default() } else { self.budget.reserve(size).await };
+        self.send_within(permit, changes, rejected, progress, wire_bytes).await
+    }
+
+    /// Waits until so many bytes are free and reserves them, for what is going to be read.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Permit {
+        self.budget.reserve(bytes).await
+    }
+
+    /// Like [`send_with`](Self::send_with), with memory that was reserved before.
+    pub(crate) async fn send_within(
+        &self,
+        permit: Permit,
+        changes: Option<ChangeBatch>,
+        rejected: Vec<Rejected>,
+        progress: Progress,
+        wire_bytes: usize,
+    ) -> Result<(), Closed> {
         let changes = changes.filter(|batch| !batch.is_empty());
-        let set_aside: usize = rejected.iter().map(|rejected| rejected.raw.len()).sum();
-        let permit = match &changes {
-            None if rejected.is_empty() => commutator_core::Permit::default(),
-            changes => {
-                let rows = changes.as_ref().map_or(0, ChangeBatch::memory_size);
-                self.budget.reserve(rows + set_aside).await
-            }
-        };
         let wire_bytes = u64::try_from(wire_bytes).unwrap_or(u64::MAX);
         let batch = SourceBatch { changes, rejected, progress, wire_bytes, permit };
         self.events.send(SourceEvent::Batch(batch)).await.map_err(|_| Closed)
@@ -59,4 +70,10 @@ impl Outlet {
             tracing::trace!("lag not told, the receiver is busy");
         }
     }
+}
+
+/// Returns how many bytes a batch takes in memory.
+pub(crate) fn memory_size(changes: Option<&ChangeBatch>, rejected: &[Rejected]) -> usize {
+    let rows = changes.filter(|batch| !batch.is_empty()).map_or(0, ChangeBatch::memory_size);
+    rows + rejected.iter().map(|rejected| rejected.raw.len()).sum::<usize>()
 }

@@ -116,7 +116,7 @@ mode = "mirror"                   # the items that exist now; docs/modes.md has 
 # What differs for one table:
 # [tables.orders]
 # name = "shop_orders"            # its name in the destination
-# nested = "flatten"              # maps become columns; or "json", "packed"
+# nested = "flatten"              # maps become columns; or "json", "packed", in Parquet also "native"
 # contract = "freeze"             # stop when an attribute or type is new; or "evolve", "discard_column", "discard_row"
 # exclude = ["tmp_*"]             # attributes that get no column
 # filter = "status <> 'draft'"    # the rows there are

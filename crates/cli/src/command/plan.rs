@@ -3,7 +3,7 @@
 use commutator::dynamodb::SampleSize;
 use commutator::pipeline::Planned;
 use commutator::schema::SchemaAction;
-use commutator::{ChangeBatch, Checkpoint, Column, Result, TableDescription, TableSchema, Target};
+use commutator::{ChangeBatch, Checkpoint, Column, LogicalType, Result, TableDescription, TableSchema, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -197,9 +197,13 @@ fn columns(schema: &TableSchema, actions: &[SchemaAction]) -> Grid {
     };
     let mut grid = Grid::new(["  column", "type", if creates { "" } else { "change" }]);
     for column in schema.columns() {
-        let key = if column.key { " (key)" } else { "" };
+        let remark = match column {
+            Column { key: true, .. } => " (key)",
+            Column { native: true, ty: LogicalType::Json, .. } => " (native)",
+            _ => "",
+        };
         let change = change(column).unwrap_or_default();
-        grid.row([format!("  {}", column.name), format!("{}{key}", column.ty), change]);
+        grid.row([format!("  {}", column.name), format!("{}{remark}", column.ty), change]);
     }
     grid
 }
@@ -207,7 +211,7 @@ fn columns(schema: &TableSchema, actions: &[SchemaAction]) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use commutator::LogicalType;
+
     use commutator::schema::plan;
 
     #[test]
@@ -228,6 +232,12 @@ mod tests {
         let created = plan(None, &schema(LogicalType::Text)).unwrap();
         let expected = "  column  type\n  id      text (key)\n  price   text";
         assert_eq!(columns(&schema(LogicalType::Text), &created.actions).to_string(), expected);
+        let native = Column { native: true, ..Column::new("doc", LogicalType::Json) };
+        let native = TableSchema::new(vec![Column::key("id", LogicalType::Text), native]).unwrap();
+        let expected = "  column  type
+  id      text (key)
+  doc     json (native)";
+        assert_eq!(columns(&native, &plan(None, &native).unwrap().actions).to_string(), expected);
     }
 
     #[test]

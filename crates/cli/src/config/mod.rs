@@ -61,6 +61,14 @@ impl Destination {
             Self::Parquet(..) | Self::Postgres(_) => &tables::MODES,
         }
     }
+
+    /// Returns whether it has types of its own for maps and lists.
+    pub fn native_nested(&self) -> bool {
+        match self {
+            Self::Parquet(..) => true,
+            Self::Postgres(_) => false,
+        }
+    }
 }
 
 impl Settings {

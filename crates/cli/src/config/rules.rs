@@ -6,7 +6,7 @@ use commutator::rules::{Filter, Nested, TableRules};
 use toml::{Table, Value};
 
 use super::document::Document;
-use super::section;
+use super::{Destination, section};
 
 /// The keys of [`TableRules`].
 const KEYS: [&str; 10] = [
@@ -24,7 +24,13 @@ const KEYS: [&str; 10] = [
 
 /// Reads the rules that stand in a section. What it does not say holds as in `defaults`: key by key, and of `columns` attribute by
 /// attribute.
-pub(super) fn read(document: &mut Document, path: &str, values: &Table, defaults: &TableRules) -> TableRules {
+pub(super) fn read(
+    document: &mut Document,
+    path: &str,
+    values: &Table,
+    defaults: &TableRules,
+    destination: Option<&Destination>,
+) -> TableRules {
     let given: Table = KEYS.iter().filter_map(|&key| Some((key.to_owned(), values.get(key)?.clone()))).collect();
     let Some(own) = section::read::<TableRules>(document, path, given.clone()) else { return defaults.clone() };
     for (attribute, rule) in &own.columns {
@@ -38,10 +44,11 @@ pub(super) fn read(document: &mut Document, path: &str, values: &Table, defaults
     }
     let columns =
         own.columns.iter().map(|(attribute, rule)| (format!("columns.{attribute}.nested"), rule.nested.as_ref()));
+    let has_native = destination.is_none_or(Destination::native_nested);
     for (key, nested) in std::iter::once(("nested".to_owned(), Some(&own.nested))).chain(columns) {
-        if nested == Some(&Nested::Native) {
+        if nested == Some(&Nested::Native) && !has_native {
             let at = format!("{path}.{key}");
-            let message = format!("`{at}` is `native`, which no destination offers yet; take `json` or `flatten`");
+            let message = format!("`{at}` is `native`, which the destination does not offer; take `json` or `flatten`");
             document.problem(&at, message);
         }
     }

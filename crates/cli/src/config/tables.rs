@@ -82,7 +82,7 @@ fn one_table(
         }
     }
     dead_letters::on_bad_record(document, path, text("on_bad_record"), &mut options);
-    options.rules = rules::read(document, path, values, &defaults.rules);
+    options.rules = rules::read(document, path, values, &defaults.rules, destination);
     match text("name") {
         Some("") => document.problem(&format!("{path}.name"), format!("`{path}.name` is empty")),
         name => options.name = name.map(str::to_owned),

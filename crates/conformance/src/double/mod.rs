@@ -94,6 +94,7 @@ impl Destination for Double {
             max_columns: Limit::AtMost(300),
             nul_in_text: true,
             widens: true,
+            native_nested: false,
             commit_interval: CommitInterval { max_bytes: 1 << 20, max_rows, max_delay: Duration::from_secs(1) },
         }
     }

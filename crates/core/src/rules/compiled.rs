@@ -169,6 +169,17 @@ impl Rules {
         self.rule(attribute).and_then(|rule| rule.nested.as_ref()).unwrap_or(&self.said.nested)
     }
 
+    /// Returns whether maps and lists in the column with this [identity](crate::schema::attribute_of) become the destination's own
+    /// types: what a rule says the type of does not.
+    pub fn is_native(&self, identity: &str) -> bool {
+        let attribute = identity::attribute_of(identity);
+        let is_key = self.key_attributes.contains(attribute);
+        !is_key
+            && !identity::is_system(identity)
+            && *self.nested(attribute) == Nested::Native
+            && !self.is_made(attribute)
+    }
+
     /// Returns whether [`apply`](Self::apply) leaves every batch as it is.
     pub fn change_nothing(&self) -> bool {
         self.keeps_columns() && self.said.filter.is_none() && self.part.is_none() && self.unmatched.is_none()
@@ -197,7 +208,7 @@ pub fn keys(said: &TableRules, keys: &[Column]) -> Vec<Column> {
     let key = |key: &Column| {
         let rule = said.columns.get(&key.name);
         let hashed = rule.is_some_and(|rule| rule.hash.is_some());
-        Column { name: named(&key.name, rule), ty: if hashed { LogicalType::Text } else { key.ty }, key: true }
+        Column::key(named(&key.name, rule), if hashed { LogicalType::Text } else { key.ty })
     };
     keys.iter().map(key).collect()
 }
@@ -214,4 +225,30 @@ fn named(attribute: &str, rule: Option<&ColumnRule>) -> String {
 pub(super) struct Field {
     pub(super) column: Column,
     pub(super) array: ArrayRef,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Flatten;
+
+    #[test]
+    fn an_attribute_may_be_native_or_not_whatever_its_table_is() {
+        let keys = [Column::key("id", LogicalType::Text)];
+        let flatten = || Nested::Flatten(Flatten::default());
+        for (of_table, native) in [(Nested::Native, true), (Nested::Json, false), (flatten(), false)] {
+            let said = TableRules::default()
+                .nested(of_table)
+                .column("json", ColumnRule::default().nested(Nested::Json))
+                .column("flat", ColumnRule::default().nested(flatten()))
+                .column("native", ColumnRule::default().nested(Nested::Native).renamed("renamed"))
+                .column("pinned", ColumnRule::pinned(LogicalType::Json))
+                .column("fixed", ColumnRule::constant(true));
+            let rules = Rules::new(&said, &keys, None).unwrap();
+            let found = ["other", "native", "json", "flat", "pinned", "fixed", "id"].map(|name| rules.is_native(name));
+            assert_eq!(found, [native, true, false, false, false, false, false]);
+            assert!(rules.is_native(&rules.identity("native")));
+            assert!(!rules.is_native(&identity::item_column()));
+        }
+    }
 }

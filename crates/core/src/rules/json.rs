@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Returns the members of a JSON object as name and text, in their order; `None` if the text is no object.
-pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.take(b'{')?;
     let mut found = Vec::new();
@@ -21,7 +21,7 @@ pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
 }
 
 /// Returns the elements of a JSON array as text, in their order; `None` if the text is no array.
-pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
+pub fn elements(text: &str) -> Option<Vec<&str>> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.take(b'[')?;
     let mut found = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
 }
 
 /// Returns the value of a JSON string literal; `None` if the text is none.
-pub(crate) fn string(literal: &str) -> Option<Cow<'_, str>> {
+pub fn string(literal: &str) -> Option<Cow<'_, str>> {
     let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));

@@ -15,7 +15,7 @@ mod convert;
 mod filter;
 mod flatten;
 mod join;
-mod json;
+pub mod json;
 mod left_out;
 mod nested;
 mod pack;

@@ -23,17 +23,22 @@ pub struct Column {
     /// Whether the column is part of the primary key; key columns are never null.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key: bool,
+    /// Whether maps and lists in it become the destination's own types, as far as they agree; the column's type is JSON all the same.
+    ///
+    /// It says what a column is born as: one that a table has already stays what it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
 }
 
 impl Column {
     /// Creates a column that is not part of the key.
     pub fn new(name: impl Into<String>, ty: LogicalType) -> Self {
-        Self { name: name.into(), ty, key: false }
+        Self { name: name.into(), ty, key: false, native: false }
     }
 
     /// Creates a column that is part of the key.
     pub fn key(name: impl Into<String>, ty: LogicalType) -> Self {
-        Self { name: name.into(), ty, key: true }
+        Self { name: name.into(), ty, key: true, native: false }
     }
 
     /// Returns the Arrow field: `Int64`, `Decimal128`, `Utf8`, `Binary`, `Boolean` or a UTC microsecond timestamp; `Number`

@@ -12,7 +12,8 @@ use crate::destination::Parquet;
 use crate::sizes::Sizes;
 
 /// A row of the suite takes some 150 bytes.
-const SMALL: Sizes = Sizes { buffer: 1000, file: 150, bucket: 400, merge: 800, chunk: 500, parallel_mb: 2, held: 400 };
+pub(super) const SMALL: Sizes =
+    Sizes { buffer: 1000, file: 150, bucket: 400, merge: 800, chunk: 500, parallel_mb: 2, held: 400 };
 
 struct SmallHarness(Store);
 

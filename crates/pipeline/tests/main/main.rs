@@ -5,6 +5,7 @@ mod faults;
 mod items;
 mod letter_store;
 mod live;
+mod native;
 mod refusing;
 mod replays;
 mod resync;

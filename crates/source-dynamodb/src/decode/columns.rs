@@ -268,7 +268,7 @@ impl Columns {
         }
         let columns = types.iter().map(|&(i, ty)| {
             let Attribute { name, role, .. } = &self.attributes[i];
-            Column { name: name.clone(), ty, key: matches!(role, Role::Key(_)) }
+            Column { key: matches!(role, Role::Key(_)), ..Column::new(name.clone(), ty) }
         });
         let schema = Arc::new(TableSchema::new(columns.collect())?);
         let arrow = schema.to_arrow();

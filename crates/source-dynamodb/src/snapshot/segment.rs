@@ -10,7 +10,11 @@ use super::start_key;
 use crate::capacity::Capacity;
 use crate::client::ScanPageRequest;
 use crate::decode::{Decoder, ScanBatches};
+use crate::outlet::memory_size;
 use crate::read::{Table, undecodable};
+
+/// What a page of 1 MB takes, as it was sent and decoded; then each page is taken to be like the one before.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// What all segments of a snapshot share.
 #[derive(Debug)]
@@ -42,7 +46,9 @@ pub(crate) async fn scan(
         limit: None,
     };
     let mut last_cost = None;
+    let mut page_bytes = PAGE_BYTES;
     loop {
+        let mut page = table.outlet.reserve(page_bytes).await;
         let taken = scanner.capacity.take(last_cost).await;
         request.consistent = table.consistent_read || Instant::now() < table.settled_at;
         let body = match table.client.scan(&request).await {
@@ -50,6 +56,7 @@ pub(crate) async fn scan(
             Err(failure) => return Err(failure.with("partition", &partition).into()),
         };
         let mut wire_bytes = body.len();
+        page_bytes = wire_bytes;
         let mut batches = ScanBatches::new(body, table.epoch, table.on_bad_record);
         let mut cost = None;
         // Each batch of a page has a key to go on from, so the position may stand between them.
@@ -73,7 +80,11 @@ pub(crate) async fn scan(
             for rejected in &mut rejected {
                 rejected.partition = Some(partition.clone());
             }
-            table.outlet.send_with(batch.changes, rejected, progress, std::mem::take(&mut wire_bytes)).await?;
+            // More than was reserved is not waited for: whoever holds something must not wait for others who do.
+            let size = memory_size(batch.changes.as_ref(), &rejected);
+            page_bytes += size;
+            let (permit, wire_bytes) = (page.split(size), std::mem::take(&mut wire_bytes));
+            table.outlet.send_within(permit, batch.changes, rejected, progress, wire_bytes).await?;
             if batch.rest.is_none() {
                 break batch.last_key.is_none();
             }

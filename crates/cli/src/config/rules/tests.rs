@@ -164,17 +164,25 @@ fn a_wrong_filter_says_where() {
 }
 
 #[test]
-fn native_types_are_refused_as_no_destination_has_them() {
+fn native_types_are_refused_where_the_destination_has_none() {
     let rest = "host = \"h\"\n[defaults]\nnested = \"native\"\n[tables.orders]\ncolumns.a.nested = \"native\"\n";
-    let rest = rest.to_owned();
     assert_eq!(
-        parse("postgres", &rest).unwrap_err(),
+        parse("postgres", rest).unwrap_err(),
         [
-            "c.toml:9: `defaults.nested` is `native`, which no destination offers yet; take `json` or `flatten`",
-            "c.toml:11: `tables.orders.columns.a.nested` is `native`, which no destination offers yet; take `json` or `flatten`",
+            "c.toml:9: `defaults.nested` is `native`, which the destination does not offer; take `json` or `flatten`",
+            "c.toml:11: `tables.orders.columns.a.nested` is `native`, which the destination does not offer; take `json` or `flatten`",
         ]
     );
-    assert_eq!(parse("parquet", "[defaults]\nnested = \"native\"\n").unwrap_err().len(), 1);
+}
+
+#[test]
+fn native_types_are_said_of_all_tables_of_one_and_of_one_attribute() {
+    let rest = "[defaults]\nnested = \"native\"\n[tables.orders]\nnested = \"json\"\ncolumns.a.nested = \"native\"\n";
+    let settings = parse("parquet", rest).unwrap();
+    let options = &settings.options;
+    assert_eq!(options.defaults.rules.nested, Nested::Native);
+    let orders = &options.tables[&TableName::new("orders")].rules;
+    assert_eq!((&orders.nested, &orders.columns["a"].nested), (&Nested::Json, &Some(Nested::Native)));
 }
 
 /// Every word that a key takes is one that the rules know, and the other way round.
