@@ -180,6 +180,12 @@ impl Dialect {
     /// Returns the expression that turns a value into one of a wider type; what does not widen is cast.
     pub fn widened(&self, value: &str, from: LogicalType, to: LogicalType) -> String {
         use LogicalType::{Binary, Bool, Decimal, Int64, Json, Number, Text};
+        // A decimal of which there is no type is held as other numbers are.
+        let held = |ty| match ty {
+            Decimal { precision, scale } if (self.types.decimal)(precision, scale).is_none() => Number,
+            ty => ty,
+        };
+        let (from, to) = (held(from), held(to));
         let casts = &self.casts;
         let cast = |ty| format!("CAST({value} AS {})", self.native(ty));
         // The text that a value becomes, where `conform` goes by its text.
@@ -190,9 +196,10 @@ impl Dialect {
             Json => (casts.text_of_json)(value),
             Number if self.types.number == NumberType::Text => value.to_owned(),
             Text => value.to_owned(),
-            _ => cast(Text),
+            Int64 | Number | LogicalType::Timestamp => cast(Text),
         };
         match (from, to) {
+            (a, b) if a == b => value.to_owned(),
             (_, Text) => text(),
             (Int64 | Decimal { .. }, Number) if self.types.number == NumberType::Text => text(),
             (Text | Binary, Json) => (casts.parse_json)(&(casts.json_of_text)(&text())),
