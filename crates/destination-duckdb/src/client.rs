@@ -74,7 +74,16 @@ impl Database {
                 None => error,
             }
         };
-        let root = connect(config, file).map_err(failed)?;
+        let settings = settings(config).map_err(|e| {
+            let error = error::failed(e, "DuckDB does not take a setting");
+            let text = error.message().to_owned();
+            Error::new(ErrorKind::ConfigInvalid, text).with("setting", "memory_limit, threads").with_source(error)
+        })?;
+        let opened = match file {
+            Some(file) => Connection::open_with_flags(file, settings),
+            None => Connection::open_in_memory_with_flags(settings),
+        };
+        let root = opened.map_err(failed)?;
         let (catalog, version): (String, String) = root
             .query_row("SELECT current_database(), version()", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(failed)?;
@@ -100,7 +109,7 @@ impl Database {
     }
 }
 
-fn connect(config: &Config, file: Option<&Path>) -> duckdb::Result<Connection> {
+fn settings(config: &Config) -> duckdb::Result<duckdb::Config> {
     // What is not in the library is not fetched from anywhere.
     let mut settings = duckdb::Config::default()
         .with("autoinstall_known_extensions", "false")?
@@ -111,10 +120,7 @@ fn connect(config: &Config, file: Option<&Path>) -> duckdb::Result<Connection> {
     if let Some(threads) = config.threads {
         settings = settings.threads(threads.into())?;
     }
-    match file {
-        Some(file) => Connection::open_with_flags(file, settings),
-        None => Connection::open_in_memory_with_flags(settings),
-    }
+    Ok(settings)
 }
 
 impl Drop for Database {

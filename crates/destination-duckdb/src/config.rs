@@ -13,31 +13,36 @@ pub(crate) const MEMORY: &str = ":memory:";
 
 /// Which database, and where in it the tables go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The database's file, created if it is missing; `:memory:`, the default, for one that is gone with the last clone of its [`DuckDb`].
+    /// The database's file, created if it is missing; `:memory:` for one that is gone with the last clone of its [`DuckDb`].
     pub path: PathBuf,
-    /// The schema the tables are in; created if it is missing.
+    /// The schema the tables are in; created if it is missing. `main` by default.
+    #[serde(default = "main")]
     pub schema: String,
     /// The most memory that `DuckDB` takes, such as `2GB`, beyond which it writes to a folder beside the file; its own default is four
     /// fifths of the machine's.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<String>,
     /// The most threads that `DuckDB` works with; its own default is one per core.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { path: PathBuf::from(MEMORY), schema: "main".to_owned(), memory_limit: None, threads: None }
-    }
+/// The schema that every database has.
+fn main() -> String {
+    "main".to_owned()
 }
 
 impl Config {
-    /// Creates the configuration of a database in a file.
+    /// Creates the configuration of a database in a file, with the defaults for all else.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), ..Self::default() }
+        Self { path: path.into(), schema: main(), memory_limit: None, threads: None }
+    }
+
+    /// Creates the configuration of a database in memory, with the defaults for all else.
+    pub fn in_memory() -> Self {
+        Self::new(MEMORY)
     }
 
     /// Checks the settings; the file is first touched when a table is opened or checked.
@@ -61,8 +66,8 @@ impl Config {
         Ok(DuckDb::new(self))
     }
 
-    /// Returns whether the database is in memory.
-    pub(crate) fn is_memory(&self) -> bool {
+    /// Returns whether the database is in memory, and so gone with the program.
+    pub fn is_memory(&self) -> bool {
         self.path.as_os_str() == MEMORY
     }
 }

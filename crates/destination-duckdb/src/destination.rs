@@ -120,9 +120,10 @@ impl Destination for DuckDb {
     }
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
-        // The database's name is known only once it is open, which a preview is not worth.
-        let catalog = self.config.path.file_stem().and_then(|name| name.to_str()).unwrap_or("memory");
-        let layout = Place::new(catalog, &self.config.schema, target).layout();
+        // Until it is open, the database has the name that its file most likely gives it.
+        let open = self.database.try_lock().ok().and_then(|open| open.as_ref().map(|open| open.catalog.clone()));
+        let file = || self.config.path.file_stem().and_then(|name| name.to_str()).unwrap_or("memory").to_owned();
+        let layout = Place::new(&open.unwrap_or_else(file), &self.config.schema, target).layout();
         let created = plan.actions.iter().filter_map(|action| match action {
             SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
             SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,

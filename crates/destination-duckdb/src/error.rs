@@ -124,6 +124,9 @@ fn meaning(class: &str, text: &str) -> Meaning {
             "DuckDB's memory is used up; raise `memory_limit`, or lower `threads` or the size of a commit",
         ),
         "TransactionContext Error" => of(Unavailable, "another transaction was in the way"),
+        "Parser Error" | "Invalid Input Error" if says("Memory") || says("memory") => {
+            of(ConfigInvalid, "`memory_limit` takes a number and a unit, such as 2GB")
+        }
         "Permission Error" => of(PermissionDenied, ""),
         "Invalid Input Error" if says("Cannot execute statement of type") && says("read-only") => {
             of(PermissionDenied, "the database is open for reading only")

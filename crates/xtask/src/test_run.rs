@@ -1,7 +1,7 @@
 //! `cargo xtask test`: starts the servers, runs everything that can be run, stops the servers, and says what happened.
 //!
 //! A test that lacks its server prints a line `skipped: … needs COMMUTATOR_TEST_…` and returns, or panics if `CI` is set; the
-//! lines are collected here and shown at the end. What links DuckDB is built only where its library is. Servers that ran before are used, and left running. With arguments after
+//! lines are collected here and shown at the end. What links `DuckDB` is built only where its library is. Servers that ran before are used, and left running. With arguments after
 //! `--` only the test runner runs, with these arguments.
 
 mod junit;
@@ -93,7 +93,7 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
 struct Steps<'a> {
     root: &'a Path,
     env: Vec<(String, String)>,
-    /// Whether there is a library of DuckDB.
+    /// Whether there is a library of `DuckDB`.
     links_duckdb: bool,
     done: Vec<Step>,
     skipped: Vec<String>,

@@ -3,7 +3,13 @@
 //! It is built where there is a library to link: `--features linked`, and `DUCKDB_LIB_DIR` and `LD_LIBRARY_PATH` as
 //! `cargo xtask services env` says them.
 
+mod file;
+mod foreign;
+mod layout;
+mod modes;
 mod place;
+mod table;
+mod widening;
 
 /// What every destination must do, in a file.
 mod contract {

@@ -24,8 +24,7 @@ impl File {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        // A database and a schema of one name.
-        self.folder.path().join("main.duckdb")
+        self.folder.path().join("shop.duckdb")
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -84,7 +83,7 @@ impl Harness for File {
 #[async_trait]
 impl Harness for Memory {
     async fn fresh() -> Option<Self> {
-        let config = Config { threads: Some(2), schema: "Some schema".to_owned(), ..Config::default() };
+        let config = Config { threads: Some(2), schema: "Some schema".to_owned(), ..Config::in_memory() };
         Some(Self(config.connect().await.expect("the settings are fine")))
     }
 

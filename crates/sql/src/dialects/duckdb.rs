@@ -29,7 +29,11 @@ pub static DUCKDB: Dialect = Dialect {
         decimal: |precision, scale| Some(format!("DECIMAL({precision},{scale})")),
     },
     casts: Casts {
-        digits: |value, scale| trimmed(format!("CAST({value} AS VARCHAR)"), scale),
+        // Where all digits are behind the point, it writes none before it.
+        digits: |value, scale| match scale {
+            0 => format!("CAST({value} AS VARCHAR)"),
+            _ => trimmed(format!(r"regexp_replace(CAST({value} AS VARCHAR), '^(-?)\.', '\10.')"), scale),
+        },
         parse_json: |text| format!("CAST({text} AS JSON)"),
         json_of_text: |text| format!("CAST(to_json({text}) AS VARCHAR)"),
         text_of_bool: |value| format!("CAST({value} AS VARCHAR)"),
