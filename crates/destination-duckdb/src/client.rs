@@ -16,6 +16,9 @@ use crate::error;
 /// How long a file that is just being closed by this process is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The memory that a database in a file takes unless the user says otherwise: `DuckDB` itself would take most of the machine's.
+const MEMORY_LIMIT: &str = "2GB";
+
 /// The databases that this process has open, by their files.
 ///
 /// The operating system's lock keeps other processes out, but not this one: opened a second time, a file would be two databases that
@@ -114,7 +117,8 @@ fn settings(config: &Config) -> duckdb::Result<duckdb::Config> {
     let mut settings = duckdb::Config::default()
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?;
-    if let Some(limit) = &config.memory_limit {
+    let limit = config.memory_limit.as_deref().or((!config.is_memory()).then_some(MEMORY_LIMIT));
+    if let Some(limit) = limit {
         settings = settings.max_memory(limit)?;
     }
     if let Some(threads) = config.threads {

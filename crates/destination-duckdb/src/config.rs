@@ -20,8 +20,8 @@ pub struct Config {
     /// The schema the tables are in; created if it is missing. `main` by default.
     #[serde(default = "main")]
     pub schema: String,
-    /// The most memory that `DuckDB` takes, such as `2GB`, beyond which it writes to a folder beside the file; its own default is four
-    /// fifths of the machine's.
+    /// The most memory that `DuckDB` takes, such as `4GB`, beyond which it writes to a folder beside the file. 2 GB by default, and four
+    /// fifths of the machine's for a database in memory, which has nowhere else to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<String>,
     /// The most threads that `DuckDB` works with; its own default is one per core.

@@ -52,7 +52,7 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
-    /// A file of DuckDB.
+    /// A file of `DuckDB`.
     #[cfg(feature = "duckdb")]
     DuckDb(Box<commutator::duckdb::Config>),
 }

@@ -66,8 +66,8 @@ fn write(database: &Arc<Database>, schema: &str) -> Result<()> {
         let statements = format!(
             "CREATE TABLE {table} (id VARCHAR NOT NULL, doc JSON);
              CREATE TEMPORARY TABLE _ct_stage (c0 VARCHAR, c1 VARCHAR);
-             INSERT INTO temp._ct_stage VALUES ('a', '{{}}'), ('b', '[]');
-             MERGE INTO {table} AS t USING (SELECT * FROM temp._ct_stage) AS n ON t.id = n.c0
+             INSERT INTO temp.main._ct_stage VALUES ('a', '{{}}'), ('b', '[]');
+             MERGE INTO {table} AS t USING (SELECT * FROM temp.main._ct_stage) AS n ON t.id = n.c0
              WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, doc) VALUES (n.c0, CAST(n.c1 AS JSON));
              DELETE FROM {table} WHERE id = 'a'"
         );

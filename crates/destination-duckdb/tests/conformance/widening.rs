@@ -28,7 +28,7 @@ fn values() -> Vec<(LogicalType, Vec<Value>)> {
         ),
         (
             LogicalType::Json,
-            ["\"a\\\"\\u0000\"", "{\"a\": 1.10}", "[1e-130]", "1.50", "null", "true"].map(Value::json).to_vec(),
+            ["\"a\\\"\\u0000\"", "{\"a\": 1.10}", "[1e-130]", "1.50", "true"].map(Value::json).to_vec(),
         ),
     ]
 }
@@ -91,7 +91,7 @@ async fn a_widened_column_holds_what_conform_would_have_sent() {
             pairs += 1;
         }
     }
-    assert_eq!(pairs, 25);
+    assert_eq!(pairs, 27);
 }
 
 #[tokio::test]

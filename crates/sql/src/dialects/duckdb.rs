@@ -49,5 +49,5 @@ pub static DUCKDB: Dialect = Dialect {
     parameters: Parameters::Numbered("$"),
     literal: plain_literal,
     now: "now()",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp._ct_stage" },
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage" },
 };
