@@ -191,6 +191,11 @@ fn canonical(path: &Path) -> Result<PathBuf> {
     if let Ok(whole) = path.canonicalize() {
         return Ok(whole);
     }
+    // Once its file is there, it would lead elsewhere than it does now.
+    if path.is_symlink() {
+        let sentence = "The path of the database is a link to nothing; name the file itself";
+        return Err(Error::new(ErrorKind::ConfigInvalid, sentence).with("path", path.display()));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(unusable)?;
     let name = path.file_name().ok_or_else(|| {

@@ -86,10 +86,12 @@ async fn what_cannot_be_a_database_is_named() {
     let place = File::new();
     let folder = place.path().parent().unwrap().to_owned();
     std::fs::write(folder.join("letter"), "dear reader ".repeat(2_000)).unwrap();
+    std::os::unix::fs::symlink(folder.join("nothing"), folder.join("link")).unwrap();
     for (path, kind) in [
         (folder.join("missing/x.duckdb"), ErrorKind::NotFound),
         (folder.join("letter"), ErrorKind::ConfigInvalid),
         (folder.clone(), ErrorKind::ConfigInvalid),
+        (folder.join("link"), ErrorKind::ConfigInvalid),
     ] {
         let duckdb = Config::new(&path).connect().await.unwrap();
         let error = Table::try_open(&duckdb, target("t")).await.map(|_| ()).unwrap_err();
@@ -118,7 +120,8 @@ async fn one_file_by_two_paths_is_one_database() {
     std::fs::create_dir(folder.join("sub")).unwrap();
     let mut first = Table::open(&place, target("t")).await;
     first.commit(&[put(1, 1, [])]).await;
-    let detour = Config::new(folder.join("sub/../shop.duckdb")).connect().await.unwrap();
+    std::os::unix::fs::symlink(place.path(), folder.join("sub/link")).unwrap();
+    let detour = Config::new(folder.join("sub/../sub/link")).connect().await.unwrap();
     let mut second = Table::try_open(&detour, target("t")).await.unwrap();
     second.commit(&[put(2, 2, [])]).await;
     assert_eq!(first.try_commit(&[put(3, 3, [])]).await.unwrap_err().kind(), ErrorKind::Fenced);

@@ -45,6 +45,7 @@ pub static REDSHIFT: Dialect = Dialect {
     aliases: false,
     parameters: Parameters::Numbered(":p"),
     literal: escaped_literal,
-    now: "GETDATE()",
+    // That of the transaction, with microseconds; `GETDATE` has seconds.
+    now: "SYSDATE",
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
 };
