@@ -14,11 +14,13 @@
 //! | `COMMUTATOR_TEST_S3_ACCESS_KEY`, `COMMUTATOR_TEST_S3_SECRET_KEY` | an identity that may do everything |
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
+//! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //!
 //! `CI=true` makes a service that cannot be started an error. Elsewhere it is named and left out.
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
 
+pub(crate) mod duckdb;
 mod dynamodb_local;
 mod ports;
 pub(crate) mod postgres;
@@ -145,13 +147,14 @@ enum Service {
     PostgresMajor(u16, &'static str),
     Seaweedfs,
     DynamodbLocal,
+    Duckdb,
     Python,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Python].into_iter().chain(matrix)
+        [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python].into_iter().chain(matrix)
     }
 
     fn name(self) -> String {
@@ -160,6 +163,7 @@ impl Service {
             Self::PostgresMajor(major, _) => format!("postgres-{major}"),
             Self::Seaweedfs => seaweedfs::NAME.to_owned(),
             Self::DynamodbLocal => dynamodb_local::NAME.to_owned(),
+            Self::Duckdb => duckdb::NAME.to_owned(),
             Self::Python => "python".to_owned(),
         }
     }
@@ -195,6 +199,7 @@ impl Service {
             }
             Self::Seaweedfs => seaweedfs::start(folder),
             Self::DynamodbLocal => dynamodb_local::start(folder),
+            Self::Duckdb => duckdb::install(),
             Self::Python => python(root),
         }
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: starts the servers, runs everything that can be run, stops the servers, and says what happened.
 //!
 //! A test that lacks its server prints a line `skipped: … needs COMMUTATOR_TEST_…` and returns, or panics if `CI` is set; the
-//! lines are collected here and shown at the end. Servers that ran before are used, and left running. With arguments after
+//! lines are collected here and shown at the end. What links `DuckDB` is built only where its library is. Servers that ran before are used, and left running. With arguments after
 //! `--` only the test runner runs, with these arguments.
 
 mod junit;
@@ -24,6 +24,8 @@ use crate::{
 };
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
+const DUCKDB: &str = "commutator-destination-duckdb";
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -35,7 +37,9 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     let mut steps = Steps::new(root, &started);
     if arguments.is_empty() {
         // The end-to-end tests drive it; built here, none of them waits for it.
-        steps.cargo("build of the program", &["build", "--locked", "--package", "commutator-cli", "--bins"], &[]);
+        let build = ["build", "--locked", "--package", "commutator-cli", "--bins"];
+        let features: &[&str] = if steps.links_duckdb { &["--features", "duckdb"] } else { &[] };
+        steps.cargo("build of the program", &[&build, features].concat(), &[]);
     }
     steps.tests("tests", arguments, &[]);
     if arguments.is_empty() {
@@ -89,6 +93,8 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
 struct Steps<'a> {
     root: &'a Path,
     env: Vec<(String, String)>,
+    /// Whether there is a library of `DuckDB`.
+    links_duckdb: bool,
     done: Vec<Step>,
     skipped: Vec<String>,
 }
@@ -103,13 +109,19 @@ struct Step {
 
 impl<'a> Steps<'a> {
     fn new(root: &'a Path, started: &Started) -> Self {
-        Self { root, env: started.state.env(), done: Vec::new(), skipped: Vec::new() }
+        let links_duckdb = started.state.get(services::duckdb::NAME).is_some();
+        Self { root, env: started.state.env(), links_duckdb, done: Vec::new(), skipped: Vec::new() }
     }
 
     /// Runs the tests of the whole workspace, or what the arguments choose.
     fn tests(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
-        let scope: &[&str] = if chosen { &[] } else { &["--workspace"] };
+        let scope: &[&str] = match (chosen, self.links_duckdb) {
+            (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
+            (true, _) => &[],
+            (false, true) => &["--workspace", "--features", WITH_DUCKDB],
+            (false, false) => &["--workspace"],
+        };
         if command::run(Command::new("cargo").args(["nextest", "--version"])).is_err() {
             let arguments = [&["test", "--locked", "--no-fail-fast"], scope, arguments].concat();
             // Libtest hides what a passing test prints, and so its being skipped.

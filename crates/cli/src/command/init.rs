@@ -133,6 +133,11 @@ fn destination(to: &str) -> String {
         format!(
             "[destination]\ntype = \"postgres\"\nurl = {url}             # keeps the password out of this file\n# schema = \"shop\"\n"
         )
+    } else if let Some(path) = to.strip_prefix("duckdb://") {
+        format!(
+            "[destination]\ntype = \"duckdb\"              # a program that was built with it, see docs/duckdb.md\npath = {}\n# schema = \"shop\"\n",
+            quoted(path)
+        )
     } else {
         let url = quoted(to);
         format!(
@@ -164,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_file_is_valid_and_so_is_what_it_comments_out() {
-        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db"] {
+        let duckdb = cfg!(feature = "duckdb").then_some("duckdb://shop.duckdb");
+        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db"].into_iter().chain(duckdb) {
             let text = config(&arguments(to), "the-external-id");
             let variable = |_: &str| Some("postgres://h/db".to_owned());
             let settings = Settings::parse(&text, "x", &variable).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -133,7 +133,7 @@ const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("type
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
 
 /// `[destination]`, by its `type`.
-pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[("parquet", PARQUET), ("postgres", POSTGRES)];
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES)];
 
 pub(crate) const DYNAMODB: &[Key] = &[
     key("tables", Kind::Texts),
@@ -209,6 +209,8 @@ pub(crate) const POSTGRES: &[Key] = &[
     text("nul"),
     key("max_connections", Kind::Integer),
 ];
+
+pub(crate) const DUCKDB: &[Key] = &[text("path"), text("schema"), text("memory_limit"), key("threads", Kind::Integer)];
 
 /// Finds a key by name.
 pub(crate) fn find(keys: &[Key], name: &str) -> Option<Key> {

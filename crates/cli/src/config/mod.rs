@@ -52,6 +52,9 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
+    /// A file of `DuckDB`.
+    #[cfg(feature = "duckdb")]
+    DuckDb(Box<commutator::duckdb::Config>),
 }
 
 impl Destination {
@@ -59,6 +62,8 @@ impl Destination {
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
             Self::Parquet(..) | Self::Postgres(_) => &tables::MODES,
+            #[cfg(feature = "duckdb")]
+            Self::DuckDb(_) => &tables::MODES,
         }
     }
 
@@ -209,6 +214,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
         }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        Some("duckdb") => duckdb(document, values),
         _ => {
             if !document.dropped("destination") {
                 document.problem("destination", "there is no [destination]");
@@ -216,6 +222,25 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             None
         }
     }
+}
+
+#[cfg(feature = "duckdb")]
+fn duckdb(document: &mut Document, values: Table) -> Option<Destination> {
+    let config: commutator::duckdb::Config = section::read(document, "destination", values)?;
+    if config.is_memory() {
+        let message = "`destination.path`: a database in memory is gone with the program; name a file";
+        document.problem("destination.path", message);
+        return None;
+    }
+    Some(Destination::DuckDb(Box::new(config)))
+}
+
+/// The library that it takes is not everybody's, so the program has it only if it was built with it.
+#[cfg(not(feature = "duckdb"))]
+fn duckdb(document: &mut Document, _values: Table) -> Option<Destination> {
+    let message = "this program was built without DuckDB; build it with `--features duckdb` (docs/duckdb.md says how)";
+    document.problem("destination.type", message);
+    None
 }
 
 /// S3 is written to as whoever the same keys would make the source read as.

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 use url::form_urlencoded;
 
 use super::document::scalar;
-use super::keys::{self, DYNAMODB, Key, Kind, PARQUET};
+use super::keys::{self, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
 use super::nearest::hint;
 use crate::failure::Problem;
 
@@ -35,7 +35,7 @@ pub(crate) fn source(address: &str) -> Result<Table, Vec<Problem>> {
     Ok(values)
 }
 
-/// Reads an address as a `[destination]` section: `postgres://…`, an object store's address or a folder.
+/// Reads an address as a `[destination]` section: `postgres://…`, `duckdb://…`, an object store's address or a folder.
 pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
     let wrong = |message: String| vec![Problem::new("--to", message)];
     let mut values = Table::new();
@@ -52,6 +52,12 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             values.insert("type".into(), "postgres".into());
             values.insert("url".into(), url.into());
         }
+        Some("duckdb") => {
+            let (place, query) = split_query(address);
+            values = options("--to", query, DUCKDB)?;
+            values.insert("type".into(), "duckdb".into());
+            values.insert("path".into(), place.trim_start_matches("duckdb://").into());
+        }
         Some("s3" | "gs" | "az" | "azure" | "abfs" | "abfss" | "file") => {
             let (place, query) = split_query(address);
             values = options("--to", query, PARQUET)?;
@@ -60,8 +66,8 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
         }
         Some(scheme) => {
             return Err(wrong(format!(
-                "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…` \
-                 or `postgres://…`"
+                "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…`, \
+                 `postgres://…` or `duckdb://FILE`"
             )));
         }
         None if address.trim().is_empty() => return Err(wrong("is empty; name a folder such as `./lake`".to_owned())),
@@ -205,6 +211,11 @@ mod tests {
                 "postgres://u:p%40@h/db?schema=shop&sslmode=require",
                 serde_json::json!({"type": "postgres", "url": "postgres://u:p%40@h/db?sslmode=require", "schema": "shop"}),
             ),
+            (
+                "duckdb://./shop.duckdb?schema=shop&threads=2",
+                serde_json::json!({"type": "duckdb", "path": "./shop.duckdb", "schema": "shop", "threads": 2}),
+            ),
+            ("duckdb:///data/shop.duckdb", serde_json::json!({"type": "duckdb", "path": "/data/shop.duckdb"})),
             ("postgresql://h/db", serde_json::json!({"type": "postgres", "url": "postgresql://h/db"})),
         ] {
             assert_eq!(json(destination(address)), expected, "{address}");

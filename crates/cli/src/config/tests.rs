@@ -6,7 +6,7 @@ use commutator::pipeline::{OnBadRecord, OnGap};
 use commutator::{SyncMode, TableName};
 use serde::de::DeserializeOwned;
 
-use super::keys::{DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
+use super::keys::{DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
 use super::*;
 
 const GOOD: &str = r#"
@@ -245,6 +245,8 @@ fn the_known_keys_are_those_of_the_connectors() {
     assert_eq!(names_of(DYNAMODB), fields_of::<dynamodb::Config>());
     assert_eq!(parquet, fields_of::<parquet::Config>());
     assert_eq!(names_of(POSTGRES), fields_of::<postgres::Config>());
+    #[cfg(feature = "duckdb")]
+    assert_eq!(names_of(DUCKDB), fields_of::<commutator::duckdb::Config>());
     for key in DYNAMODB {
         match (key.name, key.kind) {
             ("assume_role", Kind::Table(keys)) => assert_eq!(names_of(keys), fields_of::<dynamodb::AssumeRole>()),
@@ -263,6 +265,29 @@ async fn the_known_modes_are_those_of_the_connectors() {
     let postgres = postgres::Config::from_url("postgres://u@127.0.0.1/db?sslmode=disable");
     let offered = commutator::Destination::capabilities(&postgres.clone().connect().await.unwrap()).modes;
     assert_eq!(Destination::Postgres(Box::new(postgres)).modes(), offered);
+    #[cfg(feature = "duckdb")]
+    {
+        let duckdb = commutator::duckdb::Config::in_memory();
+        let offered = commutator::Destination::capabilities(&duckdb.clone().connect().await.unwrap()).modes;
+        assert_eq!(Destination::DuckDb(Box::new(duckdb)).modes(), offered);
+    }
+}
+
+#[test]
+fn a_database_file_of_duckdb_is_named_or_the_program_says_that_it_cannot() {
+    let with = |lines: &str| {
+        format!("[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\n[destination]\ntype = \"duckdb\"\n{lines}")
+    };
+    let of = |lines: &str| Settings::parse(&with(lines), "c.toml", &|_| None).map(|settings| settings.destination);
+    let said = |lines: &str| of(lines).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+    if !cfg!(feature = "duckdb") {
+        let built = "c.toml:5: this program was built without DuckDB; build it with `--features duckdb` (docs/duckdb.md says how)";
+        assert_eq!(said("path = \"a.duckdb\"\n"), [built]);
+        return;
+    }
+    assert!(of("path = \"a.duckdb\"\nschema = \"shop\"\nmemory_limit = \"1GB\"\nthreads = 2\n").is_ok());
+    assert_eq!(said(""), ["c.toml:4: [destination] lacks `path`"]);
+    assert!(said("path = \":memory:\"\n")[0].contains("gone with the program"));
 }
 
 #[test]
@@ -282,6 +307,7 @@ fn every_key_is_documented() {
     look("source", DYNAMODB);
     look("parquet", PARQUET);
     look("postgres", POSTGRES);
+    look("duckdb", DUCKDB);
     assert_eq!(missing, Vec::<String>::new());
 }
 

@@ -43,6 +43,9 @@ pub(crate) async fn any_value_stays_itself_when_its_column_becomes_json(bench: &
         Value::int(i64::MIN),
         Value::number("12345678901234567890.12345678901234567"),
         Value::number("-1e-130"),
+        // All digits behind the point, where some write no zero before it.
+        Value::number("0.5"),
+        Value::number("-0.25"),
         Value::text("te\"xt\\ \n\u{1f980}"),
         Value::text("1"),
         Value::text("null"),

@@ -1,0 +1,218 @@
+//! The database within this process: opened once per file, shared by all tables, closed with the last connection.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use commutator_core::{Error, ErrorKind, Result};
+use duckdb::Connection;
+
+use crate::config::Config;
+use crate::error;
+
+/// How long a file that is just being closed by this process is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The memory that a database in a file takes unless the user says otherwise: `DuckDB` itself would take most of the machine's.
+const MEMORY_LIMIT: &str = "2GB";
+
+/// The databases that this process has open, by their files.
+///
+/// The operating system's lock keeps other processes out, but not this one: opened a second time, a file would be two databases that
+/// destroy each other. So whoever opens it again shares the first one, and waits while that is being closed.
+static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
+static CLOSED: Condvar = Condvar::new();
+
+/// A database. Dropping the last handle closes it.
+pub(crate) struct Database {
+    /// All other connections are made from this one; it is `None` only while the database is being closed.
+    root: Mutex<Option<Connection>>,
+    /// Whoever holds it writes tables. It is held for one transaction, so none conflicts with another.
+    writing: Mutex<()>,
+    /// The database's name in statements.
+    pub(crate) catalog: String,
+    /// The version of the library.
+    pub(crate) version: String,
+    /// The file; `None` for a database in memory.
+    file: Option<PathBuf>,
+}
+
+impl Database {
+    /// Opens a database, or shares it if this process has it open; blocks.
+    ///
+    /// Settings of a database that is open already stay as they are.
+    pub(crate) fn open(config: &Config) -> Result<Arc<Self>> {
+        if config.is_memory() {
+            return Self::fresh(config, None).map(Arc::new);
+        }
+        let file = canonical(&config.path)?;
+        let mut open = lock(&OPEN);
+        loop {
+            match open.get_or_insert_default().get(&file).map(Weak::upgrade) {
+                Some(Some(shared)) => return Ok(shared),
+                Some(None) => {
+                    let (guard, waited) = CLOSED.wait_timeout(open, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+                    open = guard;
+                    if waited.timed_out() {
+                        return Err(Error::new(ErrorKind::Unavailable, "The database file is still being closed")
+                            .with("path", file.display()));
+                    }
+                }
+                None => break,
+            }
+        }
+        let database = Self::fresh(config, Some(&file)).map(Arc::new)?;
+        open.get_or_insert_default().insert(file, Arc::downgrade(&database));
+        Ok(database)
+    }
+
+    fn fresh(config: &Config, file: Option<&Path>) -> Result<Self> {
+        let failed = |e| {
+            let error = error::failed(e, "The database cannot be opened");
+            match file {
+                Some(file) => error.with("path", file.display()),
+                None => error,
+            }
+        };
+        let settings = settings(config).map_err(|e| {
+            let error = error::failed(e, "DuckDB does not take a setting");
+            let text = error.message().to_owned();
+            Error::new(ErrorKind::ConfigInvalid, text).with("setting", "memory_limit, threads").with_source(error)
+        })?;
+        let opened = match file {
+            Some(file) => Connection::open_with_flags(file, settings),
+            None => Connection::open_in_memory_with_flags(settings),
+        };
+        let root = opened.map_err(failed)?;
+        let (catalog, version): (String, String) = root
+            .query_row("SELECT current_database(), version()", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(failed)?;
+        supported(&version)?;
+        let file = file.map(Path::to_owned);
+        Ok(Self { root: Mutex::new(Some(root)), writing: Mutex::new(()), catalog, version, file })
+    }
+
+    /// Makes another connection.
+    pub(crate) fn lease(self: &Arc<Self>) -> Result<Lease> {
+        let failed = |e| error::failed(e, "No connection to the database can be made");
+        let root = lock(&self.root);
+        let connection = root.as_ref().ok_or(duckdb::Error::InvalidQuery).and_then(Connection::try_clone);
+        let connection = connection.map_err(failed)?;
+        // Rows of a table have no order, and keeping one takes memory.
+        connection.execute_batch("SET preserve_insertion_order = false").map_err(failed)?;
+        Ok(Lease { connection, database: Arc::clone(self) })
+    }
+
+    /// Waits until nobody else writes.
+    pub(crate) fn write(&self) -> MutexGuard<'_, ()> {
+        lock(&self.writing)
+    }
+}
+
+fn settings(config: &Config) -> duckdb::Result<duckdb::Config> {
+    // What is not in the library is not fetched from anywhere.
+    let mut settings = duckdb::Config::default()
+        .with("autoinstall_known_extensions", "false")?
+        .with("autoload_known_extensions", "false")?;
+    let limit = config.memory_limit.as_deref().or((!config.is_memory()).then_some(MEMORY_LIMIT));
+    if let Some(limit) = limit {
+        settings = settings.max_memory(limit)?;
+    }
+    if let Some(threads) = config.threads {
+        settings = settings.threads(threads.into())?;
+    }
+    Ok(settings)
+}
+
+impl Drop for Database {
+    /// Closes the file before anybody can open it again.
+    fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
+        let mut open = lock(&OPEN);
+        lock(&self.root).take();
+        if let Some(open) = open.as_mut() {
+            open.remove(&file);
+        }
+        CLOSED.notify_all();
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("catalog", &self.catalog).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// A connection to a database, which stays open as long as this exists.
+///
+/// Temporary tables are of the connection, and a transaction that it leaves open is rolled back when it is dropped.
+pub struct Lease {
+    // Dropped before the database, of which this must not be the last connection.
+    connection: Connection,
+    pub(crate) database: Arc<Database>,
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// Runs what blocks on a thread that may.
+///
+/// Dropping the future does not stop it: whatever it does must be right also if nobody waits for its answer.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(Error::new(ErrorKind::Unexpected, "The work on the database ended without an answer").with_source(e))
+    })
+}
+
+/// State behind the locks is replaced in one step, so a panic of another holder leaves nothing half-done behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns one path for all that lead to a file, which may not exist yet.
+fn canonical(path: &Path) -> Result<PathBuf> {
+    let unusable = |e: std::io::Error| {
+        let sentence = "The folder of the database's file cannot be read; create it, or correct `path`";
+        Error::new(ErrorKind::NotFound, sentence).with("path", path.display()).with_source(e)
+    };
+    if let Ok(whole) = path.canonicalize() {
+        return Ok(whole);
+    }
+    // Once its file is there, it would lead elsewhere than it does now.
+    if path.is_symlink() {
+        let sentence = "The path of the database is a link to nothing; name the file itself";
+        return Err(Error::new(ErrorKind::ConfigInvalid, sentence).with("path", path.display()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(unusable)?;
+    let name = path.file_name().ok_or_else(|| {
+        Error::new(ErrorKind::ConfigInvalid, "The path of the database is that of a folder")
+            .with("path", path.display())
+    })?;
+    Ok(folder.join(name))
+}
+
+/// Refuses libraries without `MERGE`, which came with 1.4.
+fn supported(version: &str) -> Result<()> {
+    let mut numbers = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) < (1, 4) => {
+            Err(Error::new(ErrorKind::Unsupported, "The DuckDB library is too old; 1.4 or newer is needed")
+                .with("version", version))
+        }
+        _ => Ok(()),
+    }
+}

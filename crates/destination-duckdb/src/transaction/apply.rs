@@ -1,0 +1,66 @@
+//! What becomes of the staged rows, and of what a snapshot did not see, in each mode.
+
+use commutator_core::{Epoch, Result, SyncMode, TableSchema};
+use duckdb::Connection;
+
+use super::commit::Job;
+use crate::error;
+
+/// Applies the staged rows.
+pub(super) fn rows(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+    let layout = job.place.layout();
+    match job.place.target.mode {
+        SyncMode::Mirror => mirror(job, connection, columns),
+        SyncMode::SoftDelete => {
+            run(connection, layout.apply_images(columns))?;
+            if job.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
+        }
+        SyncMode::History => run(connection, [layout.add_versions(columns), layout.set_intervals(columns)]),
+        SyncMode::Append => run(connection, [layout.append(columns)]),
+    }
+}
+
+/// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring
+/// the item back.
+fn mirror(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+    let layout = job.place.layout();
+    run(connection, layout.apply(columns, job.state.tombstones))?;
+    if job.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
+        if !job.state.tombstones {
+            run(connection, [layout.create_tombstones(columns)])?;
+            job.state.tombstones = true;
+        }
+        run(connection, layout.record_removals(columns))?;
+    }
+    Ok(())
+}
+
+/// Ends the snapshot: rows of older epochs are gone at the source, and tombstones have done their work.
+pub(super) fn end(job: &mut Job, connection: &Connection, epoch: Epoch, columns: &TableSchema) -> Result<()> {
+    let layout = job.place.layout();
+    // The first epoch has none before it, and a whole table need not be read to learn that.
+    if epoch > Epoch::FIRST {
+        match job.place.target.mode {
+            SyncMode::Mirror => run(connection, [layout.delete_older(epoch)])?,
+            SyncMode::SoftDelete => run(connection, [layout.mark_older(epoch)])?,
+            SyncMode::History => {
+                let empty = if job.staged { layout.clear_stage() } else { layout.create_stage(columns) };
+                let unseen = layout.stage_unseen(columns, epoch);
+                run(connection, [empty, unseen, layout.add_versions(columns), layout.set_intervals(columns)])?;
+            }
+            SyncMode::Append => {}
+        }
+    }
+    if job.state.tombstones {
+        run(connection, [layout.drop_tombstones()])?;
+        job.state.tombstones = false;
+    }
+    Ok(())
+}
+
+fn run(connection: &Connection, statements: impl IntoIterator<Item = String>) -> Result<()> {
+    for statement in statements {
+        connection.execute_batch(&statement).map_err(|e| error::failed(e, "Rows cannot be applied"))?;
+    }
+    Ok(())
+}

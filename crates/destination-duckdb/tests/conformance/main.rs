@@ -1,0 +1,21 @@
+//! The `DuckDB` destination: the conformance suite, over a file and in memory, and what only `DuckDB` has.
+//!
+//! It is built where there is a library to link: `--features linked`, and `DUCKDB_LIB_DIR` and `LD_LIBRARY_PATH` as
+//! `cargo xtask services env` says them.
+
+mod file;
+mod foreign;
+mod layout;
+mod modes;
+mod place;
+mod table;
+mod widening;
+
+/// What every destination must do, in a file.
+mod contract {
+    commutator_conformance::suite!(crate::place::File);
+}
+/// The same in memory.
+mod contract_in_memory {
+    commutator_conformance::suite!(crate::place::Memory);
+}

@@ -1,0 +1,180 @@
+//! A database of its own for each test, and a way to read it that shares nothing with the destination but the connection: no second
+//! process can have the file open.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_core::{Destination, Target};
+use commutator_destination_duckdb::{Config, DuckDb};
+
+/// A database in a file, in a folder that goes with this. Every connection opens it anew, unless another holds it open.
+pub(crate) struct File {
+    folder: tempfile::TempDir,
+}
+
+/// A database in memory.
+pub(crate) struct Memory(DuckDb);
+
+impl File {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("shop.duckdb")
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config { threads: Some(2), ..Config::new(self.path()) }
+    }
+
+    pub(crate) async fn duckdb(&self) -> DuckDb {
+        self.config().connect().await.expect("the settings are fine")
+    }
+
+    /// Runs statements.
+    pub(crate) async fn execute(&self, statements: &str) {
+        let connection = self.duckdb().await.connection().await.expect("a connection");
+        connection.execute_batch(statements).unwrap_or_else(|e| panic!("{statements}: {e}"));
+    }
+
+    /// Returns the rows of a query, each value as text and null as `-`.
+    pub(crate) async fn query(&self, query: &str) -> Vec<String> {
+        query_texts(&self.duckdb().await, query)
+            .await
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+}
+
+async fn query_texts(duckdb: &DuckDb, query: &str) -> Vec<Vec<Option<String>>> {
+    let connection = duckdb.connection().await.expect("a connection");
+    let mut statement = connection
+        .prepare(&format!("SELECT COLUMNS(*)::VARCHAR FROM ({query})"))
+        .unwrap_or_else(|e| panic!("{query}: {e}"));
+    let mut rows = statement.query([]).unwrap_or_else(|e| panic!("{query}: {e}"));
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().expect("a row") {
+        let count = row.as_ref().column_count();
+        all.push((0..count).map(|i| row.get(i).expect("text")).collect());
+    }
+    all
+}
+
+#[async_trait]
+impl Harness for File {
+    async fn fresh() -> Option<Self> {
+        Some(Self::new())
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.duckdb().await)
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read(&self.duckdb().await, target).await
+    }
+}
+
+#[async_trait]
+impl Harness for Memory {
+    async fn fresh() -> Option<Self> {
+        let config = Config { threads: Some(2), schema: "Some schema".to_owned(), ..Config::in_memory() };
+        Some(Self(config.connect().await.expect("the settings are fine")))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.clone())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read(&self.0, target).await
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+async fn read(duckdb: &DuckDb, target: &Target) -> Vec<Row> {
+    let found = format!(
+        "SELECT schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = '{}' AND database_name <> 'temp' \
+         ORDER BY column_index",
+        target.name.replace('\'', "''")
+    );
+    let columns = query_texts(duckdb, &found).await;
+    let Some(schema) = columns.first().and_then(|column| column[0].clone()) else { return Vec::new() };
+    let text = |cell: &Option<String>| cell.clone().expect("the catalog has no nulls");
+    let columns: Vec<(String, String)> = columns.iter().map(|column| (text(&column[1]), text(&column[2]))).collect();
+    let list: Vec<_> = columns
+        .iter()
+        .map(|(name, ty)| match ty.as_str() {
+            "TIMESTAMP WITH TIME ZONE" => format!("epoch_us({0}) AS {0}", quoted(name)),
+            "BLOB" => format!("hex({0}) AS {0}", quoted(name)),
+            _ => quoted(name),
+        })
+        .collect();
+    let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&schema), quoted(&target.name));
+    let numbers = numbers(duckdb, &schema, target).await;
+    let columns: Vec<_> = columns
+        .into_iter()
+        .map(|(name, ty)| if numbers.contains(&name) { (name, "DIGITS".to_owned()) } else { (name, ty) })
+        .collect();
+    query_texts(duckdb, &query).await.iter().map(|row| row_of(&columns, row)).collect()
+}
+
+/// Returns the columns that hold the text of numbers, as the table of checkpoints says for whoever reads it.
+async fn numbers(duckdb: &DuckDb, schema: &str, target: &Target) -> Vec<String> {
+    let columns = format!(
+        "SELECT c->>'name' FROM (SELECT unnest(from_json(columns, '[\"JSON\"]')) AS c FROM {}._ct_checkpoints WHERE target = '{}') \
+         WHERE c->>'type' = 'number'",
+        quoted(schema),
+        target.name.replace('\'', "''")
+    );
+    query_texts(duckdb, &columns).await.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+}
+
+fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
+    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
+    let mut times = BTreeMap::new();
+    let mut current = None;
+    for ((name, ty), text) in columns.iter().zip(cells) {
+        match (name.as_str(), text) {
+            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
+            ("_ct_op", text) => read.op.clone_from(text),
+            ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
+            ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
+            (time, text) if time.starts_with("_ct_") => {
+                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
+            }
+            (_, text) => {
+                read.columns.insert(name.clone(), text.as_ref().map_or(Value::Null, |text| value(ty, text)));
+            }
+        }
+    }
+    let time = |name: &str| times.get(name).copied();
+    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
+        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
+        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
+    }
+    read
+}
+
+fn value(ty: &str, text: &str) -> Value {
+    match ty {
+        "BOOLEAN" => Value::Bool(text == "true"),
+        "BIGINT" | "DIGITS" => Value::number(text),
+        "JSON" => Value::json(text),
+        "VARCHAR" => Value::text(text),
+        "BLOB" => {
+            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hex");
+            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
+        }
+        decimal if decimal.starts_with("DECIMAL(") => Value::number(text),
+        other => panic!("no logical type is a {other}"),
+    }
+}

@@ -1,0 +1,37 @@
+//! The dialects.
+
+mod bigquery;
+mod duckdb;
+mod redshift;
+mod snowflake;
+
+pub use bigquery::BIGQUERY;
+pub use duckdb::DUCKDB;
+pub use redshift::REDSHIFT;
+pub use snowflake::SNOWFLAKE;
+
+/// A text in single quotes, where only quotes are special.
+fn plain_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A text in single quotes, where backslashes are special, too.
+fn escaped_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// The digits of a decimal without zeros at the end, of its text.
+fn trimmed(text: String, scale: u8) -> String {
+    if scale == 0 { text } else { format!("rtrim(rtrim({text}, '0'), '.')") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_end_where_they_end() {
+        assert_eq!(plain_literal(r"it's \"), r"'it''s \'");
+        assert_eq!(escaped_literal(r"it's \"), r"'it\'s \\'");
+    }
+}

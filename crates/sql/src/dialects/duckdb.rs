@@ -1,0 +1,53 @@
+//! `DuckDB` 1.4 and newer, which has `MERGE` (documentation, "MERGE INTO Statement").
+
+use commutator_core::{IdentifierRules, LogicalType};
+
+use super::{plain_literal, trimmed};
+use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+
+/// `DuckDB`: names ignore the case of ASCII letters and keep it, columns change their type under any expression, and all of it, `ALTER TABLE`
+/// included, is part of the transaction.
+pub static DUCKDB: Dialect = Dialect {
+    name: "DuckDB",
+    identifiers: IdentifierRules {
+        // It has no limit; this one keeps names readable.
+        max_bytes: 255,
+        case_sensitive: false,
+        accepts: |c| c != '\0',
+        // Every table has it (documentation, "Rowid").
+        reserved: &["rowid"],
+    },
+    quote: '"',
+    types: Types {
+        bool: "BOOLEAN",
+        int64: "BIGINT",
+        text: "VARCHAR",
+        binary: "BLOB",
+        json: "JSON",
+        timestamp: "TIMESTAMP WITH TIME ZONE",
+        number: NumberType::Text,
+        decimal: |precision, scale| Some(format!("DECIMAL({precision},{scale})")),
+    },
+    casts: Casts {
+        // Where all digits are behind the point, it writes none before it.
+        digits: |value, scale| match scale {
+            0 => format!("CAST({value} AS VARCHAR)"),
+            _ => trimmed(format!(r"regexp_replace(CAST({value} AS VARCHAR), '^(-?)\.', '\10.')"), scale),
+        },
+        parse_json: |text| format!("CAST({text} AS JSON)"),
+        json_of_text: |text| format!("CAST(to_json({text}) AS VARCHAR)"),
+        text_of_bool: |value| format!("CAST({value} AS VARCHAR)"),
+        base64: |value| format!("base64({value})"),
+        text_of_json: |value| {
+            format!("CASE WHEN json_type({value}) = 'VARCHAR' THEN {value} ->> '$' ELSE CAST({value} AS VARCHAR) END")
+        },
+    },
+    add: AddColumns::One,
+    widen: |_: LogicalType, _| Widening::Using,
+    merge: MergeForm::Whole,
+    aliases: true,
+    parameters: Parameters::Numbered("$"),
+    literal: plain_literal,
+    now: "now()",
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage" },
+};

@@ -1,0 +1,87 @@
+//! Rows that are inserted, put in the place of older ones, or take them away: whatever is newer by its order key.
+
+use commutator_core::TableSchema;
+
+use super::{Layout, REMOVALS};
+use crate::{MergeForm, TableRef};
+
+/// Applies source rows, named `n`, to a table, named `t`. A row that the table has is touched only if the source's is newer.
+pub(super) struct Upsert<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) schema: &'a TableSchema,
+    pub(super) table: &'a TableRef,
+    /// A query that gives each key once, with `_ct_order` and, if it removes, `_ct_op`.
+    pub(super) source: String,
+    /// Whether source rows that are removals take the table's row away; otherwise they are rows like all others.
+    pub(super) removes: bool,
+    /// Columns and values of a row that is there already.
+    pub(super) update: Vec<(String, String)>,
+    /// Columns and values of a new row.
+    pub(super) insert: Vec<(String, String)>,
+}
+
+impl Upsert<'_> {
+    pub(super) fn statements(&self) -> Vec<String> {
+        match self.layout.dialect.merge {
+            MergeForm::Whole => vec![self.merge()],
+            MergeForm::Apart => self.apart(),
+        }
+    }
+
+    fn merge(&self) -> String {
+        let older = "t._ct_order < n._ct_order";
+        let delete = if self.removes {
+            format!("WHEN MATCHED AND {older} AND n._ct_op IN {REMOVALS} THEN DELETE\n")
+        } else {
+            String::new()
+        };
+        format!(
+            "MERGE INTO {} AS t USING ({}) AS n ON {}\n{delete}WHEN MATCHED AND {older} THEN UPDATE SET {}\n\
+             WHEN NOT MATCHED{} THEN INSERT ({}) VALUES ({})",
+            self.table,
+            self.source,
+            self.layout.same(self.schema, "t", "n"),
+            assignments(&self.update),
+            self.kept(),
+            joined(&self.insert, |(column, _)| column),
+            joined(&self.insert, |(_, value)| value),
+        )
+    }
+
+    /// What is left after each statement is no longer touched by the next: a key that was removed is none to insert, and one that was
+    /// updated is there.
+    fn apart(&self) -> Vec<String> {
+        let Self { table, source, .. } = self;
+        let (named, t) = self.layout.aliased(table);
+        let older = format!("{} AND {t}._ct_order < n._ct_order", self.layout.same(self.schema, &t, "n"));
+        let delete = self
+            .removes
+            .then(|| format!("DELETE FROM {named} USING ({source}) AS n WHERE {older} AND n._ct_op IN {REMOVALS}"));
+        let update = format!(
+            "UPDATE {named} SET {} FROM ({source}) AS n WHERE {older}{}",
+            assignments(&self.update),
+            self.kept()
+        );
+        let insert = format!(
+            "INSERT INTO {table} ({}) SELECT {} FROM ({source}) AS n WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {}){}",
+            joined(&self.insert, |(column, _)| column),
+            joined(&self.insert, |(_, value)| value),
+            self.layout.same(self.schema, "t", "n"),
+            self.kept(),
+        );
+        delete.into_iter().chain([update, insert]).collect()
+    }
+
+    /// The condition, after others, that a source row is no removal, where those only take away.
+    fn kept(&self) -> String {
+        if self.removes { format!(" AND n._ct_op NOT IN {REMOVALS}") } else { String::new() }
+    }
+}
+
+fn assignments(columns: &[(String, String)]) -> String {
+    columns.iter().map(|(column, value)| format!("{column} = {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn joined(columns: &[(String, String)], part: impl Fn(&(String, String)) -> &String) -> String {
+    columns.iter().map(|pair| part(pair).as_str()).collect::<Vec<_>>().join(", ")
+}

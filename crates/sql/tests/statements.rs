@@ -1,0 +1,154 @@
+//! Every statement, in all dialects side by side. `INSTA_UPDATE=always cargo test -p commutator-sql` writes the snapshots anew.
+
+use commutator_core::{Column, Epoch, LogicalType, SchemaAction, SyncMode, TableSchema};
+use commutator_sql::{BIGQUERY, Checkpoints, DUCKDB, Dialect, Layout, REDSHIFT, SNOWFLAKE, SchemaRef, changes};
+
+const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
+
+fn decimal(precision: u8, scale: u8) -> LogicalType {
+    LogicalType::Decimal { precision, scale }
+}
+
+/// Two key columns, one of each kind of type, and a name that takes quotes.
+fn schema() -> TableSchema {
+    TableSchema::new(vec![
+        Column::key("pk", LogicalType::Text),
+        Column::key("sk", LogicalType::Int64),
+        Column::new("order", LogicalType::Json),
+        Column::new("price", decimal(5, 2)),
+        Column::new("any", LogicalType::Number),
+        Column::new("raw", LogicalType::Binary),
+        Column::new("ok", LogicalType::Bool),
+    ])
+    .unwrap()
+}
+
+fn layout(dialect: &'static Dialect, mode: SyncMode) -> Layout {
+    Layout::new(dialect, &schema_ref(dialect), "Orders", mode)
+}
+
+fn schema_ref(dialect: &'static Dialect) -> SchemaRef {
+    SchemaRef::new(dialect, &["db", "shop"])
+}
+
+/// What each dialect makes of something, one after the other.
+fn side_by_side(statements: impl Fn(&'static Dialect) -> Vec<String>) -> String {
+    let dialects: [&'static Dialect; 4] = [&DUCKDB, &REDSHIFT, &SNOWFLAKE, &BIGQUERY];
+    let shown = dialects.map(|dialect| {
+        let statements: Vec<_> = statements(dialect).into_iter().map(|statement| format!("{statement};")).collect();
+        format!("-- {}\n{}\n", dialect.name, statements.join("\n"))
+    });
+    shown.join("\n")
+}
+
+#[test]
+fn tables() {
+    for mode in MODES {
+        let name = format!("create_{mode}");
+        insta::assert_snapshot!(name, side_by_side(|dialect| vec![layout(dialect, mode).create(&schema())]));
+    }
+    let others = side_by_side(|dialect| {
+        let layout = layout(dialect, SyncMode::Mirror);
+        vec![
+            layout.create_stage(&schema()),
+            layout.clear_stage(),
+            layout.create_tombstones(&schema()),
+            layout.drop_tombstones(),
+        ]
+    });
+    insta::assert_snapshot!("create_others", others);
+}
+
+#[test]
+fn columns() {
+    let widen = |name: &str, from, to| SchemaAction::WidenColumn { name: name.to_owned(), from, to };
+    let actions = [
+        SchemaAction::AddColumn { column: Column::new("new", LogicalType::Text) },
+        SchemaAction::AddColumn { column: Column::new("price 2", decimal(38, 38)) },
+        widen("sk", LogicalType::Int64, decimal(21, 2)),
+        widen("price", decimal(5, 2), decimal(7, 2)),
+        widen("order", LogicalType::Text, LogicalType::Json),
+    ];
+    insta::assert_snapshot!("alter", side_by_side(|dialect| layout(dialect, SyncMode::Mirror).alter(&actions)));
+    let keys = |dialect| layout(dialect, SyncMode::Mirror).alter_tombstones(&schema(), &actions);
+    insta::assert_snapshot!("alter_tombstones", side_by_side(keys));
+    assert_eq!(layout(&DUCKDB, SyncMode::Mirror).alter(&[]), Vec::<String>::new());
+}
+
+/// Every pair of types that `conform` widens, as expressions.
+#[test]
+fn widenings() {
+    use LogicalType::{Binary, Bool, Int64, Json, Number, Text};
+    let types = [Bool, Int64, decimal(5, 2), decimal(5, 0), decimal(9, 4), decimal(38, 38), Number, Text, Binary, Json];
+    let expressions = |dialect: &'static Dialect| {
+        let mut all = Vec::new();
+        for from in types {
+            for to in types.into_iter().filter(|&to| to != from && (from.fits_in(to) || to == Text)) {
+                all.push(format!("{from} to {to}: {}", dialect.widened("v", from, to)));
+            }
+        }
+        all
+    };
+    insta::assert_snapshot!("widened", side_by_side(expressions));
+}
+
+#[test]
+fn mirror() {
+    let statements = |dialect| {
+        let layout = layout(dialect, SyncMode::Mirror);
+        let mut all = layout.apply(&schema(), true);
+        all.extend(layout.record_removals(&schema()));
+        all.push(layout.delete_older(Epoch(2)));
+        all
+    };
+    insta::assert_snapshot!("mirror", side_by_side(statements));
+    let plain = layout(&DUCKDB, SyncMode::Mirror).apply(&schema(), false).concat();
+    assert!(!plain.contains("_ct_tombstones"), "{plain}");
+}
+
+#[test]
+fn soft_delete() {
+    let statements = |dialect| {
+        let layout = layout(dialect, SyncMode::SoftDelete);
+        let mut all = layout.apply_images(&schema());
+        all.extend(layout.mark_removed(&schema()));
+        all.push(layout.mark_older(Epoch(2)));
+        all.extend(layout.add_deleted());
+        all.push(layout.tombstones_to_rows(&schema()));
+        all
+    };
+    insta::assert_snapshot!("soft_delete", side_by_side(statements));
+}
+
+#[test]
+fn history_and_append() {
+    let statements = |dialect| {
+        let layout = layout(dialect, SyncMode::History);
+        vec![layout.add_versions(&schema()), layout.set_intervals(&schema()), layout.stage_unseen(&schema(), Epoch(2))]
+    };
+    insta::assert_snapshot!("history", side_by_side(statements));
+    insta::assert_snapshot!(
+        "append",
+        side_by_side(|dialect| vec![layout(dialect, SyncMode::Append).append(&schema())])
+    );
+}
+
+#[test]
+fn checkpoints_and_fence() {
+    let statements = |dialect| {
+        let schema = schema_ref(dialect);
+        let checkpoints = Checkpoints::new(dialect, &schema);
+        vec![
+            checkpoints.create(),
+            checkpoints.select_rival(),
+            checkpoints.raise(),
+            checkpoints.insert(),
+            checkpoints.select(),
+            checkpoints.set_mode(),
+            checkpoints.record(),
+            changes::create(dialect, &schema),
+            changes::insert(dialect, &schema),
+        ]
+    };
+    insta::assert_snapshot!("checkpoints", side_by_side(statements));
+}
