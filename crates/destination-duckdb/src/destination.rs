@@ -92,6 +92,7 @@ impl Destination for DuckDb {
             identifiers: DUCKDB.identifiers,
             max_columns: Limit::Unlimited,
             nul_in_text: true,
+            native_nested: false,
             widens: true,
             commit_interval: CommitInterval {
                 max_bytes: 128 << 20,

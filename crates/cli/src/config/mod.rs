@@ -69,10 +69,7 @@ impl Destination {
 
     /// Returns whether it has types of its own for maps and lists.
     pub fn native_nested(&self) -> bool {
-        match self {
-            Self::Parquet(..) => true,
-            Self::Postgres(_) => false,
-        }
+        matches!(self, Self::Parquet(..))
     }
 }
 
