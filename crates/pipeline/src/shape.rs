@@ -75,7 +75,8 @@ impl Shape {
         let keys = self.intake.rules.keys().iter().map(|key| &key.name);
         let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
         let names: Vec<_> = keys.chain(others).cloned().collect();
-        self.name(&renamed(row, &names)?)
+        let row = self.intake.take_again(&renamed(row, &names)?)?;
+        self.name(&row)
     }
 
     fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {
