@@ -91,7 +91,8 @@ impl TypeJoin {
     ///
     /// A double is never decided by [`join`](Self::join), for which it is a type like the others: what is there decides, so that nothing
     /// that is exact becomes less.
-    pub(super) fn arriving(self, ty: LogicalType, known: Option<LogicalType>) -> LogicalType {
+    #[must_use]
+    pub fn arriving(self, ty: LogicalType, known: Option<LogicalType>) -> LogicalType {
         let takes_doubles = matches!(known, None | Some(LogicalType::Float64)) && self.numbers == Numbers::Float;
         if takes_doubles && ty.is_exact_number() { LogicalType::Float64 } else { self.alone(ty) }
     }
