@@ -8,13 +8,13 @@ use crate::config::{self, Settings};
 
 /// Connects the source.
 pub(crate) async fn source(settings: &Settings) -> Result<Arc<dyn Source>> {
-    let source = settings.source.clone().connect(Budget::new(settings.memory_bytes)).await?;
+    let source = settings.source.clone().connect(Budget::new(settings.on_their_way())).await?;
     Ok(Arc::new(source))
 }
 
 /// Connects the source to look at some items of its tables.
 pub(crate) async fn sampler(settings: &Settings) -> Result<dynamodb::DynamoDb> {
-    settings.source.clone().connect(Budget::new(settings.memory_bytes)).await
+    settings.source.clone().connect(Budget::new(settings.on_their_way())).await
 }
 
 /// Connects the destination.

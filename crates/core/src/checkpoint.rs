@@ -94,6 +94,9 @@ pub struct Checkpoint {
     epoch: Epoch,
     #[serde(default)]
     snapshot_ended: bool,
+    /// Whether a snapshot of an earlier epoch was complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    loaded: bool,
     #[serde(default)]
     facts: BTreeMap<String, String>,
     #[serde(default)]
@@ -112,6 +115,7 @@ impl Default for Checkpoint {
         Self {
             epoch: Epoch::FIRST,
             snapshot_ended: false,
+            loaded: false,
             facts: BTreeMap::new(),
             names: NameMap::new(),
             partitions: BTreeMap::new(),
@@ -130,6 +134,13 @@ impl Checkpoint {
     /// Returns whether the snapshot of this epoch is complete; until then destinations keep tombstones.
     pub fn snapshot_ended(&self) -> bool {
         self.snapshot_ended
+    }
+
+    /// Returns whether a snapshot was ever complete, in this epoch or an earlier one, so that the table had all its items once.
+    ///
+    /// A gap in the middle of a first load does not make it one that was complete.
+    pub fn was_loaded(&self) -> bool {
+        self.loaded || self.snapshot_ended
     }
 
     /// Returns what the source remembers under this name.
@@ -204,6 +215,7 @@ impl Checkpoint {
     pub fn next_epoch(&self, keep: impl Fn(&PartitionId) -> bool) -> Self {
         let mut next = self.clone();
         next.epoch = self.epoch.next();
+        next.loaded = self.was_loaded();
         next.snapshot_ended = false;
         next.handed_over = false;
         next.partitions.retain(|partition, _| keep(partition));

@@ -140,11 +140,18 @@ pub trait Source: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Reads dead letters of a table again, in their order: one row per letter, under the letter's order key.
+    /// Reads dead letters of a table again, in their order: one row per letter, under the letter's order key, with what is wanted
+    /// besides the attributes.
     ///
     /// A letter that still cannot be read has an error of its own. The whole call fails if the source does not answer, and with
     /// [`Unsupported`](ErrorKind::Unsupported) if it cannot do this.
-    async fn reread(&self, table: &TableName, _: &[DeadLetter], _: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+    async fn reread(
+        &self,
+        table: &TableName,
+        _letters: &[DeadLetter],
+        _how: Reread,
+        _extras: Extras,
+    ) -> Result<Vec<Result<ChangeBatch>>> {
         Err(Error::new(ErrorKind::Unsupported, "The source cannot read dead letters again").with("table", table))
     }
 }

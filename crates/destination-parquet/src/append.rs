@@ -11,22 +11,29 @@ use tokio::task::JoinHandle;
 
 use crate::buckets::Bucket;
 use crate::compute::compute;
-use crate::encode::{File, Layout, RowGroup};
+use crate::encode::{File, Layout, ROW_GROUP_BYTES, RowGroup};
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
+use crate::memory::Share;
 use crate::part::Encoded;
 use crate::types::{Shape, arrow_schema, memory_size};
 
 /// Rows are encoded so many bytes at a time: enough to be worth a task, few enough to keep the encoder and the reader busy at once.
 const ENCODED_AT_ONCE: u64 = 4 << 20;
 
-/// So many row groups are encoded at a time, on as many cores; with the file that they go into they stay below the memory budget.
+/// So many bytes of rows of all tables wait for that, and no table need wait with less than the second.
+const WAITING: (u64, u64) = (32 << 20, 256 << 10);
+
+/// So many row groups of a file are encoded at a time, on as many cores.
 const GROUPS: usize = 4;
 
 /// Rows that are written but not committed; they are encoded on several cores while further ones are being read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Append {
+    /// A file ends with so many bytes.
+    file_bytes: usize,
+    share: Share,
     /// Rows that go to an encoder together.
     waiting: Vec<RecordBatch>,
     waiting_bytes: u64,
@@ -41,6 +48,8 @@ pub(crate) struct Append {
 #[derive(Debug)]
 struct Open {
     task: JoinHandle<Result<Group>>,
+    /// How many bytes it had before it was given the last rows.
+    size: usize,
     rows: u64,
     memory: u64,
 }
@@ -78,24 +87,43 @@ struct Growing {
 }
 
 impl Append {
-    pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, file_bytes: usize) -> Result<()> {
+    pub(crate) fn new(file_bytes: usize, share: Share) -> Self {
+        Self {
+            file_bytes,
+            share,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            layout: None,
+            open: VecDeque::new(),
+            file: None,
+            files: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files) -> Result<()> {
         self.waiting_bytes += memory_size(&rows);
         self.waiting.push(rows);
-        let enough = ENCODED_AT_ONCE.min(file_bytes as u64);
-        if self.waiting_bytes >= enough { self.encode(files, file_bytes).await } else { Ok(()) }
+        let enough = self.share.of(WAITING.0).max(WAITING.1).min(ENCODED_AT_ONCE).min(self.file_bytes as u64);
+        if self.waiting_bytes >= enough {
+            self.encode(files).await?;
+        }
+        let open = self.open.iter().map(|open| open.size).sum::<usize>();
+        let file = self.file.as_ref().map_or(0, |growing| growing.file.size());
+        self.share.set(self.waiting_bytes + (open + file) as u64);
+        let most = self.file_bytes.saturating_add(GROUPS * ROW_GROUP_BYTES);
+        if self.share.is_full(most as u64) { self.cut(files).await } else { Ok(()) }
     }
 
     /// Hands the waiting rows to an encoder: one that is done with those before, or a new one while there are cores, or the one that will
     /// be done first.
-    async fn encode(&mut self, files: &Files, file_bytes: usize) -> Result<()> {
+    async fn encode(&mut self, files: &Files) -> Result<()> {
         let batches = std::mem::take(&mut self.waiting);
         let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
-        let layout = match &self.layout {
-            Some(layout) => layout,
-            None => {
-                let schema = arrow_schema(&files.schema, Shape::Changes);
-                self.layout.insert(Layout::new(schema, Some(sample), files.compression_level)?)
-            }
+        let layout = if let Some(layout) = &self.layout {
+            layout
+        } else {
+            let schema = arrow_schema(&files.schema, Shape::Changes);
+            self.layout.insert(Layout::new(schema, Some(sample), files.compression_level)?)
         };
         let most = available_parallelism().map_or(1, usize::from).min(GROUPS);
         let open = match self.open.iter().position(|open| open.task.is_finished()) {
@@ -105,7 +133,7 @@ impl Append {
         };
         let (mut group, mut rows, mut memory) = (None, 0, 0);
         let mut complete = None;
-        if let Some(Open { task, rows: given, memory: bytes }) = open {
+        if let Some(Open { task, rows: given, memory: bytes, .. }) = open {
             match task.await.map_err(error::task)?? {
                 Group::Open(begun) => (group, rows, memory) = (Some(begun), given, bytes),
                 Group::Closed(columns) => complete = Some(Closed { columns, rows: given, memory: bytes }),
@@ -116,21 +144,22 @@ impl Append {
             None => layout.row_group()?,
         };
         if let Some(complete) = complete {
-            self.add(complete, files, file_bytes).await?;
+            self.add(complete, files, self.file_bytes).await?;
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
         memory += std::mem::take(&mut self.waiting_bytes);
+        let (size, file_bytes) = (group.size(), self.file_bytes);
         let task = tokio::spawn(compute(move || {
             batches.iter().try_for_each(|rows| group.write(rows))?;
             let is_full = group.is_full() || group.size() >= file_bytes;
             if is_full { group.close().map(Group::Closed) } else { Ok(Group::Open(group)) }
         }));
-        self.open.push_back(Open { task, rows, memory });
+        self.open.push_back(Open { task, size, rows, memory });
         Ok(())
     }
 
     /// Adds a row group to the file, and stores the file once it is large enough.
-    async fn add(&mut self, group: Closed, files: &Files, file_bytes: usize) -> Result<()> {
+    async fn add(&mut self, group: Closed, files: &Files, enough: usize) -> Result<()> {
         let layout =
             || self.layout.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "A row group has no file"));
         let mut growing = match self.file.take() {
@@ -140,7 +169,7 @@ impl Append {
         growing.rows += group.rows;
         growing.memory += group.memory;
         let growing = compute(move || growing.file.append(group.columns).map(|()| growing)).await?;
-        if growing.file.size() >= file_bytes {
+        if growing.file.size() >= enough {
             return self.store(growing, files).await;
         }
         self.file = Some(growing);
@@ -150,6 +179,21 @@ impl Append {
     async fn store(&mut self, Growing { file, rows, memory }: Growing, files: &Files) -> Result<()> {
         let bytes = compute(|| file.finish()).await?;
         self.files.push(files.store(Purpose::Data, Bucket::ALL, Encoded { bytes, rows, memory }).await?);
+        Ok(())
+    }
+
+    /// Ends the file with all rows that there are, of whatever size it is.
+    async fn cut(&mut self, files: &Files) -> Result<()> {
+        self.encode(files).await?;
+        let open = std::mem::take(&mut self.open);
+        let closed = futures_util::stream::iter(open).map(Open::closed).buffered(GROUPS).try_collect::<Vec<_>>();
+        for group in closed.await? {
+            self.add(group, files, usize::MAX).await?;
+        }
+        if let Some(file) = self.file.take() {
+            self.store(file, files).await?;
+        }
+        self.share.set(0);
         Ok(())
     }
 
@@ -164,15 +208,7 @@ impl Append {
         next: &mut Manifest,
         snapshot_ends: bool,
     ) -> Result<()> {
-        self.encode(files, usize::MAX).await?;
-        let open = std::mem::take(&mut self.open);
-        let closed = futures_util::stream::iter(open).map(Open::closed).buffered(GROUPS).try_collect::<Vec<_>>();
-        for group in closed.await? {
-            self.add(group, files, usize::MAX).await?;
-        }
-        if let Some(file) = self.file.take() {
-            self.store(file, files).await?;
-        }
+        self.cut(files).await?;
         let first_load = before.buckets.is_empty() && !next.checkpoint.snapshot_ended() && !snapshot_ends;
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
         if !first_load {

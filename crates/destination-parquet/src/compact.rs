@@ -108,6 +108,7 @@ impl<'a> Work<'a> {
         let mut files = Files::of(folder.clone(), &base, level)
             .ok_or_else(|| Error::new(ErrorKind::Unexpected, "A table without columns cannot be compacted"))?;
         files.stages = true;
+        files.memory = Arc::clone(parquet.memory());
         Ok(Self { parquet, folder, base, files: Arc::new(files), grace: compaction.grace })
     }
 

@@ -1,5 +1,6 @@
 //! The destination: what it can do, and how a table is opened.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use crate::client::Store;
 use crate::config::Settings;
 use crate::folder::Folder;
 use crate::manifest::Manifest;
+use crate::memory::Memory;
 use crate::session::ParquetSession;
 use crate::sizes::Sizes;
 use crate::{chain, probe, sweep};
@@ -27,11 +29,12 @@ pub struct Parquet {
     store: Store,
     settings: Settings,
     sizes: Sizes,
+    memory: Arc<Memory>,
 }
 
 impl Parquet {
     pub(crate) fn new(store: Store, settings: Settings, sizes: Sizes) -> Self {
-        Self { store, settings, sizes }
+        Self { store, settings, sizes, memory: Arc::new(Memory::new(sizes)) }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -40,6 +43,10 @@ impl Parquet {
 
     pub(crate) fn sizes(&self) -> Sizes {
         self.sizes
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     pub(crate) fn folder(&self, target: &Target) -> Result<Folder> {
@@ -121,7 +128,7 @@ impl Destination for Parquet {
         let folder = self.folder(target)?;
         let manifest = self.take_over(&folder, target).await?;
         sweep::sweep(&folder, &manifest).await?;
-        let mut session = ParquetSession::new(folder, target.clone(), self.settings, self.sizes, manifest);
+        let mut session = ParquetSession::new(folder, target.clone(), self, manifest);
         session.keep_evolution().await?;
         Ok(Box::new(session))
     }

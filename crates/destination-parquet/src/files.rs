@@ -14,6 +14,7 @@ use crate::compute::compute;
 use crate::encode;
 use crate::folder::Folder;
 use crate::manifest::{DataFile, Hidden, Manifest, Purpose, file_name, hidden_name};
+use crate::memory::{HeldFile, Memory};
 use crate::part::{Encoded, Part};
 use crate::types::{Shape, arrow_schema, widened};
 
@@ -35,8 +36,9 @@ pub(crate) struct Files {
     pub(crate) schemas: BTreeMap<u32, Arc<TableSchema>>,
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
-    pub(crate) held: Mutex<HashMap<String, Bytes>>,
-    /// How many bytes of finished files wait in memory at most.
+    pub(crate) held: Mutex<HashMap<String, (Bytes, HeldFile)>>,
+    pub(crate) memory: Arc<Memory>,
+    /// How many bytes of finished files wait in memory at most, of all tables.
     pub(crate) most_held: u64,
     /// The files that lie under a hidden name until [`publish`](Self::publish).
     pub(crate) staged: Mutex<HashSet<String>>,
@@ -65,6 +67,7 @@ impl Files {
             schemas,
             written: Arc::default(),
             held: Mutex::default(),
+            memory: Arc::default(),
             most_held: 0,
             staged: Mutex::default(),
             stages: false,
@@ -127,13 +130,9 @@ impl Files {
 
     /// Keeps a finished file in memory, if there is room; returns whether it did.
     fn hold(&self, name: &str, bytes: &Bytes) -> bool {
-        let mut held = lock(&self.held);
-        let all = held.values().map(Bytes::len).sum::<usize>() + bytes.len();
-        let fits = all as u64 <= self.most_held;
-        if fits {
-            held.insert(name.to_owned(), bytes.clone());
-        }
-        fits
+        let Some(room) = self.memory.hold_file(bytes.len() as u64, self.most_held) else { return false };
+        lock(&self.held).insert(name.to_owned(), (bytes.clone(), room));
+        true
     }
 
     /// Makes every held or staged file that a manifest is going to name visible; doing it again does nothing.
@@ -141,7 +140,7 @@ impl Files {
         let named: HashSet<&str> = named.iter().map(|file| file.name.as_str()).collect();
         let held: Vec<_> = lock(&self.held).extract_if(|name, _| named.contains(name.as_str())).collect();
         futures_util::stream::iter(held)
-            .map(|(name, bytes)| async move { self.folder.put(&name, bytes).await })
+            .map(|(name, (bytes, _room))| async move { self.folder.put(&name, bytes).await })
             .buffer_unordered(UPLOADS_AT_ONCE)
             .try_collect::<()>()
             .await?;
@@ -172,7 +171,7 @@ impl Files {
         &self,
         file: &DataFile,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-        let held = lock(&self.held).get(&file.name).cloned();
+        let held = lock(&self.held).get(&file.name).map(|(bytes, _)| bytes.clone());
         let bytes = match held {
             Some(bytes) => bytes,
             None => self.folder.get(&file.name).await?,

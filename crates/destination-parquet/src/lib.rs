@@ -27,6 +27,7 @@ mod files;
 mod folder;
 mod keys;
 mod manifest;
+mod memory;
 mod merge;
 mod mirror;
 mod packing;

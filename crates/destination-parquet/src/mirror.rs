@@ -12,6 +12,7 @@ use crate::compute::compute;
 use crate::error;
 use crate::files::Files;
 use crate::manifest::{DataFile, Manifest, Purpose};
+use crate::memory::Share;
 use crate::merge::{Ended, Keep, Versioned, merge};
 use crate::settle::{Input, settle};
 use crate::sizes::Sizes;
@@ -24,20 +25,22 @@ pub(crate) struct Mirror {
     /// About how many bytes the table has at the source.
     expected_bytes: u64,
     rows: Vec<RecordBatch>,
+    share: Share,
     size: u64,
     files: Vec<DataFile>,
     pending: Vec<DataFile>,
 }
 
 impl Mirror {
-    pub(crate) fn new(sizes: Sizes, expected_bytes: u64) -> Self {
-        Self { sizes, expected_bytes, rows: Vec::new(), size: 0, files: Vec::new(), pending: Vec::new() }
+    pub(crate) fn new(sizes: Sizes, expected_bytes: u64, share: Share) -> Self {
+        Self { sizes, expected_bytes, rows: Vec::new(), share, size: 0, files: Vec::new(), pending: Vec::new() }
     }
 
     pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files, before: &Manifest) -> Result<()> {
         self.size += memory_size(&rows);
+        self.share.set(self.size);
         self.rows.push(rows);
-        if self.size >= self.sizes.buffer { self.flush(files, before).await } else { Ok(()) }
+        if self.share.is_full(self.sizes.buffer) { self.flush(files, before).await } else { Ok(()) }
     }
 
     /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.
@@ -104,6 +107,7 @@ impl Mirror {
         }
         self.files.extend(self.write_buckets(files, Purpose::Data, snapshot).await?);
         self.pending.extend(self.write_buckets(files, Purpose::Pending, changes).await?);
+        self.share.set(0);
         Ok(())
     }
 

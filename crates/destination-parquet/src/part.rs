@@ -62,13 +62,12 @@ impl Part {
         for rows in &batches {
             self.memory += memory_size(rows);
         }
-        let encoder = match &mut self.encoder {
-            Some(encoder) => encoder,
-            None => {
-                let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
-                let schema = arrow_schema(&self.schema, self.shape);
-                self.encoder.insert(Encoder::new(schema, Some(sample), self.compression_level)?)
-            }
+        let Some(sample) = batches.iter().max_by_key(|rows| rows.num_rows()) else { return Ok(()) };
+        let encoder = if let Some(encoder) = &mut self.encoder {
+            encoder
+        } else {
+            let schema = arrow_schema(&self.schema, self.shape);
+            self.encoder.insert(Encoder::new(schema, Some(sample), self.compression_level)?)
         };
         batches.iter().try_for_each(|rows| encoder.write(rows))
     }

@@ -10,9 +10,11 @@ use commutator_core::{
 
 use crate::chain::{self, Appended};
 use crate::config::Settings;
+use crate::destination::Parquet;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::Manifest;
+use crate::memory::Memory;
 use crate::replaced;
 use crate::sizes::Sizes;
 use crate::transaction::ParquetTransaction;
@@ -24,6 +26,7 @@ pub(crate) struct ParquetSession {
     pub(crate) target: Target,
     pub(crate) settings: Settings,
     pub(crate) sizes: Sizes,
+    pub(crate) memory: Arc<Memory>,
     /// The manifest of the last commit.
     pub(crate) manifest: Manifest,
     /// The columns that the table has from the next commit on, and their number.
@@ -50,14 +53,15 @@ pub(crate) enum Outcome {
 }
 
 impl ParquetSession {
-    pub(crate) fn new(folder: Folder, target: Target, settings: Settings, sizes: Sizes, manifest: Manifest) -> Self {
+    pub(crate) fn new(folder: Folder, target: Target, parquet: &Parquet, manifest: Manifest) -> Self {
         let schema = manifest.schema().map(|(number, schema)| (number, Arc::clone(schema)));
         let evolution_waits = manifest.evolution.is_some();
         Self {
             folder,
             target,
-            settings,
-            sizes,
+            settings: parquet.settings(),
+            sizes: parquet.sizes(),
+            memory: Arc::clone(parquet.memory()),
             manifest,
             schema,
             written: Arc::default(),
@@ -72,7 +76,8 @@ impl ParquetSession {
         let (number, schema) = self.schema.as_ref()?;
         let level = self.settings.compression_level;
         let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema));
-        Some(Files { written: Arc::clone(&self.written), most_held: self.sizes.held, ..files })
+        let (written, memory) = (Arc::clone(&self.written), Arc::clone(&self.memory));
+        Some(Files { written, memory, most_held: self.sizes.held, ..files })
     }
 
     /// Takes notice of what became of a manifest that was to be added.

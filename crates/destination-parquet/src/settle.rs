@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use commutator_core::{Epoch, Result, SyncMode};
 use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
 
 use crate::buckets::{Bucket, MAX_DEPTH, bits_for};
 use crate::compute::compute;
@@ -15,8 +14,6 @@ use crate::merge::{Ended, Keep, Versioned, merge_into, scatter};
 use crate::part::Part;
 use crate::sizes::{MOST_BITS, Sizes};
 use crate::types::memory_size;
-
-const MB: u64 = 1 << 20;
 
 /// How many requests and merges go on at a time, as far as memory allows; they wait for the network more than they compute.
 const AT_ONCE: usize = 8;
@@ -82,9 +79,8 @@ pub(crate) async fn settle(
         }
         open = children;
     }
-    let memory = Semaphore::new(sizes.parallel_mb as usize);
     let mut parts: Vec<Settled> = futures_util::stream::iter(ready)
-        .map(|node| work.merge_bounded(node, &memory).boxed())
+        .map(|node| work.merge_bounded(node).boxed())
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
@@ -128,11 +124,16 @@ impl Work<'_> {
         let mut nodes: Vec<Node> = buckets.iter().copied().map(Node::new).collect();
         let mut chunk = Vec::new();
         let mut size = 0;
+        let mut permit = None;
         for input in inputs {
             let after = buckets.partition_point(|bucket| bucket.starts_at() <= input.file.bucket.starts_at());
             if let Some(at) = after.checked_sub(1).filter(|&at| buckets[at].covers(input.file.bucket)) {
                 nodes[at].files.push(input);
                 continue;
+            }
+            if permit.is_none() {
+                // A chunk is held once as it was read, and once by its parts.
+                permit = self.files.memory.merge(2 * self.sizes.chunk).await;
             }
             for batch in self.files.read(&input.file).await? {
                 size += memory_size(&batch);
@@ -146,6 +147,7 @@ impl Work<'_> {
         if !chunk.is_empty() {
             self.spill(chunk, &mut nodes, &buckets).await?;
         }
+        drop(permit);
         if !rows.is_empty() {
             for (node, rows) in nodes.iter_mut().zip(self.scatter(rows, &buckets).await?) {
                 node.rows = rows;
@@ -177,13 +179,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn merge_bounded(&self, node: Node, memory: &Semaphore) -> Result<Settled> {
+    async fn merge_bounded(&self, node: Node) -> Result<Settled> {
         // A merge holds what it reads and a file that it writes, in `history` both as rows.
         let per_byte = if self.files.mode == SyncMode::History { 8 } else { 5 };
-        let wanted =
-            u32::try_from(per_byte * node.memory() / 4 / MB).unwrap_or(u32::MAX).clamp(1, self.sizes.parallel_mb);
-        // Acquiring fails only for a closed semaphore, and nobody closes this one.
-        let _permit = memory.acquire_many(wanted).await.ok();
+        let _permit = self.files.memory.merge(per_byte * node.memory() / 4).await;
         self.merge(node).await
     }
 

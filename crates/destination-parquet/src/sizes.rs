@@ -7,7 +7,7 @@ const MB: u64 = 1 << 20;
 /// The sizes that bound a transaction's memory and shape a `mirror` table's files; tests make them small.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// Rows beyond this are written before the commit; writing them takes as much memory again.
+    /// Rows beyond this, of all tables, are written before the commit; writing them takes as much memory again.
     pub(crate) buffer: u64,
     /// A file that is to be merged later is not made smaller than this by cutting rows up.
     pub(crate) file: u64,
@@ -17,9 +17,9 @@ pub(crate) struct Sizes {
     pub(crate) merge: u64,
     /// What is distributed in one go.
     pub(crate) chunk: u64,
-    /// All merges that run at a time, in MB.
+    /// All merges that run at a time, of all tables, in MB.
     pub(crate) parallel_mb: u32,
-    /// Finished files wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
+    /// Finished files of all tables wait in memory up to so many bytes, so that readers' globs see them as late as possible before the commit.
     pub(crate) held: u64,
 }
 

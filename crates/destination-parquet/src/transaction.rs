@@ -13,6 +13,7 @@ use crate::evolution::Evolution;
 use crate::files::{Files, lock};
 use crate::folder::Folder;
 use crate::manifest::{Manifest, Purpose};
+use crate::memory::Share;
 use crate::merge::Ended;
 use crate::mirror::Mirror;
 use crate::replaced;
@@ -39,16 +40,17 @@ pub(crate) struct ParquetTransaction<'a> {
 
 #[derive(Debug)]
 enum Changes {
-    Append(Append),
+    Append(Box<Append>),
     Mirror(Mirror),
 }
 
 impl<'a> ParquetTransaction<'a> {
     pub(crate) fn new(session: &'a mut ParquetSession) -> Self {
         let files = session.files().map(Arc::new);
+        let share = Share::new(&session.memory);
         let changes = match session.target.mode {
-            SyncMode::Append => Changes::Append(Append::default()),
-            _ => Changes::Mirror(Mirror::new(session.sizes, session.target.expected_bytes)),
+            SyncMode::Append => Changes::Append(Box::new(Append::new(session.settings.file_bytes, share))),
+            _ => Changes::Mirror(Mirror::new(session.sizes, session.target.expected_bytes, share)),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let synced_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
@@ -150,7 +152,7 @@ impl Transaction for ParquetTransaction<'_> {
         };
         let rows = rows(batch, &files.schema, self.synced_at).map_err(|e| e.with("table", &session.target.table))?;
         let written = match &mut self.changes {
-            Changes::Append(append) => append.write(rows, files, session.settings.file_bytes).await,
+            Changes::Append(append) => append.write(rows, files).await,
             Changes::Mirror(mirror) => mirror.write(rows, files, &session.manifest).await,
         };
         match written {

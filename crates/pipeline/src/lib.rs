@@ -8,6 +8,7 @@ mod event;
 mod feed;
 mod handover;
 mod intake;
+mod key_form;
 mod latency;
 mod letters;
 mod options;

@@ -9,10 +9,10 @@ use commutator_core::{
     ChangeBatch, Checkpoint, Permit, Progress, Result, SchemaPlan, SourceBatch, TableDescription, TableSchema,
 };
 
-use crate::Pipeline;
 use crate::feed::{Chunk, Stop};
 use crate::intake::Intake;
 use crate::shape::Shape;
+use crate::{Pipeline, key_form};
 
 /// Takes items as a run would, up to where it would write them.
 #[derive(Debug)]
@@ -45,13 +45,16 @@ impl Pipeline {
     ) -> Result<Planner> {
         let options = self.options().table(&table.name);
         let rules = self.rules(table)?;
+        if let Some(checkpoint) = checkpoint {
+            key_form::check(&rules, checkpoint, &table.name)?;
+        }
         let by = rules.join();
         let intake = Intake {
             table: table.name.clone(),
             rules,
             transform: self.transform().map(Arc::clone),
             on_bad_record: options.on_bad_record,
-            contract_holds: checkpoint.is_some_and(Checkpoint::snapshot_ended),
+            contract_holds: checkpoint.is_some_and(Checkpoint::was_loaded),
             seen: HashMap::new(),
         };
         let names = checkpoint.map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();

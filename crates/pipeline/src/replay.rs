@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use commutator_core::{
-    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Epoch, Error, ErrorKind, OnBadRecord,
+    ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Epoch, Error, ErrorKind, Extras, OnBadRecord,
     OrderKey, Permit, Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
 };
 
@@ -16,7 +16,7 @@ use crate::Pipeline;
 use crate::intake::Intake;
 use crate::letters::{confirm, open_letters, set_fact};
 use crate::shape::Shape;
-use crate::sift;
+use crate::{key_form, sift};
 use held::Held;
 pub use report::{ReplayReport, TableReplay};
 use written::Written;
@@ -82,9 +82,10 @@ impl Pipeline {
             rules: self.rules(description)?,
             transform: self.transform().map(Arc::clone),
             on_bad_record: OnBadRecord::Fail,
-            contract_holds: true,
+            contract_holds: checkpoint.was_loaded(),
             seen: HashMap::new(),
         };
+        key_form::check(&intake.rules, &checkpoint, &description.name)?;
         let hides_keys = intake.rules.hides_keys();
         let mut shape = Shape::new(intake, rules, checkpoint.names().clone(), actual, target.mode)?;
         let how = match target.mode {
@@ -115,13 +116,17 @@ impl Pipeline {
                 let (made, items): (Vec<_>, Vec<_>) =
                     group.into_iter().partition(|letter| how == Reread::Raw && is_made(letter));
                 let mut taken = Taken::default();
-                for (letters, how, is_made) in [(&made, Reread::Raw, true), (&items, how, false)] {
+                // What rules made of a row has these already.
+                let extras = self.options().table(&description.name).rules.extras();
+                for (letters, how, is_made, extras) in
+                    [(&made, Reread::Raw, true, Extras::default()), (&items, how, false, extras)]
+                {
                     if letters.is_empty() {
                         continue;
                     }
                     // The session is open by now: nobody else applies changes between this reading and the commit.
                     let source = self.options().source_table(&description.name);
-                    let read = self.source().reread(source, letters, how).await?;
+                    let read = self.source().reread(source, letters, how, extras).await?;
                     for (letter, read) in letters.iter().zip(read) {
                         let row = read.and_then(single);
                         let row = row.and_then(|row| {

@@ -3,7 +3,7 @@
 use commutator_core::{Checkpoint, Epoch, Error, ErrorKind, Result, TableDescription, TableName, Target};
 use serde::Serialize;
 
-use crate::{Pipeline, RetryPolicy};
+use crate::{Pipeline, RetryPolicy, key_form};
 
 /// Between opening the table and the commit lies a moment in which a runner can take it over: so often it is tried again.
 const TRIES: u32 = 8;
@@ -70,7 +70,9 @@ impl Pipeline {
     async fn hand_over(&self, target: &Target) -> Result<Checkpoint> {
         let mut session = self.destination().open(target).await?;
         let before = session.checkpoint().clone();
-        session.begin().await?.commit(&before.hand_over()).await?;
+        let mut next = before.hand_over();
+        key_form::leave_open(&mut next)?;
+        session.begin().await?.commit(&next).await?;
         Ok(before)
     }
 }

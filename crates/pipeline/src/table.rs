@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use commutator_core::rules::{LeftOut, Rules};
 use commutator_core::{
-    Checkpoint, CommitInterval, DeadLetters, Destination, Epoch, Error, ErrorKind, Gap, OnBadRecord, ReadRequest,
-    Result, Session, Source, TableDescription, Target, Until,
+    Checkpoint, CommitInterval, DeadLetters, Destination, Error, ErrorKind, Gap, OnBadRecord, ReadRequest, Result,
+    Session, Source, TableDescription, Target, Until,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::latency;
 use crate::letters::{self, Letters};
 use crate::shape::Shape;
 use crate::sift::{self, Renderer};
-use crate::{Event, Latencies, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport, Transform};
+use crate::{Event, Latencies, Observer, OnGap, Options, TableOptions, TableOutcome, TableReport, Transform, key_form};
 
 /// Everything that is known of a table before it is opened.
 pub(crate) struct Table {
@@ -120,6 +120,7 @@ impl Table {
         cancelled: &CancellationToken,
         totals: &mut Totals,
     ) -> Result<End> {
+        key_form::check(&self.rules, checkpoint, &self.description.name)?;
         let capabilities = self.destination.capabilities();
         self.tell(&Event::Started {
             table: &self.description,
@@ -203,7 +204,7 @@ impl Table {
             rules: self.rules.clone(),
             transform: self.transform.clone(),
             on_bad_record: self.options.on_bad_record,
-            contract_holds: checkpoint.snapshot_ended() || checkpoint.epoch() > Epoch::FIRST,
+            contract_holds: checkpoint.was_loaded(),
             seen: HashMap::new(),
         }
     }
@@ -283,6 +284,7 @@ impl Commit<'_> {
             parts = shape.conform(&chunk.batches)?;
         };
         advanced.set_names(shape.names().clone());
+        key_form::note(&table.rules, &mut advanced)?;
         let dead_letters = letters.put(&mut advanced).await?;
         let began = Instant::now();
         self.totals.doubtful = Some(advanced.clone());

@@ -1,6 +1,8 @@
 //! Dead letters, read again: the item as it is now, or the letter's own bytes.
 
-use commutator_core::{ChangeBatch, DeadLetter, Error, ErrorKind, Op, RawForm, Rejected, Reread, Result, TableName};
+use commutator_core::{
+    ChangeBatch, DeadLetter, Error, ErrorKind, Extras, Op, RawForm, Rejected, Reread, Result, TableName,
+};
 
 use crate::client::Client;
 use crate::decode::{Decoder, RecordFilter, item_of};
@@ -12,10 +14,10 @@ pub(crate) async fn reread(
     client: &Client,
     table: &TableName,
     letters: &[DeadLetter],
-    how: Reread,
+    (how, extras): (Reread, Extras),
 ) -> Result<Vec<Result<ChangeBatch>>> {
     let description = discover::describe_from(table, &client.describe_table(table).await?)?;
-    let mut decoder = Decoder::new(description.keys);
+    let mut decoder = Decoder::with_extras(description.keys, extras);
     let mut read = Vec::with_capacity(letters.len());
     for letter in letters {
         let rejected = &letter.rejected;

@@ -103,7 +103,13 @@ impl Source for DynamoDb {
         Box::pin(stream::backlog(&self.0, table, checkpoint)).await.map(Some)
     }
 
-    async fn reread(&self, table: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
-        reread::reread(&self.0.short, table, letters, how).await
+    async fn reread(
+        &self,
+        table: &TableName,
+        letters: &[DeadLetter],
+        how: Reread,
+        extras: Extras,
+    ) -> Result<Vec<Result<ChangeBatch>>> {
+        reread::reread(&self.0.short, table, letters, (how, extras)).await
     }
 }

@@ -64,6 +64,12 @@ impl Destination {
 }
 
 impl Settings {
+    /// Returns how many bytes of decoded rows may be on their way: a quarter of all memory, which a source fills only while its
+    /// destination is behind. The rest is for what destinations gather into files and statements, and for what is being decoded.
+    pub fn on_their_way(&self) -> usize {
+        self.memory_bytes / 4
+    }
+
     /// Reads a configuration file, with variables from the environment.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
         let place = path.display().to_string();

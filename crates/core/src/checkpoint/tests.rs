@@ -72,6 +72,19 @@ fn the_next_epoch_reads_anew_and_keeps_what_it_is_told() {
 }
 
 #[test]
+fn a_table_is_loaded_once_any_snapshot_was_complete() {
+    let mut checkpoint = Checkpoint::default();
+    let gap = Gap { reason: "trimmed".to_owned(), partitions: Vec::new(), facts: Vec::new(), noticed_at: 1 };
+    assert!(!checkpoint.was_loaded() && !checkpoint.after_gap(&gap).was_loaded());
+    checkpoint.advance(&Progress { snapshot_ended: true, ..Progress::default() }).unwrap();
+    assert!(checkpoint.was_loaded());
+    let again = checkpoint.next_epoch(|_| true).after_gap(&gap);
+    assert!(again.was_loaded() && !again.snapshot_ended());
+    let read: Checkpoint = serde_json::from_str(&serde_json::to_string(&again).unwrap()).unwrap();
+    assert_eq!(read, again);
+}
+
+#[test]
 fn json_round_trips_and_is_stable() {
     let mut checkpoint = Checkpoint::default();
     checkpoint.advance(&Progress::of(part("a"), None, at(1))).unwrap();

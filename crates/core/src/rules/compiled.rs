@@ -119,6 +119,25 @@ impl Rules {
         self.said.columns.iter().any(|(name, rule)| rule.hash.is_some() && self.key_attributes.contains(name))
     }
 
+    /// Returns how the keys of rows are hashed, as text that differs if their hashes do; empty if none is.
+    ///
+    /// It tells nothing of the salt that a hash does not.
+    pub fn key_form(&self) -> String {
+        let is_hashed = |name: &&String| self.rule(name).is_some_and(|rule| rule.hash.is_some());
+        let hashed: Vec<_> = self.key_attributes.iter().filter(is_hashed).collect();
+        if hashed.is_empty() {
+            return String::new();
+        }
+        let mut form = self.salted.clone();
+        for name in hashed {
+            form.update(name);
+            form.update([0]);
+        }
+        let digest = form.finalize();
+        let first: [u8; 8] = std::array::from_fn(|i| digest[i]);
+        format!("{:016x}", u64::from_be_bytes(first))
+    }
+
     /// Returns the identities that ask for names which a user chose: they are given before others.
     pub fn chosen(&self) -> Vec<String> {
         let renamed = self.said.columns.iter().filter(|(_, rule)| rule.rename.is_some());

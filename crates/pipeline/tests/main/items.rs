@@ -7,9 +7,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use commutator_core::{
-    ChangeBatch, CheckReport, Column, DeadLetter, Error, ErrorKind, LogicalType, Offset, Op, OrderKey, PartitionId,
-    Permit, Position, Progress, ReadRequest, Reread, Result, Source, SourceBatch, SourceEvent, SourceStream,
-    TableDescription, TableName, TableSchema,
+    ChangeBatch, CheckReport, Column, DeadLetter, Error, ErrorKind, Extras, LogicalType, Offset, Op, OrderKey,
+    PartitionId, Permit, Position, Progress, ReadRequest, Reread, Result, Source, SourceBatch, SourceEvent,
+    SourceStream, TableDescription, TableName, TableSchema,
 };
 use commutator_destination_memory::Memory;
 use serde_json::{Value, json};
@@ -79,7 +79,13 @@ impl Source for Items {
         Ok(Box::pin(futures_util::stream::iter(events)))
     }
 
-    async fn reread(&self, table: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+    async fn reread(
+        &self,
+        table: &TableName,
+        letters: &[DeadLetter],
+        how: Reread,
+        _: Extras,
+    ) -> Result<Vec<Result<ChangeBatch>>> {
         assert_eq!(table.as_str(), "t");
         let again = |letter: &DeadLetter| {
             let rejected = &letter.rejected;

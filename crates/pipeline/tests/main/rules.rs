@@ -1,5 +1,6 @@
 //! Rules and policies end to end: what of a source's items is in the destination, also after a restart, and what is counted.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
@@ -20,8 +21,10 @@ use serde_json::{Value, json};
 
 use crate::items::{Items, seen};
 use crate::letter_store::Letters;
+use crate::live::Live;
 use crate::refusing::{Refusing, When};
 use crate::runs;
+use crate::scripted::description;
 
 pub(crate) fn options(rules: TableRules) -> Options {
     let mut options = runs::options(SyncMode::Mirror);
@@ -79,6 +82,32 @@ async fn a_hashed_key_still_finds_its_row() {
     let unsalted = Options { hash_salt: None, ..options(rules) };
     let error = pipeline(&source, memory, unsalted).run(&CancellationToken::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_hash_of_the_key_waits_for_a_resync() {
+    let (live, memory) = (Live::default(), Memory::new());
+    (1..3).for_each(|id| live.put(id, id * 10));
+    let hashed = |salt: &str| {
+        let rules = TableRules::default().column("id", ColumnRule::hashed().renamed("key"));
+        let options = Options { hash_salt: Some(Secret::new(salt.to_owned())), ..options(rules) };
+        Pipeline::new(PipelineId::new("test").unwrap(), Arc::new(live.clone()), Arc::new(memory.clone()), options)
+    };
+    let run = async |salt: &str| hashed(salt).run(&CancellationToken::new()).await.unwrap().tables.remove(0).outcome;
+    assert!(matches!(run("salt").await, TableOutcome::Completed));
+    let before = seen(&memory, "t");
+    let TableOutcome::Failed(error) = run("pepper").await else { panic!("it ran") };
+    assert_eq!((error.kind(), error.to_string().contains("pepper")), (ErrorKind::ConfigInvalid, false));
+    assert!(error.to_string().contains("commutator resync"), "{error}");
+    assert_eq!(seen(&memory, "t"), before);
+
+    hashed("pepper").resync(&description("t")).await.unwrap();
+    assert!(matches!(run("pepper").await, TableOutcome::Completed));
+    let after = seen(&memory, "t");
+    let values = |rows: &[Value]| rows.iter().filter_map(|row| row["value"].as_i64()).collect::<BTreeSet<_>>();
+    assert_eq!((after.len(), values(&after)), (2, values(&before)));
+    assert!(before.iter().all(|row| after.iter().all(|other| other["key"] != row["key"])));
+    assert!(matches!(run("salt").await, TableOutcome::Failed(_)), "it belongs to the other salt now");
 }
 
 #[tokio::test]

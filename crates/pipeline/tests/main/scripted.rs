@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use commutator_core::{
-    Budget, ChangeBatch, CheckReport, Checkpoint, Column, DeadLetter, Epoch, Error, ErrorKind, Gap, LogicalType,
-    Offset, Op, OrderKey, PartitionId, Position, Progress, RawForm, ReadRequest, Rejected, Reread, Result, Sequence,
-    Source, SourceBatch, SourceEvent, SourceStream, TableDescription, TableName, TableSchema,
+    Budget, ChangeBatch, CheckReport, Checkpoint, Column, DeadLetter, Epoch, Error, ErrorKind, Extras, Gap,
+    LogicalType, Offset, Op, OrderKey, PartitionId, Position, Progress, RawForm, ReadRequest, Rejected, Reread, Result,
+    Sequence, Source, SourceBatch, SourceEvent, SourceStream, TableDescription, TableName, TableSchema,
 };
 use serde_json::json;
 
@@ -131,7 +131,13 @@ impl Source for Scripted {
         })))
     }
 
-    async fn reread(&self, _: &TableName, letters: &[DeadLetter], how: Reread) -> Result<Vec<Result<ChangeBatch>>> {
+    async fn reread(
+        &self,
+        _: &TableName,
+        letters: &[DeadLetter],
+        how: Reread,
+        _: Extras,
+    ) -> Result<Vec<Result<ChangeBatch>>> {
         let items = self.items.lock().unwrap();
         Ok(letters.iter().map(|letter| reread(&items, letter, how)).collect())
     }

@@ -1,6 +1,7 @@
 //! What cannot be read, through a whole run, and dead letters that are read again.
 
 use arrow_array::cast::AsArray as _;
+use commutator_core::schema::item_column;
 use commutator_core::{
     ChangeBatch, Checkpoint, DeadLetter, Epoch, ErrorKind, Extras, OnBadRecord, Op, OrderKey, PartitionId, Position,
     RawForm, ReadRequest, Rejected, Reread, Source as _, SourceBatch, SourceEvent, Until,
@@ -113,7 +114,7 @@ async fn the_item_as_it_is_now_is_read_consistently_under_the_letters_order_key(
         letter(RawForm::Row, key("gone"), "{}", Some(Op::Insert)),
         letter(RawForm::Item, None, "{}", Some(Op::Snapshot)),
     ];
-    let read = run.source.reread(&orders(), &letters, Reread::Item).await.unwrap();
+    let read = run.source.reread(&orders(), &letters, Reread::Item, Extras::default()).await.unwrap();
     assert_eq!(row(read[0].as_ref().unwrap()), (Op::Modify, 2, "a".to_owned(), Some(5)));
     assert_eq!(row(read[1].as_ref().unwrap()), (Op::Remove, 2, "gone".to_owned(), None));
     assert_eq!(read[2].as_ref().unwrap_err().kind(), ErrorKind::DataInvalid);
@@ -139,10 +140,17 @@ async fn the_letters_own_bytes_are_decoded_again() {
         letter(RawForm::Row, None, "}", Some(Op::Insert)),
         letter(RawForm::Row, None, item, None),
     ];
-    let read = run.source.reread(&orders(), &letters, Reread::Raw).await.unwrap();
+    let read = run.source.reread(&orders(), &letters, Reread::Raw, Extras::default()).await.unwrap();
     let rows: Vec<_> = read.iter().flatten().map(row).collect();
     let a = |op, n| (op, 2, "a".to_owned(), n);
     assert_eq!(rows, [a(Op::Snapshot, Some(5)), a(Op::Insert, Some(5)), a(Op::Expire, None), a(Op::Modify, Some(6))]);
     assert_eq!(read[1].as_ref().unwrap().changed_at(), [Some(5)]);
     assert!(read[4..].iter().all(|read| read.as_ref().is_err_and(|e| e.kind() == ErrorKind::DataInvalid)));
+    let kept = Extras { item: true, ..Extras::default() };
+    let read = run.source.reread(&orders(), &letters[..3], Reread::Raw, kept).await.unwrap();
+    let texts = read.iter().flatten().map(|changes| {
+        let column = changes.rows().column_by_name(&item_column()).unwrap().as_string::<i32>();
+        column.iter().next().flatten().map(str::to_owned)
+    });
+    assert_eq!(texts.collect::<Vec<_>>(), [Some(item.to_owned()), Some(item.to_owned()), None]);
 }
