@@ -69,7 +69,9 @@ async fn a_replayed_row_widens_no_column_of_doubles() {
         let mut options = options(rules);
         options.defaults.mode = SyncMode::Append;
         options.defaults.on_bad_record = OnBadRecord::DeadLetter;
-        assert!(run(&source, &expected, options.clone()).await.succeeded());
+        let whole = pipeline(&source, expected.clone(), options.clone());
+        let whole = whole.with_dead_letters(Arc::new(Letters::default()));
+        assert!(whole.run(&CancellationToken::new()).await.unwrap().succeeded());
         let refusing = Refusing::new(memory.clone(), [2], When::AtWrite);
         let before = pipeline(&source, refusing, options.clone()).with_dead_letters(Arc::new(letters.clone()));
         assert_eq!(before.run(&CancellationToken::new()).await.unwrap().tables[0].dead_letters, 1);
