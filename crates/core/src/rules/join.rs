@@ -78,7 +78,7 @@ impl TypeJoin {
         if self.conflict == OnTypeConflict::Text { LogicalType::Text } else { joined }
     }
 
-    /// Returns the type of a column of which nothing else is known.
+    /// Returns the type that takes the place of another in every column that is not part of the key.
     #[must_use]
     pub fn alone(self, ty: LogicalType) -> LogicalType {
         match ty {
