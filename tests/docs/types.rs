@@ -54,6 +54,12 @@ fn stories() -> Vec<Story> {
             &[r#"{"id": {"S": "a"}, "price": {"N": "7.25"}}"#],
             &[r#"{"id": {"S": "b"}, "price": {"N": "1E-130"}}"#],
         ),
+        story(
+            "float",
+            plain().numbers(Numbers::Float),
+            &[r#"{"id": {"S": "a"}, "price": {"N": "7"}}"#],
+            &[r#"{"id": {"S": "b"}, "price": {"N": "0.12345678901234567890"}}"#],
+        ),
         story("json", plain(), &twelve, &many),
         story("text", plain().on_type_conflict(OnTypeConflict::Text), &twelve, &many),
         story("variant", plain().on_type_conflict(OnTypeConflict::Variant), &twelve, &many),
@@ -157,7 +163,7 @@ fn names(destinations: &[(&'static str, Box<dyn Destination>)]) -> String {
 
 fn parts(told: &BTreeMap<&'static str, Told>) -> Vec<(&'static str, String)> {
     let mut parts: Vec<(&str, String)> = vec![("values", table(&told["kinds"].after))];
-    for name in ["numbers", "longer", "or_text", "json", "text", "variant", "evolve", "gone"] {
+    for name in ["numbers", "longer", "or_text", "float", "json", "text", "variant", "evolve", "gone"] {
         parts.push((name, before_and_after(&told[name])));
     }
     for name in ["discard_column", "discard_row"] {

@@ -1,13 +1,25 @@
 //! What a sample of a table says: its columns, and of each attribute how many items have it and in which types.
 
-use commutator::TableDescription;
 use commutator::dynamodb::{Sample, SampledAttribute};
+use commutator::rules::{TableRules, TypeJoin};
+use commutator::{Column, Result, TableDescription, TableSchema};
 use serde_json::{Value, json};
 
 use crate::output::Grid;
 
 /// The attributes that the older version of global tables adds to every item; they are left out.
 const REPLICATION: &str = "aws:rep:";
+
+/// Returns a sample with the columns that a table which is new gets under what is said of numbers.
+pub(crate) fn under(rules: &TableRules, sample: Sample) -> Result<Sample> {
+    let by = TypeJoin::of(rules);
+    let column = |column: &Column| Column {
+        ty: if column.key { column.ty } else { by.arriving(column.ty, None) },
+        ..column.clone()
+    };
+    let schema = TableSchema::new(sample.schema.columns().iter().map(column).collect())?;
+    Ok(Sample { schema, ..sample })
+}
 
 /// Returns a grid of attributes, indented.
 pub(crate) fn grid(sample: &Sample) -> Grid {
@@ -83,12 +95,26 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use commutator::{Column, LogicalType, TableSchema};
+    use commutator::LogicalType;
+    use commutator::rules::Numbers;
 
     #[test]
     fn shares_are_never_rounded_to_all_or_nothing() {
         let shown = [(0, 10), (1, 10_000), (1, 3), (9999, 10_000), (10, 10), (0, 0)].map(|(a, b)| percent(a, b));
         assert_eq!(shown, ["0.0 %", "<0.1 %", "33.3 %", ">99.9 %", "100 %", "0.0 %"]);
+    }
+
+    #[test]
+    fn columns_follow_what_is_said_of_numbers() {
+        let schema = |price| {
+            let columns = vec![Column::key("id", LogicalType::Int64), Column::new("price", price)];
+            TableSchema::new(columns).unwrap()
+        };
+        let sample = Sample { items: 1, attributes: Vec::new(), schema: schema(LogicalType::Int64) };
+        for (numbers, ty) in [(Numbers::Exact, LogicalType::Int64), (Numbers::Float, LogicalType::Float64)] {
+            let rules = TableRules::default().numbers(numbers);
+            assert_eq!(under(&rules, sample.clone()).unwrap().schema, schema(ty));
+        }
     }
 
     #[test]

@@ -211,8 +211,13 @@ impl Table<'_> {
 
     /// Commits one batch whose columns have these types, whatever the values would need.
     pub(crate) async fn commit_as(&mut self, schema: &TableSchema, changes: &[Change]) -> Verdict {
+        self.commit_batch(batch_under(schema.clone(), changes)?, changes).await
+    }
+
+    /// Commits one batch that is in Arrow already, of which the table must hold these changes.
+    pub(crate) async fn commit_batch(&mut self, batch: ChangeBatch, changes: &[Change]) -> Verdict {
         let checkpoint = next_checkpoint(&self.writer.checkpoint, false);
-        self.writer.transact_batches(&[batch_under(schema.clone(), changes)?], None, &checkpoint).await?;
+        self.writer.transact_batches(&[batch], None, &checkpoint).await?;
         for change in changes {
             self.model.apply(change);
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use commutator_core::{ChangeBatch, Column, Epoch, LogicalType, Op, OrderKey, Result, TableSchema};
 
 use crate::Value;
@@ -140,6 +142,10 @@ fn array(ty: LogicalType, values: &[&Value]) -> ArrayRef {
         LogicalType::Int64 => {
             let parse = |v: Value| text(&v).parse::<i64>().expect("the type was inferred from the value");
             Arc::new(values.map(|v| v.map(parse)).collect::<Int64Array>())
+        }
+        LogicalType::Float64 => {
+            let parse = |v: Value| text(&v).parse::<f64>().expect("a number is a numeral");
+            Arc::new(values.map(|v| v.map(parse)).collect::<Float64Array>())
         }
         LogicalType::Decimal { precision, scale } => {
             let array = values.map(|v| v.map(|v| unscaled(&text(&v), scale))).collect::<Decimal128Array>();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use commutator_core::schema::write_number;
 use commutator_core::{ChangeBatch, LogicalType, OrderKey, TableSchema};
@@ -108,6 +108,7 @@ fn value_of(ty: LogicalType, array: &dyn Array, i: usize) -> Value {
             write_number(array.as_primitive::<Decimal128Type>().value(i), scale, &mut text);
             Value::number(&String::from_utf8_lossy(&text))
         }
+        LogicalType::Float64 => Value::number(&format!("{:e}", array.as_primitive::<Float64Type>().value(i))),
         LogicalType::Number => Value::number(array.as_string::<i32>().value(i)),
         LogicalType::Text => Value::text(array.as_string::<i32>().value(i)),
         LogicalType::Binary => Value::binary(array.as_binary::<i32>().value(i)),

@@ -81,6 +81,11 @@ macro_rules! suite {
                 tombstones_outlive_the_widening_of_their_key,
                 columns_are_added_and_widened_with_many_rows_there,
             }
+            floats {
+                a_column_of_doubles_holds_the_nearest_ones,
+                doubles_keep_their_digits_when_their_column_widens,
+                an_exact_column_stays_exact_when_numbers_become_doubles,
+            }
             transactions {
                 a_dropped_transaction_leaves_nothing,
                 the_first_transaction_may_be_dropped,

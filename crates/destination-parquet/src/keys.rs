@@ -1,9 +1,9 @@
 //! Keys in a form that outlives the types of their columns: equal keys have equal bytes, and so a stable hash.
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
-use commutator_core::schema::{canonical_number, write_number};
+use commutator_core::schema::{canonical_number, write_float, write_number};
 use commutator_core::{Column, LogicalType};
 
 /// The keys of a batch's rows.
@@ -44,7 +44,7 @@ impl Keys {
 /// Appends a value's kind, its length and its bytes.
 fn append_value(array: &dyn Array, ty: LogicalType, row: usize, out: &mut Vec<u8>) {
     let kind = match ty {
-        LogicalType::Int64 | LogicalType::Decimal { .. } | LogicalType::Number => b'n',
+        LogicalType::Int64 | LogicalType::Decimal { .. } | LogicalType::Number | LogicalType::Float64 => b'n',
         LogicalType::Text => b's',
         LogicalType::Binary => b'b',
         LogicalType::Bool => b't',
@@ -59,6 +59,7 @@ fn append_value(array: &dyn Array, ty: LogicalType, row: usize, out: &mut Vec<u8
         LogicalType::Decimal { scale, .. } => {
             write_number(array.as_primitive::<Decimal128Type>().value(row), scale, out);
         }
+        LogicalType::Float64 => write_float(array.as_primitive::<Float64Type>().value(row), out),
         LogicalType::Number => {
             let text = array.as_string::<i32>().value(row);
             match canonical_number(text) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `Bool` | `BOOLEAN` |
 //! | `Int64` | `INT64` |
+//! | `Float64` | `DOUBLE` |
 //! | `Decimal(p, s)` | `DECIMAL(p, s)`, physically `INT32` or `INT64` up to 9 and 18 digits, else fixed bytes |
 //! | `Number` | `STRING`: its digits, as no type of Parquet holds 38 digits at any scale |
 //! | `Text` | `STRING` |

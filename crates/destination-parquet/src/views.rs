@@ -48,6 +48,7 @@ impl Engine {
         match ty {
             LogicalType::Bool => "boolean".to_owned(),
             LogicalType::Int64 => "bigint".to_owned(),
+            LogicalType::Float64 => "double".to_owned(),
             LogicalType::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
             LogicalType::Text | LogicalType::Number | LogicalType::Json => {
                 (if trino { "varchar" } else { "string" }).to_owned()

@@ -73,6 +73,7 @@ async fn every_type_arrives_exactly() {
         ("price", decimal(18, 4)),
         ("long", decimal(38, 10)),
         ("any", LogicalType::Number),
+        ("ratio", LogicalType::Float64),
         ("blob", LogicalType::Binary),
         ("doc", LogicalType::Json),
         ("Straße \"x\" a=b", LogicalType::Text),
@@ -85,6 +86,7 @@ async fn every_type_arrives_exactly() {
         Value::Decimal(999_999_999_999_999_999),
         Value::Decimal(-12_345_678_901_234_567_890_123_456_789_012_345_678),
         "0.00000000000000000000000000000000000000000001".into(),
+        Value::Float(0.1 + 0.2),
         Value::Binary(vec![0, 255, 128]),
         r#"{"a":[1,2.50,12345678901234567890123456789012345678],"b":"x\n"}"#.into(),
         "".into(),
@@ -98,7 +100,7 @@ async fn every_type_arrives_exactly() {
         for engine in ENGINES {
             let seen = read(&python, engine, &folder.path().join(&target.name));
             let expected = [
-                vec![json!("a"); 1].into_iter().chain(std::iter::repeat_n(Json::Null, 9)).collect::<Vec<_>>(),
+                vec![json!("a"); 1].into_iter().chain(std::iter::repeat_n(Json::Null, 10)).collect::<Vec<_>>(),
                 vec![
                     json!("ä\u{1f980}\0z"),
                     json!(true),
@@ -107,17 +109,22 @@ async fn every_type_arrives_exactly() {
                     json!("99999999999999.9999"),
                     json!("-1234567890123456789012345678.9012345678"),
                     json!("0.00000000000000000000000000000000000000000001"),
+                    json!("0.30000000000000004"),
                     json!("00ff80"),
                     json!(r#"{"a":[1,2.50,12345678901234567890123456789012345678],"b":"x\n"}"#),
                     json!(""),
                 ],
             ];
             assert_eq!(seen.own(), expected, "{mode} {engine}");
-            let (json, timestamp) = match engine {
-                "pyarrow" => ("string", "timestamp[us, tz=UTC]"),
-                _ => ("JSON", "TIMESTAMP WITH TIME ZONE"),
+            let (json, timestamp, double) = match engine {
+                "pyarrow" => ("string", "timestamp[us, tz=UTC]", "double"),
+                _ => ("JSON", "TIMESTAMP WITH TIME ZONE", "DOUBLE"),
             };
-            assert_eq!((seen.ty("doc"), seen.ty("_ct_synced_at")), (json, timestamp), "{mode}");
+            assert_eq!(
+                (seen.ty("doc"), seen.ty("_ct_synced_at"), seen.ty("ratio")),
+                (json, timestamp, double),
+                "{mode}"
+            );
             let changed_at = seen.columns.iter().position(|(name, _)| name == "_ct_changed_at").unwrap();
             assert_eq!(seen.rows[0][changed_at], json!("1700000000000000"), "{mode} {engine}");
         }

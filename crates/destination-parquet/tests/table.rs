@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Decimal128Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
+};
 use arrow_array::{ArrayRef, RecordBatch};
 use commutator_core::schema::{conform, plan};
 use commutator_core::{
@@ -22,6 +24,7 @@ pub(crate) enum Value {
     Int(i64),
     /// The unscaled value.
     Decimal(i128),
+    Float(f64),
     Text(String),
     Binary(Vec<u8>),
 }
@@ -94,6 +97,7 @@ fn array(ty: LogicalType, values: impl Iterator<Item = Value>) -> ArrayRef {
             let builder = Decimal128Builder::new();
             build!(builder.with_precision_and_scale(precision, scale.cast_signed()).unwrap(), Decimal)
         }
+        LogicalType::Float64 => build!(Float64Builder::new(), Float),
         LogicalType::Binary => build!(BinaryBuilder::new(), Binary),
         LogicalType::Text | LogicalType::Number | LogicalType::Json => build!(StringBuilder::new(), Text),
         LogicalType::Timestamp => unreachable!("only system columns are timestamps"),

@@ -3,8 +3,10 @@
 //! The format stands in the documentation of COPY, "Binary Format"; the values' forms in the server's `*_recv` functions.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, BinaryArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{
+    Array, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use bytes::{BufMut, BytesMut};
 use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Op, OrderKey, Result};
 
@@ -69,6 +71,7 @@ pub(crate) struct Rows<'a> {
 enum Cells<'a> {
     Bool(&'a BooleanArray),
     Int64(&'a Int64Array),
+    Float64(&'a Float64Array),
     Decimal(&'a Decimal128Array, u8),
     Number(&'a StringArray),
     Text(&'a StringArray),
@@ -140,6 +143,7 @@ impl<'a> Cells<'a> {
         match ty {
             LogicalType::Bool => Self::Bool(column.as_boolean()),
             LogicalType::Int64 => Self::Int64(column.as_primitive::<Int64Type>()),
+            LogicalType::Float64 => Self::Float64(column.as_primitive::<Float64Type>()),
             LogicalType::Decimal { scale, .. } => Self::Decimal(column.as_primitive::<Decimal128Type>(), scale),
             LogicalType::Number => Self::Number(column.as_string()),
             LogicalType::Text => Self::Text(column.as_string()),
@@ -153,6 +157,7 @@ impl<'a> Cells<'a> {
         match self {
             Self::Bool(a) => a,
             Self::Int64(a) => a,
+            Self::Float64(a) => a,
             Self::Decimal(a, _) => a,
             Self::Number(a) | Self::Text(a) | Self::Json(a) => a,
             Self::Binary(a) => a,
@@ -169,6 +174,7 @@ impl<'a> Cells<'a> {
         match self {
             Self::Bool(a) => put_bytes(&[u8::from(a.value(row))], out)?,
             Self::Int64(a) => put_bytes(&a.value(row).to_be_bytes(), out)?,
+            Self::Float64(a) => put_bytes(&a.value(row).to_be_bytes(), out)?,
             Self::Decimal(a, scale) => numeric::put_decimal(a.value(row), *scale, out),
             Self::Number(a) => numeric::put_number(a.value(row), out)?,
             Self::Binary(a) => put_bytes(a.value(row), out)?,

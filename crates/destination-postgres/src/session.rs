@@ -245,7 +245,7 @@ impl Session for PgSession {
 
 /// Begins a transaction under settings that do not depend on those of the user, the database or a connection pooler before us.
 ///
-/// Joins look rows up by the primary key: the batch is small beside the table, and a new table has no statistics to tell. Whoever
+/// The text of a double has all of its digits. Joins look rows up by the primary key: the batch is small beside the table, and a new table has no statistics to tell. Whoever
 /// holds a lock for half a minute, or leaves a transaction of ours open for ten, makes us fail and try again.
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL search_path = '';
@@ -253,6 +253,7 @@ SET LOCAL lock_timeout = '30s';
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = '10min';
 SET LOCAL client_min_messages = warning;
+SET LOCAL extra_float_digits = 1;
 SET LOCAL work_mem = '64MB';
 SET LOCAL jit = off;
 SET LOCAL enable_hashjoin = off;

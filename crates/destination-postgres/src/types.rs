@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use commutator_core::LogicalType;
 
 /// The types whose name does not depend on anything, as `format_type` of the catalog writes them.
-const NATIVE: [(LogicalType, &str); 7] = [
+const NATIVE: [(LogicalType, &str); 8] = [
     (LogicalType::Bool, "boolean"),
     (LogicalType::Int64, "bigint"),
     (LogicalType::Number, "numeric"),
+    (LogicalType::Float64, "double precision"),
     (LogicalType::Text, "text"),
     (LogicalType::Binary, "bytea"),
     (LogicalType::Json, "jsonb"),
@@ -43,8 +44,12 @@ pub(crate) fn logical(native: &str) -> Option<LogicalType> {
 /// Returns the expression that turns a column's values into a wider type, exactly as `commutator_core::schema::conform` does with
 /// values that are still on their way; `column` is quoted.
 pub(crate) fn widened(column: &str, from: LogicalType, to: LogicalType) -> String {
-    use LogicalType::{Binary, Decimal, Json, Number, Text};
+    use LogicalType::{Binary, Decimal, Float64, Json, Number, Text};
     match (from, to) {
+        // A cast of a double rounds it to 15 digits; its text has the shortest ones that mean it, but may have an exponent.
+        (Float64, Json) => format!("to_jsonb({column}::text::numeric)"),
+        (Float64, Number) => format!("{column}::text::numeric"),
+        (Float64, Text) => format!("{column}::text::numeric::text"),
         (Decimal { .. }, Json) => format!("to_jsonb(trim_scale({column}))"),
         // `encode` breaks base64 into lines of 76 characters.
         (Binary, Json) => format!(r"to_jsonb(translate(encode({column}, 'base64'), E'\n', ''))"),

@@ -1,6 +1,7 @@
 //! Gathers what a source tells into chunks: enough rows to write at once, within bytes and time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use commutator_core::rules::LeftOut;
 use commutator_core::{Error, Gap, SourceBatch, SourceEvent, SourceStream, TableName};
@@ -12,6 +13,11 @@ use crate::{Event, Observer};
 
 /// Rows are written once so many bytes of them were gathered: few enough to bound memory, enough to be worth a statement.
 const CHUNK_BYTES: usize = 8 << 20;
+
+/// So many bytes do not wait for more that does not come: they are of the budget that other tables wait for, and whose rows they might
+/// wait for in turn.
+const WORTH_WRITING: usize = 64 << 10;
+const IDLE: Duration = Duration::from_millis(100);
 
 /// Why a chunk ends.
 #[derive(Debug)]
@@ -58,14 +64,18 @@ pub(crate) struct Feed<'a> {
 
 impl Feed<'_> {
     /// Gathers the next chunk. Without a deadline it waits for the first batch however long that takes, and from then on no
-    /// longer than `patience`.
-    pub(crate) async fn gather(&mut self, deadline: Option<Instant>, patience: std::time::Duration) -> Chunk {
+    /// longer than `patience`; much shorter for what is worth writing already.
+    pub(crate) async fn gather(&mut self, deadline: Option<Instant>, patience: Duration) -> Chunk {
         let mut deadline = deadline;
         let mut batches = Vec::new();
         let mut bytes = 0;
         let stop = loop {
+            let until = match deadline {
+                Some(deadline) if bytes >= WORTH_WRITING => Some(deadline.min(Instant::now() + IDLE)),
+                deadline => deadline,
+            };
             let timeout = async {
-                match deadline {
+                match until {
                     Some(deadline) => sleep_until(deadline).await,
                     None => std::future::pending().await,
                 }
@@ -73,7 +83,10 @@ impl Feed<'_> {
             let event = tokio::select! {
                 biased;
                 () = self.cancelled.cancelled() => break Stop::Cancelled,
-                () = timeout => break Stop::Deadline,
+                () = timeout => {
+                    let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                    break if is_over { Stop::Deadline } else { Stop::Full };
+                }
                 event = self.stream.next() => event,
             };
             match event {

@@ -99,12 +99,24 @@ impl Intake {
         let known = |identity: &str| self.seen.get(identity).copied();
         let (changes, discarded) = self.rules.admit(&changes, &known, self.contract_holds).map_err(named)?;
         left_out += discarded;
+        self.see(&changes);
+        Ok(Taken { changes, left_out, refused })
+    }
+
+    /// Brings a row that left the process in its form before, and came back as a letter, into that form again.
+    pub(crate) fn take_again(&mut self, row: &ChangeBatch) -> Result<ChangeBatch> {
+        let known = |identity: &str| self.seen.get(identity).copied();
+        let row = self.rules.apply_again(row, &known).map_err(|e| e.with("table", &self.table))?;
+        self.see(&row);
+        Ok(row)
+    }
+
+    fn see(&mut self, changes: &ChangeBatch) {
         let by = self.join();
         for column in changes.schema().columns().iter().filter(|column| !column.key) {
             let seen = self.seen.entry(column.name.clone()).or_insert(column.ty);
             *seen = by.join(*seen, column.ty);
         }
-        Ok(Taken { changes, left_out, refused })
     }
 
     fn letter(&self, batch: &ChangeBatch, refused: RefusedRow) -> Result<(Error, Rejected)> {

@@ -76,7 +76,8 @@ impl Shape {
         let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
         let named = keys.chain(others).zip(row.schema().columns());
         let named = named.map(|(name, column)| Column { name: name.clone(), ..column.clone() }).collect();
-        self.name(&with_columns(row, named)?)
+        let row = self.intake.take_again(&with_columns(row, named)?)?;
+        self.name(&row)
     }
 
     fn name(&mut self, changes: &ChangeBatch) -> Result<ChangeBatch> {

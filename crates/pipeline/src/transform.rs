@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableName};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Result, TableName};
 
 /// A user's own code that changes rows on their way from a source to a destination.
 ///
@@ -54,11 +56,25 @@ pub(crate) fn transformed(by: &dyn Transform, table: &TableName, batch: &ChangeB
     let same = Arc::ptr_eq(after.schema(), batch.schema()) || after.schema().keys() == batch.schema().keys();
     let same = same && after.ops() == batch.ops() && after.orders() == batch.orders();
     if same && after.changed_at() == batch.changed_at() && keys(&after) == keys(batch) {
-        return Ok(after);
+        return finite(after).map_err(|e| e.with("table", table));
     }
     Err(Error::new(
         ErrorKind::Unexpected,
         "A transform changed which rows there are, their order or their keys; it may only change other columns",
     )
     .with("table", table))
+}
+
+/// Refuses doubles that are no numbers: they have no digits, which a column that is widened needs.
+fn finite(batch: ChangeBatch) -> Result<ChangeBatch> {
+    for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
+        if column.ty != LogicalType::Float64 {
+            continue;
+        }
+        if array.as_primitive::<Float64Type>().iter().flatten().any(|value| !value.is_finite()) {
+            return Err(Error::new(ErrorKind::DataInvalid, "A transform made a number that is infinite or none")
+                .with("column", &column.name));
+        }
+    }
+    Ok(batch)
 }

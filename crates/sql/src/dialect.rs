@@ -42,6 +42,8 @@ pub struct Types {
     pub bool: &'static str,
     /// 64 bits.
     pub int64: &'static str,
+    /// A double.
+    pub float64: &'static str,
     /// Text of any length.
     pub text: &'static str,
     /// Bytes of any length.
@@ -71,6 +73,8 @@ pub enum NumberType {
 pub struct Casts {
     /// The digits of a decimal with so many behind the point, without zeros at the end.
     pub digits: fn(&str, u8) -> String,
+    /// The shortest digits that mean a double, without an exponent and without zeros at the end.
+    pub digits_of_float: fn(&str) -> String,
     /// JSON of its text.
     pub parse_json: fn(&str) -> String,
     /// A text as a JSON string.
@@ -139,6 +143,7 @@ impl Dialect {
         Cow::Borrowed(match ty {
             LogicalType::Bool => types.bool,
             LogicalType::Int64 => types.int64,
+            LogicalType::Float64 => types.float64,
             LogicalType::Text => types.text,
             LogicalType::Binary => types.binary,
             LogicalType::Json => types.json,
@@ -156,8 +161,8 @@ impl Dialect {
 
     /// Returns the logical type that alone has this name; `None` if several have it or none.
     pub fn logical(&self, native: &str) -> Option<LogicalType> {
-        use LogicalType::{Binary, Bool, Int64, Json, Number, Text, Timestamp};
-        let all = [Bool, Int64, Text, Binary, Json, Timestamp, Number];
+        use LogicalType::{Binary, Bool, Float64, Int64, Json, Number, Text, Timestamp};
+        let all = [Bool, Int64, Float64, Text, Binary, Json, Timestamp, Number];
         let mut named = all.into_iter().filter(|&ty| self.native(ty) == native);
         if let Some(first) = named.next() {
             return named.next().is_none().then_some(first);
@@ -179,7 +184,7 @@ impl Dialect {
 
     /// Returns the expression that turns a value into one of a wider type; what does not widen is cast.
     pub fn widened(&self, value: &str, from: LogicalType, to: LogicalType) -> String {
-        use LogicalType::{Binary, Bool, Decimal, Int64, Json, Number, Text};
+        use LogicalType::{Binary, Bool, Decimal, Float64, Int64, Json, Number, Text};
         // A decimal of which there is no type is held as other numbers are.
         let held = |ty| match ty {
             Decimal { precision, scale } if (self.types.decimal)(precision, scale).is_none() => Number,
@@ -191,6 +196,7 @@ impl Dialect {
         // The text that a value becomes, where `conform` goes by its text.
         let text = || match from {
             Decimal { scale, .. } => (casts.digits)(value, scale),
+            Float64 => (casts.digits_of_float)(value),
             Bool => (casts.text_of_bool)(value),
             Binary => (casts.base64)(value),
             Json => (casts.text_of_json)(value),
@@ -201,7 +207,8 @@ impl Dialect {
         match (from, to) {
             (a, b) if a == b => value.to_owned(),
             (_, Text) => text(),
-            (Int64 | Decimal { .. }, Number) if self.types.number == NumberType::Text => text(),
+            (Int64 | Decimal { .. } | Float64, Number) if self.types.number == NumberType::Text => text(),
+            (Float64, Number) => format!("CAST({} AS {})", text(), self.native(Number)),
             (Text | Binary, Json) => (casts.parse_json)(&(casts.json_of_text)(&text())),
             (_, Json) => (casts.parse_json)(&text()),
             (_, to) => cast(to),
@@ -225,10 +232,17 @@ mod tests {
     #[test]
     fn types_are_found_again_where_only_one_has_the_name() {
         let decimal = LogicalType::Decimal { precision: 38, scale: 7 };
-        for ty in [LogicalType::Bool, LogicalType::Int64, LogicalType::Binary, LogicalType::Json, decimal] {
+        for ty in [
+            LogicalType::Bool,
+            LogicalType::Int64,
+            LogicalType::Float64,
+            LogicalType::Binary,
+            LogicalType::Json,
+            decimal,
+        ] {
             assert_eq!(DUCKDB.logical(&DUCKDB.native(ty)), Some(ty));
         }
-        for foreign in ["VARCHAR", "INTEGER", "DECIMAL(39,2)", "DECIMAL(3,5)", "DOUBLE", "STRUCT(a BIGINT)"] {
+        for foreign in ["VARCHAR", "INTEGER", "DECIMAL(39,2)", "DECIMAL(3,5)", "FLOAT", "STRUCT(a BIGINT)"] {
             assert_eq!(DUCKDB.logical(foreign), None, "{foreign}");
         }
         assert_eq!(SNOWFLAKE.logical("DECFLOAT"), Some(LogicalType::Number));

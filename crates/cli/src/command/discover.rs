@@ -19,7 +19,8 @@ pub(crate) async fn run(arguments: &Discover, global: Global) -> Result<(), Fail
     if let Some(items) = arguments.sample {
         let size = if items == 0 { SampleSize::PAGE } else { SampleSize::items(items) };
         for table in &tables {
-            samples.push(Box::pin(source.sample(table, size)).await?);
+            let sample = Box::pin(source.sample(table, size)).await?;
+            samples.push(sample::under(&settings.options.table(&table.name).rules, sample)?);
         }
     }
     if global.json {

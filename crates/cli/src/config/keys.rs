@@ -95,7 +95,7 @@ macro_rules! of_a_table {
             text("filter"),
             key("nested", Kind::WordOr(NESTED, NESTED_TABLE)),
             key("on_type_conflict", Kind::Word(&["json", "text", "variant"])),
-            key("numbers", Kind::Word(&["exact", "decimal_or_text"])),
+            key("numbers", Kind::Word(&["exact", "decimal_or_text", "float"])),
             key("contract", Kind::WordOr(CONTRACT, CONTRACT_TABLE)),
             key("keep_item", Kind::Bool),
             key("keep_replication_attributes", Kind::Bool),

@@ -102,6 +102,7 @@ fn type_name(field: &Field) -> String {
         DataType::Utf8 if extension == Some("arrow.json") => "json".to_owned(),
         DataType::Utf8 => "text".to_owned(),
         DataType::Int64 => "int64".to_owned(),
+        DataType::Float64 => "float64".to_owned(),
         DataType::Boolean => "bool".to_owned(),
         DataType::Binary => "binary".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),

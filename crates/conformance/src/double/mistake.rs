@@ -109,6 +109,9 @@ pub enum Mistake {
     EmptyTextIsNull,
     BinaryIsText,
     JsonNumbersAreFloats,
+    FloatsAreSingle,
+    FloatsWidenToFifteenDigits,
+    DescribesNumbersAsFloats,
     NullsAreNotWritten,
     // Names.
     ColumnsIgnoreCase,

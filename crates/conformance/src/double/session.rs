@@ -55,6 +55,11 @@ impl Session for DoubleSession {
             Some(Mistake::DescribesSystemColumns) => columns.push(Column::new("_ct_order", LogicalType::Text)),
             Some(Mistake::DescribesTooFewColumns) => drop(columns.pop()),
             Some(Mistake::DescribesKeysLast) => columns.reverse(),
+            Some(Mistake::DescribesNumbersAsFloats) => {
+                let numbers =
+                    columns.iter_mut().filter(|c| !c.key && c.ty.join(LogicalType::Number) == LogicalType::Number);
+                numbers.for_each(|column| column.ty = LogicalType::Float64);
+            }
             _ => {}
         }
         TableSchema::new(columns).map(Some)

@@ -191,6 +191,9 @@ pub(super) fn bend(row: &mut Row, schema: &TableSchema, mistake: Option<Mistake>
         let bent = match (mistake, &*value) {
             (Some(Mistake::BoolsAreNumbers), Value::Bool(flag)) => Value::int((*flag).into()),
             (Some(Mistake::NumbersAreFloats), Value::Number(text)) => float(text),
+            (Some(Mistake::FloatsAreSingle), Value::Number(text)) if column.ty == LogicalType::Float64 => {
+                Value::number(&format!("{:e}", text.parse::<f32>().unwrap()))
+            }
             (Some(Mistake::TinyNumbersAreZero), Value::Number(text)) if text.len() > 60 => Value::int(0),
             (Some(Mistake::EmptyTextIsNull), Value::Text(text)) if text.is_empty() => Value::Null,
             (Some(Mistake::BinaryIsText), Value::Binary(bytes)) => {
@@ -238,6 +241,10 @@ fn float_text(number: &str) -> Option<String> {
 fn widened(value: Value, before: LogicalType, column: &Column, mistake: Option<Mistake>) -> Value {
     match (mistake, &value) {
         (Some(Mistake::WideningRounds), Value::Number(text)) if before != column.ty => float(text),
+        (Some(Mistake::FloatsWidenToFifteenDigits), Value::Number(text)) if before == LogicalType::Float64 => {
+            let cut = Value::number(&format!("{:.14e}", text.parse::<f64>().unwrap()));
+            if column.ty == LogicalType::Json { cut.into_json() } else { cut }
+        }
         (Some(Mistake::JsonFromTextIsParsed), Value::Text(text)) if column.ty == LogicalType::Json => {
             if text.starts_with('{') { Value::json(text) } else { value.into_json() }
         }

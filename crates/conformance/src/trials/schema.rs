@@ -34,6 +34,7 @@ fn every_type() -> Vec<Column> {
         LogicalType::Text,
         LogicalType::Binary,
         LogicalType::Json,
+        LogicalType::Float64,
         decimal(1, 0),
         decimal(5, 2),
         decimal(38, 0),

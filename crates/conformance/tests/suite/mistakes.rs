@@ -203,6 +203,12 @@ const MISTAKES: &[(Mistake, &[&str])] = &[
     (Mistake::EmptyTextIsNull, &["types::text_is_exact"]),
     (Mistake::BinaryIsText, &["types::binary_is_exact"]),
     (Mistake::JsonNumbersAreFloats, &["types::json_is_exact"]),
+    (Mistake::FloatsAreSingle, &["floats::a_column_of_doubles_holds_the_nearest_ones"]),
+    (Mistake::FloatsWidenToFifteenDigits, &["floats::doubles_keep_their_digits_when_their_column_widens"]),
+    (
+        Mistake::DescribesNumbersAsFloats,
+        &["floats::an_exact_column_stays_exact_when_numbers_become_doubles", "schema::what_was_planned_is_described"],
+    ),
     (Mistake::NullsAreNotWritten, &["types::nulls_come_and_go"]),
     (Mistake::ColumnsIgnoreCase, &["identifiers::hard_attribute_names_stay_apart"]),
     (Mistake::KeyNamesAreFixed, &["identifiers::hard_attribute_names_can_be_keys"]),

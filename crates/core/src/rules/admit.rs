@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use super::apply::{cells, with_columns};
 use super::compiled::Field;
 use super::convert::{Strictness, build};
+use super::float::brought;
 use super::join::{Kind, type_of};
 use super::{Contract, LeftOut, Rules, SchemaPolicy, TypeJoin};
 use crate::schema::identity;
@@ -71,13 +72,12 @@ fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Fi
     let Field { column, array } = &field;
     let ty = column.ty;
     if !by.has_variants() {
-        let wanted = match ty {
-            LogicalType::Json => by.infer(cells(array, ty)).unwrap_or(ty),
-            ty => by.alone(ty),
+        let together = match ty {
+            LogicalType::Json if by.becomes_text() => by.infer(cells(array, ty)).unwrap_or(ty),
+            ty => ty,
         };
-        let array =
-            if wanted == ty { Arc::clone(array) } else { build(wanted, cells(array, ty), Strictness::AnyKind)?.array };
-        fields.push(Field { column: Column { ty: wanted, ..column.clone() }, array });
+        let wanted = by.arriving(together, known.column(&column.name));
+        fields.push(brought(field, wanted)?);
         return Ok(());
     }
     let first = || cells(array, ty).find_map(|cell| type_of(&cell));
@@ -85,13 +85,16 @@ fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Fi
     let own = own.map_or(Kind::Json, Kind::of);
     // A column of JSON takes values of every kind.
     if own == Kind::Json || Kind::of(ty) == own {
-        fields.push(field);
+        let wanted = by.arriving(ty, known.column(&column.name));
+        fields.push(brought(field, wanted)?);
         return Ok(());
     }
     let name =
         |kind: Kind| if kind == own { column.name.clone() } else { identity::variant(&column.name, kind.as_str()) };
     if ty != LogicalType::Json {
-        fields.push(Field { column: Column { name: name(Kind::of(ty)), ..column.clone() }, array: Arc::clone(array) });
+        let column = Column { name: name(Kind::of(ty)), ..column.clone() };
+        let wanted = by.arriving(ty, known.column(&column.name));
+        fields.push(brought(Field { column, array: Arc::clone(array) }, wanted)?);
         return Ok(());
     }
     let kind = |cell: &super::cell::Cell<'_>| type_of(cell).map(Kind::of);
@@ -101,8 +104,11 @@ fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Fi
     }
     for (of, wanted) in types {
         let chosen = cells(array, ty).map(|cell| if kind(&cell) == Some(of) { cell } else { super::cell::Cell::Null });
-        let array = build(wanted, chosen, Strictness::SameKind)?.array;
-        fields.push(Field { column: Column::new(name(of), wanted), array });
+        let name = name(of);
+        // All that are chosen are of the kind; but to a double they may be rounded.
+        let wanted = by.arriving(wanted, known.column(&name));
+        let array = build(wanted, chosen, Strictness::AnyKind)?.array;
+        fields.push(Field { column: Column::new(name, wanted), array });
     }
     Ok(())
 }

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::json;
 use crate::LogicalType;
-use crate::schema::{canonical_number, write_json_string, write_number};
+use crate::schema::{canonical_number, write_float, write_json_string, write_number};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl<'a> Cells<'a> {
             LogicalType::Int64 => number(array.as_primitive::<Int64Type>().value(row).into(), 0),
             LogicalType::Timestamp => number(array.as_primitive::<TimestampMicrosecondType>().value(row).into(), 0),
             LogicalType::Decimal { scale, .. } => number(array.as_primitive::<Decimal128Type>().value(row), scale),
+            LogicalType::Float64 => digits(|text| write_float(array.as_primitive::<Float64Type>().value(row), text)),
             LogicalType::Number => canonical(array.as_string::<i32>().value(row)),
             LogicalType::Text => Cell::Text(array.as_string::<i32>().value(row).into()),
             LogicalType::Binary => Cell::Text(BASE64_STANDARD.encode(array.as_binary::<i32>().value(row)).into()),
@@ -59,8 +60,12 @@ impl<'a> Cells<'a> {
 }
 
 fn number<'a>(value: i128, scale: u8) -> Cell<'a> {
+    digits(|text| write_number(value, scale, text))
+}
+
+fn digits<'a>(write: impl FnOnce(&mut Vec<u8>)) -> Cell<'a> {
     let mut text = Vec::new();
-    write_number(value, scale, &mut text);
+    write(&mut text);
     Cell::Number(String::from_utf8(text).unwrap_or_default().into())
 }
 

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::cell::Cell;
 use super::join::TypeJoin;
-use crate::schema::canonical_number;
+use crate::schema::{canonical_number, nearest_float, write_float};
 use crate::{Error, ErrorKind, LogicalType, Result};
 
 /// Which values a type takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// Those that are of its kind.
+    /// Those that are of its kind, and stay what they are.
     SameKind,
-    /// Also those whose text says what it takes: the numeral `"12"`, `"true"`, base64; and as text, anything.
+    /// Also those whose text says what it takes: the numeral `"12"`, `"true"`, base64; and as text, anything. To a double any number is
+    /// rounded.
     AnyKind,
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn build<'a>(
             let array = Decimal128Array::from(values).with_precision_and_scale(precision, scale.cast_signed());
             Arc::new(array.map_err(|e| Error::new(ErrorKind::Unexpected, "A decimal has no such type").with_source(e))?)
         }
+        LogicalType::Float64 => Arc::new(Float64Array::from(each(cells, &mut bad, |cell| float(cell, lenient)))),
         LogicalType::Number => Arc::new(StringArray::from(each(cells, &mut bad, |cell| number(cell, lenient)))),
         LogicalType::Text => Arc::new(StringArray::from(each(cells, &mut bad, |cell| match cell {
             Cell::Text(text) => Some(text.to_string()),
@@ -110,6 +112,15 @@ fn number(cell: &Cell<'_>, lenient: bool) -> Option<String> {
     }
 }
 
+/// Returns the double that is nearest to a number; strictly, only if its shortest digits are the number's own.
+fn float(cell: &Cell<'_>, lenient: bool) -> Option<f64> {
+    let text = number(cell, lenient)?;
+    let float = nearest_float(&text)?;
+    let mut digits = Vec::new();
+    write_float(float, &mut digits);
+    (lenient || digits == text.as_bytes()).then_some(float)
+}
+
 /// Returns a number in canonical form as a multiple of `10^-scale`, if it is one that has no more digits than `precision`.
 fn decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
     let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -122,7 +133,7 @@ fn decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
 mod tests {
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
-    use arrow_array::types::Decimal128Type;
+    use arrow_array::types::{Decimal128Type, Float64Type};
 
     use super::*;
 
@@ -134,6 +145,23 @@ mod tests {
         let values = built.array.as_primitive::<Decimal128Type>();
         assert_eq!(values.iter().collect::<Vec<_>>(), [Some(150), Some(-99_999), None, None, Some(0)]);
         assert_eq!(built.bad, [2, 3]);
+    }
+
+    #[test]
+    fn a_cast_to_a_double_takes_the_nearest_one_and_nothing_that_is_no_number() {
+        let number = |text: &'static str| Cell::Number(text.into());
+        let text = |text: &'static str| Cell::Text(text.into());
+        let cells = || {
+            let numbers = [number("0.1"), number("9007199254740993"), Cell::Null];
+            numbers.into_iter().chain([text("1e3"), text("-0"), text("1e400"), text("NaN"), text(""), Cell::Bool(true)])
+        };
+        let built = build(LogicalType::Float64, cells(), Strictness::AnyKind).unwrap();
+        let values: Vec<_> = built.array.as_primitive::<Float64Type>().iter().collect();
+        assert_eq!(values[..5], [Some(0.1), Some(9_007_199_254_740_992.0), None, Some(1000.0), Some(0.0)]);
+        assert_eq!(built.bad, [5, 6, 7, 8]);
+        assert!(values[4].unwrap().is_sign_positive());
+        // As what they are, only numbers fit whose digits survive.
+        assert_eq!(build(LogicalType::Float64, cells(), Strictness::SameKind).unwrap().bad, [1, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

@@ -29,9 +29,11 @@ impl Kind {
     pub(super) fn of(ty: LogicalType) -> Self {
         match ty {
             LogicalType::Bool => Self::Bool,
-            LogicalType::Int64 | LogicalType::Decimal { .. } | LogicalType::Number | LogicalType::Timestamp => {
-                Self::Number
-            }
+            LogicalType::Int64
+            | LogicalType::Decimal { .. }
+            | LogicalType::Number
+            | LogicalType::Float64
+            | LogicalType::Timestamp => Self::Number,
             LogicalType::Text => Self::Text,
             LogicalType::Binary => Self::Binary,
             LogicalType::Json => Self::Json,
@@ -76,13 +78,28 @@ impl TypeJoin {
         if self.conflict == OnTypeConflict::Text { LogicalType::Text } else { joined }
     }
 
-    /// Returns the type of a column of which nothing else is known.
+    /// Returns the type that takes the place of another in every column that is not part of the key.
     #[must_use]
     pub fn alone(self, ty: LogicalType) -> LogicalType {
         match ty {
             LogicalType::Number if self.numbers == Numbers::DecimalOrText => LogicalType::Text,
             ty => ty,
         }
+    }
+
+    /// Returns the type in which values of a type reach a column that has `known`; `None` if it does not exist yet.
+    ///
+    /// A double is never decided by [`join`](Self::join), for which it is a type like the others: what is there decides, so that nothing
+    /// that is exact becomes less.
+    #[must_use]
+    pub fn arriving(self, ty: LogicalType, known: Option<LogicalType>) -> LogicalType {
+        let takes_doubles = matches!(known, None | Some(LogicalType::Float64)) && self.numbers == Numbers::Float;
+        if takes_doubles && ty.is_exact_number() { LogicalType::Float64 } else { self.alone(ty) }
+    }
+
+    /// Returns whether values of several kinds in one column become text.
+    pub(super) fn becomes_text(self) -> bool {
+        self.conflict == OnTypeConflict::Text
     }
 
     pub(super) fn has_variants(self) -> bool {
@@ -112,13 +129,14 @@ mod tests {
 
     #[test]
     fn every_join_is_a_semilattice() {
-        use LogicalType::{Binary, Bool, Decimal, Int64, Json, Number, Text};
-        let mut types = vec![Bool, Int64, Number, Text, Binary, Json];
+        use LogicalType::{Binary, Bool, Decimal, Float64, Int64, Json, Number, Text};
+        let mut types = vec![Bool, Int64, Number, Float64, Text, Binary, Json];
         for (precision, scale) in [(1, 1), (19, 0), (20, 20), (38, 0), (38, 38), (38, 19)] {
             types.push(Decimal { precision, scale });
         }
         let (json, text) = (OnTypeConflict::Json, OnTypeConflict::Text);
-        let offered = [(json, Numbers::Exact), (text, Numbers::Exact), (text, Numbers::DecimalOrText)];
+        let all = [Numbers::Exact, Numbers::Float].into_iter().flat_map(|numbers| [(json, numbers), (text, numbers)]);
+        let offered: Vec<_> = all.chain([(text, Numbers::DecimalOrText)]).collect();
         for (conflict, numbers) in offered {
             let by = TypeJoin { conflict, numbers, decided: false };
             for &a in &types {

@@ -14,6 +14,7 @@ mod constant;
 mod convert;
 mod filter;
 mod flatten;
+mod float;
 mod join;
 pub mod json;
 mod left_out;

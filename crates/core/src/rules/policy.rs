@@ -81,13 +81,16 @@ pub enum OnTypeConflict {
     Variant,
 }
 
-/// What a column becomes whose numbers no decimal of 38 digits holds.
+/// What becomes of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Numbers {
-    /// The destination's type for numbers of any length.
+    /// They keep every digit. Where no decimal of 38 digits holds them, their column has the destination's type for numbers of any length.
     #[default]
     Exact,
-    /// Text of the exact digits. It needs [`OnTypeConflict::Text`], as a column of such text may still meet numbers.
+    /// The same, but where no decimal holds them, their column is text of the exact digits. It needs [`OnTypeConflict::Text`], as a column of such text may still meet numbers.
     DecimalOrText,
+    /// They are rounded to the nearest double, in columns that do not exist yet: one that the destination has already stays what it is, and
+    /// exact. Keys, and numbers inside of documents, keep every digit in any case.
+    Float,
 }

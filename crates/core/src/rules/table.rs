@@ -40,7 +40,7 @@ pub struct TableRules {
     pub nested: Nested,
     /// What a column becomes whose values are of several kinds.
     pub on_type_conflict: OnTypeConflict,
-    /// What a column becomes whose numbers are too long for a decimal.
+    /// What becomes of numbers.
     pub numbers: Numbers,
     /// What happens on new columns and types.
     pub contract: Contract,
@@ -91,7 +91,7 @@ impl TableRules {
         Self { on_type_conflict, ..self }
     }
 
-    /// Returns the rules with what a column of very long numbers becomes.
+    /// Returns the rules with what becomes of numbers.
     #[must_use]
     pub fn numbers(self, numbers: Numbers) -> Self {
         Self { numbers, ..self }

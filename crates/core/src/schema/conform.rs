@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Decimal128Builder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::{Column, LogicalType, TableSchema, write_json_string, write_number};
+use super::{Column, LogicalType, TableSchema, write_float, write_json_string, write_number};
 use crate::rules::cell::Cells;
 use crate::{ChangeBatch, Error, ErrorKind, Result};
 
 /// Returns the batch with the columns of `wanted`, in its order: values widened, absent columns null.
 ///
 /// No value changes but in its representation, and a batch that already has the schema is returned as it is. A value that becomes
-/// JSON keeps its kind: text becomes a JSON string, binary a JSON string in base64, a number its digits. One that becomes text is its
+/// JSON keeps its kind: text becomes a JSON string, binary a JSON string in base64, a number its digits, a double its
+/// shortest ones. One that becomes text is its
 /// digits, `true` or `false`, base64, or what is nested as JSON.
 ///
 /// Returns [`SchemaConflict`](ErrorKind::SchemaConflict) if the batch has a column that `wanted` lacks, a type does not fit, or a
@@ -59,7 +60,7 @@ fn fits(ty: LogicalType, to: &Column) -> bool {
 }
 
 fn widen(array: &ArrayRef, from: LogicalType, to: &Column) -> Result<ArrayRef> {
-    use LogicalType::{Binary, Bool, Decimal, Int64, Json, Number, Text, Timestamp};
+    use LogicalType::{Binary, Bool, Decimal, Float64, Int64, Json, Number, Text, Timestamp};
     Ok(match (from, to.ty) {
         (a, b) if a == b => Arc::clone(array),
         (Int64, Decimal { precision, scale }) => {
@@ -78,6 +79,10 @@ fn widen(array: &ArrayRef, from: LogicalType, to: &Column) -> Result<ArrayRef> {
             let values = array.as_primitive::<Decimal128Type>();
             texts(array, |i, out| write_number(values.value(i), scale, out))
         }
+        (Float64, Number | Json) => {
+            let values = array.as_primitive::<Float64Type>();
+            texts(array, |i, out| write_float(values.value(i), out))
+        }
         (Number, Json) => texts(array, |i, out| out.extend_from_slice(array.as_string::<i32>().value(i).as_bytes())),
         (Text, Json) => texts(array, |i, out| write_json_string(array.as_string::<i32>().value(i), out)),
         (Bool, Json) => texts(array, |i, out| {
@@ -88,11 +93,11 @@ fn widen(array: &ArrayRef, from: LogicalType, to: &Column) -> Result<ArrayRef> {
             out.extend_from_slice(BASE64_STANDARD.encode(array.as_binary::<i32>().value(i)).as_bytes());
             out.push(b'"');
         }),
-        (Int64 | Decimal { .. } | Number | Bool | Binary | Json, Text) if !to.key => {
+        (Int64 | Decimal { .. } | Number | Float64 | Bool | Binary | Json, Text) if !to.key => {
             let cells = Cells::new(array, from);
             texts(array, |i, out| out.extend_from_slice(cells.get(i).text().unwrap_or_default().as_bytes()))
         }
-        (Timestamp | Bool | Text | Binary | Json | Number | Int64 | Decimal { .. }, _) => {
+        (Timestamp | Bool | Text | Binary | Json | Number | Float64 | Int64 | Decimal { .. }, _) => {
             return Err(Error::new(ErrorKind::SchemaConflict, "A column cannot be widened")
                 .with("column", &to.name)
                 .with("from", from)

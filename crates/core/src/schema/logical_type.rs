@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The type of a column, independent of any destination.
 ///
-/// The types form a join semilattice under [`join`](Self::join): `Int64 < Decimal(p, s) < Number`, and anything that meets
-/// something else becomes `Json`. The laws (idempotent, commutative, associative) are tested exhaustively.
+/// The types form a join semilattice under [`join`](Self::join): `Int64 < Decimal(p, s) < Number` and `Float64 < Number`, and anything
+/// that meets something else becomes `Json`. The laws (idempotent, commutative, associative) are tested exhaustively.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LogicalType {
     /// True or false.
@@ -23,6 +23,10 @@ pub enum LogicalType {
     },
     /// Any exact decimal number, as its digits.
     Number,
+    /// A double of IEEE 754, which is finite: the nearest one to a number, for those who ask for it.
+    ///
+    /// It holds no other type's values exactly, so whatever number it meets, both become `Number`: a double as its shortest digits.
+    Float64,
     /// Text, in UTF-8.
     Text,
     /// Bytes.
@@ -69,13 +73,18 @@ impl LogicalType {
         self.join(wider) == wider
     }
 
+    /// Returns whether values of the type are numbers with all of their digits.
+    pub(crate) fn is_exact_number(self) -> bool {
+        matches!(self, Self::Int64 | Self::Decimal { .. } | Self::Number)
+    }
+
     /// For a numeric type, its digits before and behind the point, or `Some(None)` where they are not bounded.
     #[expect(clippy::option_option, reason = "not numeric, unbounded and bounded are three different answers")]
     fn digits(self) -> Option<Option<(u8, u8)>> {
         match self {
             Self::Int64 => Some(Some((INT64_DIGITS, 0))),
             Self::Decimal { precision, scale } => Some(Some((precision - scale, scale))),
-            Self::Number => Some(None),
+            Self::Number | Self::Float64 => Some(None),
             _ => None,
         }
     }
@@ -88,6 +97,7 @@ impl fmt::Display for LogicalType {
             Self::Int64 => f.write_str("int64"),
             Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
             Self::Number => f.write_str("number"),
+            Self::Float64 => f.write_str("float64"),
             Self::Text => f.write_str("text"),
             Self::Binary => f.write_str("binary"),
             Self::Json => f.write_str("json"),
@@ -105,6 +115,7 @@ impl std::str::FromStr for LogicalType {
             "bool" => Self::Bool,
             "int64" => Self::Int64,
             "number" => Self::Number,
+            "float64" => Self::Float64,
             "text" => Self::Text,
             "binary" => Self::Binary,
             "json" => Self::Json,
@@ -140,8 +151,8 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<LogicalType> {
-        use LogicalType::{Binary, Bool, Decimal, Int64, Json, Number, Text, Timestamp};
-        let mut types = vec![Bool, Int64, Number, Text, Binary, Json, Timestamp];
+        use LogicalType::{Binary, Bool, Decimal, Float64, Int64, Json, Number, Text, Timestamp};
+        let mut types = vec![Bool, Int64, Number, Float64, Text, Binary, Json, Timestamp];
         for precision in [1, 2, 9, 18, 19, 20, 37, 38] {
             for scale in [0, 1, 2, 9, 18, 19, 20, 37, 38] {
                 if scale <= precision {
@@ -174,6 +185,17 @@ mod tests {
         assert_eq!(decimal(4, 2).join(decimal(5, 4)), decimal(6, 4));
         assert_eq!(LogicalType::Int64.join(decimal(20, 20)), LogicalType::Number);
         assert_eq!(LogicalType::Int64.join(LogicalType::Text), LogicalType::Json);
+    }
+
+    #[test]
+    fn a_double_that_meets_a_number_is_its_digits() {
+        let (float, number) = (LogicalType::Float64, LogicalType::Number);
+        for exact in all().into_iter().filter(|ty| ty.is_exact_number()) {
+            assert_eq!(float.join(exact), number);
+            assert!(!exact.fits_in(float), "{exact} would be rounded");
+        }
+        assert!(float.fits_in(number) && !number.fits_in(float));
+        assert_eq!(float.join(LogicalType::Text), LogicalType::Json);
     }
 
     #[test]

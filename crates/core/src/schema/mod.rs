@@ -4,6 +4,7 @@
 //! what is wanted, `conform` a batch in the wanted schema, `rename` the destination's names. Evolution only adds and widens.
 
 mod conform;
+pub(crate) mod float;
 pub(crate) mod identity;
 mod infer;
 mod json;
@@ -14,6 +15,7 @@ mod rename;
 mod table;
 
 pub use conform::conform;
+pub use float::{nearest_float, write_float};
 pub use identity::{attribute_of, item_column};
 pub use infer::{canonical_number, number_type};
 pub use json::{write_json_string, write_number};

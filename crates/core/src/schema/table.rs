@@ -41,7 +41,7 @@ impl Column {
         Self { name: name.into(), ty, key: true, native: false }
     }
 
-    /// Returns the Arrow field: `Int64`, `Decimal128`, `Utf8`, `Binary`, `Boolean` or a UTC microsecond timestamp; `Number`
+    /// Returns the Arrow field: `Int64`, `Decimal128`, `Float64`, `Utf8`, `Binary`, `Boolean` or a UTC microsecond timestamp; `Number`
     /// and `Json` are `Utf8` with a tag in the field's metadata, `Json` also with the `arrow.json` extension name.
     pub fn to_field(&self) -> Field {
         let tagged = |tag: &str, extension: Option<&str>| {
@@ -64,6 +64,7 @@ impl Column {
         match self.ty {
             LogicalType::Bool => DataType::Boolean,
             LogicalType::Int64 => DataType::Int64,
+            LogicalType::Float64 => DataType::Float64,
             LogicalType::Decimal { precision, scale } => DataType::Decimal128(precision, scale.cast_signed()),
             LogicalType::Number | LogicalType::Text | LogicalType::Json => DataType::Utf8,
             LogicalType::Binary => DataType::Binary,

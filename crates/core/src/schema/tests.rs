@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proptest::prelude::*;
 
@@ -18,20 +20,20 @@ fn any_decimal() -> impl Strategy<Value = LogicalType> {
         .prop_map(|(precision, scale)| LogicalType::Decimal { precision, scale })
 }
 
-fn any_number_type() -> impl Strategy<Value = LogicalType> {
+fn any_exact_type() -> impl Strategy<Value = LogicalType> {
     prop_oneof![2 => Just(LogicalType::Int64), 3 => any_decimal(), 1 => Just(LogicalType::Number)]
 }
 
 /// Types of items' attributes; none is a timestamp.
 fn any_type() -> impl Strategy<Value = LogicalType> {
-    let plain = [LogicalType::Bool, LogicalType::Text, LogicalType::Binary, LogicalType::Json];
-    prop_oneof![2 => any_number_type(), 2 => prop::sample::select(plain.to_vec())]
+    let plain = [LogicalType::Bool, LogicalType::Float64, LogicalType::Text, LogicalType::Binary, LogicalType::Json];
+    prop_oneof![2 => any_exact_type(), 2 => prop::sample::select(plain.to_vec())]
 }
 
 /// A schema with the key columns `id` and `n` and some of a few others.
 fn any_schema() -> impl Strategy<Value = TableSchema> {
     let others = prop::collection::btree_map("[a-f]", any_type(), 0..6).prop_map(BTreeMap::into_iter);
-    (any_number_type(), others, any::<bool>()).prop_map(|(n, others, reversed)| {
+    (any_exact_type(), others, any::<bool>()).prop_map(|(n, others, reversed)| {
         let mut columns: Vec<_> = others.map(|(name, ty)| Column::new(name, ty)).collect();
         if reversed {
             columns.reverse();
@@ -144,6 +146,10 @@ fn array(ty: LogicalType, seeds: &[Seed]) -> ArrayRef {
             let array = digits.collect::<Decimal128Array>();
             Arc::new(array.with_precision_and_scale(precision, scale.cast_signed()).unwrap())
         }
+        LogicalType::Float64 => {
+            let float = |v| numeral(LogicalType::Number, v).parse::<f64>().unwrap();
+            Arc::new(values().map(|v| v.map(float)).collect::<Float64Array>())
+        }
         LogicalType::Number => texts(|v| numeral(LogicalType::Number, v)),
         LogicalType::Text => texts(|v| format!("\"{}\n\u{1f980}\\{}", v.0, char::from(v.1))),
         LogicalType::Json => texts(|v| format!("{{\"k\":[{}.5,null]}}", v.0)),
@@ -184,6 +190,10 @@ fn meaning(ty: LogicalType, array: &dyn Array, i: usize) -> Option<serde_json::V
         LogicalType::Decimal { scale, .. } => {
             let units = array.as_primitive::<Decimal128Type>().value(i);
             parse(&canonical_number(&format!("{units}e-{scale}")).unwrap())
+        }
+        LogicalType::Float64 => {
+            let float = array.as_primitive::<Float64Type>().value(i);
+            parse(&canonical_number(&format!("{float:e}")).unwrap())
         }
         LogicalType::Number | LogicalType::Json => parse(array.as_string::<i32>().value(i)),
         LogicalType::Text => array.as_string::<i32>().value(i).into(),

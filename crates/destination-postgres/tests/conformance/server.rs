@@ -182,7 +182,7 @@ fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
 fn value(ty: &str, text: &str) -> Value {
     match ty {
         "boolean" => Value::Bool(text == "true"),
-        "bigint" | "numeric" => Value::number(text),
+        "bigint" | "numeric" | "double precision" => Value::number(text),
         "text" => Value::text(text),
         "jsonb" => Value::json(text),
         "bytea" => {

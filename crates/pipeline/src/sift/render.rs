@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
-use commutator_core::schema::{attribute_of, write_number};
+use commutator_core::schema::{attribute_of, write_float, write_number};
 use commutator_core::{ChangeBatch, Column, Error, ErrorKind, LogicalType, NameMap, Result};
 use serde_json::{Map, Value, json};
 
@@ -53,6 +53,11 @@ fn value(array: &ArrayRef, ty: LogicalType, row: usize) -> Result<Value> {
         LogicalType::Int64 => json!({ "N": array.as_primitive::<Int64Type>().value(row).to_string() }),
         LogicalType::Timestamp => {
             json!({ "N": array.as_primitive::<TimestampMicrosecondType>().value(row).to_string() })
+        }
+        LogicalType::Float64 => {
+            let mut text = Vec::new();
+            write_float(array.as_primitive::<Float64Type>().value(row), &mut text);
+            json!({ "N": String::from_utf8_lossy(&text) })
         }
         LogicalType::Decimal { scale, .. } => {
             let mut text = Vec::new();

@@ -153,6 +153,9 @@ pub(crate) fn seen(memory: &Memory, table: &str) -> Vec<Value> {
                 .map(|(column, array)| {
                     let value: Value = match column.ty {
                         LogicalType::Int64 => array.as_primitive::<arrow_array::types::Int64Type>().value(row).into(),
+                        LogicalType::Float64 => {
+                            array.as_primitive::<arrow_array::types::Float64Type>().value(row).into()
+                        }
                         LogicalType::Json => serde_json::from_str(array.as_string::<i32>().value(row)).unwrap(),
                         _ => array.as_string::<i32>().value(row).into(),
                     };

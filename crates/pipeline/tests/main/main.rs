@@ -2,6 +2,7 @@
 
 mod bad_records;
 mod faults;
+mod floats;
 mod items;
 mod letter_store;
 mod live;

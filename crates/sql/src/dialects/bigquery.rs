@@ -22,6 +22,7 @@ pub static BIGQUERY: Dialect = Dialect {
     types: Types {
         bool: "BOOL",
         int64: "INT64",
+        float64: "FLOAT64",
         text: "STRING",
         binary: "BYTES",
         json: "STRING",
@@ -38,6 +39,8 @@ pub static BIGQUERY: Dialect = Dialect {
     casts: Casts {
         // It writes no zeros at the end by itself.
         digits: |value, _| format!("CAST({value} AS STRING)"),
+        // Not proven: how many digits the service writes, and from where on with an exponent.
+        digits_of_float: |value| format!("CAST({value} AS STRING)"),
         parse_json: str::to_owned,
         json_of_text: |text| format!("TO_JSON_STRING({text})"),
         text_of_bool: |value| format!("CAST({value} AS STRING)"),

@@ -21,6 +21,7 @@ pub static DUCKDB: Dialect = Dialect {
     types: Types {
         bool: "BOOLEAN",
         int64: "BIGINT",
+        float64: "DOUBLE",
         text: "VARCHAR",
         binary: "BLOB",
         json: "JSON",
@@ -34,6 +35,7 @@ pub static DUCKDB: Dialect = Dialect {
             0 => format!("CAST({value} AS VARCHAR)"),
             _ => trimmed(format!(r"regexp_replace(CAST({value} AS VARCHAR), '^(-?)\.', '\10.')"), scale),
         },
+        digits_of_float,
         parse_json: |text| format!("CAST({text} AS JSON)"),
         json_of_text: |text| format!("CAST(to_json({text}) AS VARCHAR)"),
         text_of_bool: |value| format!("CAST({value} AS VARCHAR)"),
@@ -51,3 +53,24 @@ pub static DUCKDB: Dialect = Dialect {
     now: "now()",
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage" },
 };
+
+/// `DuckDB` writes the shortest digits, but very large and small ones with an exponent (`1e-05`), and whole ones with `.0`. There are no
+/// variables in an expression; a list of one element gives its parts names.
+fn digits_of_float(value: &str) -> String {
+    let (whole, fraction) = (r"regexp_extract(t, '^-?([0-9]+)', 1)", r"regexp_extract(t, '[.]([0-9]+)', 1)");
+    let power = |sign: &str| format!("CAST('0' || regexp_extract(t, 'e{sign}([0-9]+)$', 1) AS INTEGER)");
+    let parts = format!(
+        "{{'s': CASE WHEN starts_with(t, '-') THEN '-' ELSE '' END, \
+         'd': rtrim(ltrim({whole} || {fraction}, '0'), '0'), \
+         'p': length({whole}) - length(regexp_extract({whole} || {fraction}, '^0*')) + {} - {}}}",
+        power("[+]?"),
+        power("-"),
+    );
+    format!(
+        "list_transform(list_transform([CAST({value} AS VARCHAR)], lambda t: {parts}), lambda n: \
+         CASE WHEN n.d = '' THEN '0' \
+         WHEN n.p >= length(n.d) THEN n.s || n.d || repeat('0', n.p - length(n.d)) \
+         WHEN n.p > 0 THEN n.s || n.d[1:n.p] || '.' || n.d[n.p + 1:] \
+         ELSE n.s || '0.' || repeat('0', -n.p) || n.d END)[1]"
+    )
+}

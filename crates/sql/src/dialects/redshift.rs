@@ -20,6 +20,7 @@ pub static REDSHIFT: Dialect = Dialect {
     types: Types {
         bool: "BOOLEAN",
         int64: "BIGINT",
+        float64: "DOUBLE PRECISION",
         text: "VARCHAR(65535)",
         binary: "VARBYTE(1024000)",
         json: "SUPER",
@@ -29,6 +30,8 @@ pub static REDSHIFT: Dialect = Dialect {
     },
     casts: Casts {
         digits: |value, scale| trimmed(format!("CAST({value} AS VARCHAR(65535))"), scale),
+        // Not proven: how many digits the service writes, and from where on with an exponent.
+        digits_of_float: |value| format!("CAST({value} AS VARCHAR)"),
         parse_json: |text| format!("JSON_PARSE({text})"),
         json_of_text: |text| format!("JSON_SERIALIZE(CAST({text} AS SUPER))"),
         text_of_bool: |value| format!("CASE WHEN {value} THEN 'true' WHEN NOT {value} THEN 'false' END"),

@@ -14,6 +14,7 @@ pub static SNOWFLAKE: Dialect = Dialect {
     types: Types {
         bool: "BOOLEAN",
         int64: "NUMBER(19,0)",
+        float64: "FLOAT",
         text: "VARCHAR",
         binary: "BINARY",
         json: "VARIANT",
@@ -23,6 +24,8 @@ pub static SNOWFLAKE: Dialect = Dialect {
     },
     casts: Casts {
         digits: |value, scale| trimmed(format!("CAST({value} AS VARCHAR)"), scale),
+        // Not proven: how many digits the service writes, and from where on with an exponent.
+        digits_of_float: |value| format!("CAST({value} AS VARCHAR)"),
         parse_json: |text| format!("PARSE_JSON({text})"),
         json_of_text: |text| format!("TO_JSON(TO_VARIANT({text}))"),
         text_of_bool: |value| format!("CAST({value} AS VARCHAR)"),

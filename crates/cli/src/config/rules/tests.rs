@@ -38,10 +38,12 @@ include = ["*"]
 filter = "status = 'open' and total > 9.50"
 contract = { types = "freeze" }
 on_type_conflict = "variant"
+numbers = "float"
 keep_item = true
 [tables.orders.columns]
 email = { mask = { keep_last = 4 }, rename = "mail" }
 price = { cast = "decimal(20,4)" }
+ratio = { cast = "float64" }
 "a.b" = { constant = -7 }
 address = { nested = "json" }
 "#;
@@ -65,9 +67,11 @@ fn rules_are_read_key_by_key_over_the_defaults() {
         .filter("status = 'open' and total > 9.50".parse().unwrap())
         .contract(Contract { columns: SchemaPolicy::Evolve, types: SchemaPolicy::Freeze })
         .on_type_conflict(OnTypeConflict::Variant)
+        .numbers(Numbers::Float)
         .keep_item(true)
         .column("email", ColumnRule::masked(Mask::KeepLast(4)).renamed("mail"))
         .column("price", ColumnRule::pinned(LogicalType::Decimal { precision: 20, scale: 4 }))
+        .column("ratio", ColumnRule::pinned(LogicalType::Float64))
         .column("a.b", ColumnRule::constant(Constant::Integer(-7)))
         .column("address", ColumnRule::default().nested(Nested::Json));
     assert_eq!(options.table(&TableName::new("orders")).rules, orders);
@@ -108,7 +112,7 @@ fn each_wrong_rule_has_its_message() {
             vec![
                 "c.toml:8: unknown `tables.orders.nested` `flaten`; did you mean `flatten`?",
                 "c.toml:9: unknown `tables.orders.contract` `freze`; did you mean `freeze`?",
-                "c.toml:10: unknown `tables.orders.numbers` `double`; known: `exact`, `decimal_or_text`",
+                "c.toml:10: unknown `tables.orders.numbers` `double`; known: `exact`, `decimal_or_text`, `float`",
             ],
         ),
         (
@@ -207,5 +211,5 @@ fn the_known_words_and_keys_are_those_of_the_rules() {
         }
     };
     DEFAULTS.iter().for_each(&mut look);
-    assert_eq!(words, 13);
+    assert_eq!(words, 14);
 }

@@ -202,12 +202,15 @@ fn values() -> impl Strategy<Value = Vec<Value>> {
 
 proptest! {
     #[test]
-    fn conflicts_end_the_same_however_a_table_is_cut(items in values(), cut in 0..8usize, policy in 0..4usize) {
+    fn conflicts_end_the_same_however_a_table_is_cut(items in values(), cut in 0..8usize, policy in 0..7usize) {
         let said = [
             TableRules::default(),
             TableRules::default().on_type_conflict(OnTypeConflict::Text),
             TableRules::default().numbers(Numbers::DecimalOrText).on_type_conflict(OnTypeConflict::Text),
             TableRules::default().on_type_conflict(OnTypeConflict::Variant),
+            TableRules::default().numbers(Numbers::Float),
+            TableRules::default().numbers(Numbers::Float).on_type_conflict(OnTypeConflict::Text),
+            TableRules::default().numbers(Numbers::Float).on_type_conflict(OnTypeConflict::Variant),
         ];
         let said = &said[policy];
         let (mut whole, mut parts) = (Table::new(said), Table::new(said));
@@ -236,3 +239,5 @@ proptest! {
         }
     }
 }
+
+mod floats;
