@@ -25,6 +25,9 @@ const ENCODED_AT_ONCE: u64 = 4 << 20;
 /// So many bytes of rows of all tables wait for that, and no table need wait with less than the second.
 const WAITING: (u64, u64) = (32 << 20, 256 << 10);
 
+/// So many bytes all tables hold together.
+const TOGETHER: u64 = 96 << 20;
+
 /// So many row groups of a file are encoded at a time, on as many cores.
 const GROUPS: usize = 4;
 
@@ -111,8 +114,12 @@ impl Append {
         let open = self.open.iter().map(|open| open.held).sum::<usize>();
         let file = self.file.as_ref().map_or(0, |growing| growing.file.size());
         self.share.set(self.waiting_bytes + (open + file) as u64);
-        let most = self.file_bytes.saturating_add(GROUPS * ROW_GROUP_BYTES);
-        if self.share.is_full(most as u64) { self.cut(files).await } else { Ok(()) }
+        let alone = self.file_bytes.saturating_add(GROUPS * ROW_GROUP_BYTES);
+        if self.share.is_full(alone as u64, (self.file_bytes as u64).min(TOGETHER)) {
+            self.cut(files).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Hands the waiting rows to an encoder: one that is done with those before, or a new one while there are cores, or the one that will

@@ -100,10 +100,12 @@ impl Share {
         most / self.memory.holders.load(Ordering::Relaxed).max(1)
     }
 
-    /// Returns whether it is to write what it holds: `most` bytes, or an equal part of them if all tables together hold as much.
-    pub(crate) fn is_full(&self, most: u64) -> bool {
-        let crowded = self.memory.unwritten.load(Ordering::Relaxed) >= most;
-        self.bytes >= most || (crowded && self.bytes >= self.of(most).max(LEAST))
+    /// Returns whether it is to write what it holds: `alone` bytes, or an equal part of those that all `together` hold, if they do
+    /// and there are others.
+    pub(crate) fn is_full(&self, alone: u64, together: u64) -> bool {
+        let held = self.memory.unwritten.load(Ordering::Relaxed);
+        let crowded = held >= together && held > self.bytes;
+        self.bytes >= alone || (crowded && self.bytes >= self.of(together).max(LEAST))
     }
 }
 
@@ -122,14 +124,14 @@ mod tests {
         let memory = Arc::new(Memory::default());
         let mut shares: Vec<_> = (0..10).map(|_| Share::new(&memory)).collect();
         shares[0].set(99 * MB);
-        assert!(!shares[0].is_full(100 * MB) && shares[0].is_full(99 * MB));
+        assert!(!shares[0].is_full(100 * MB, 100 * MB) && shares[0].is_full(99 * MB, 1));
         for share in &mut shares[1..] {
             share.set(5 * MB);
         }
         // Together they hold more than 100 MB, and the first one more than its part.
-        assert!(shares[0].is_full(100 * MB) && !shares[1].is_full(100 * MB));
+        assert!(shares[0].is_full(100 * MB, 100 * MB) && !shares[1].is_full(100 * MB, 100 * MB));
         shares[0].set(0);
-        assert!(!shares[1].is_full(100 * MB) && shares[1].is_full(45 * MB));
+        assert!(!shares[1].is_full(100 * MB, 100 * MB) && shares[1].is_full(100 * MB, 45 * MB));
         drop(shares);
         assert_eq!([&memory.unwritten, &memory.holders].map(|held| held.load(Ordering::Relaxed)), [0, 0]);
     }
@@ -141,9 +143,9 @@ mod tests {
         for share in &mut shares {
             share.set(MB - 1);
         }
-        assert!(!shares[0].is_full(100 * MB));
+        assert!(!shares[0].is_full(100 * MB, 100 * MB));
         shares[0].set(MB);
-        assert!(shares[0].is_full(100 * MB));
+        assert!(shares[0].is_full(100 * MB, 100 * MB));
     }
 
     #[test]

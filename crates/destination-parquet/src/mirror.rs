@@ -40,7 +40,7 @@ impl Mirror {
         self.size += memory_size(&rows);
         self.share.set(self.size);
         self.rows.push(rows);
-        if self.share.is_full(self.sizes.buffer) { self.flush(files, before).await } else { Ok(()) }
+        if self.share.is_full(self.sizes.buffer, self.sizes.buffer) { self.flush(files, before).await } else { Ok(()) }
     }
 
     /// Adds the rows to the manifest that is about to be committed; once more if it is another one after all.

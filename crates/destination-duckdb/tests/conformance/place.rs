@@ -167,7 +167,7 @@ fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
 fn value(ty: &str, text: &str) -> Value {
     match ty {
         "BOOLEAN" => Value::Bool(text == "true"),
-        "BIGINT" | "DIGITS" => Value::number(text),
+        "BIGINT" | "DOUBLE" | "DIGITS" => Value::number(text),
         "JSON" => Value::json(text),
         "VARCHAR" => Value::text(text),
         "BLOB" => {

@@ -55,22 +55,21 @@ pub static DUCKDB: Dialect = Dialect {
 };
 
 /// `DuckDB` writes the shortest digits, but very large and small ones with an exponent (`1e-05`), and whole ones with `.0`. There are no
-/// variables in an expression; a list of one element gives its parts names.
+/// variables in an expression that `ALTER TABLE` takes, so everything stands there as often as it is needed.
 fn digits_of_float(value: &str) -> String {
-    let (whole, fraction) = (r"regexp_extract(t, '^-?([0-9]+)', 1)", r"regexp_extract(t, '[.]([0-9]+)', 1)");
-    let power = |sign: &str| format!("CAST('0' || regexp_extract(t, 'e{sign}([0-9]+)$', 1) AS INTEGER)");
-    let parts = format!(
-        "{{'s': CASE WHEN starts_with(t, '-') THEN '-' ELSE '' END, \
-         'd': rtrim(ltrim({whole} || {fraction}, '0'), '0'), \
-         'p': length({whole}) - length(regexp_extract({whole} || {fraction}, '^0*')) + {} - {}}}",
-        power("[+]?"),
-        power("-"),
-    );
+    let text = format!("CAST({value} AS VARCHAR)");
+    let part = |pattern: &str| format!("regexp_extract({text}, '{pattern}', 1)");
+    let (whole, fraction) = (part("^-?([0-9]+)"), part("[.]([0-9]+)"));
+    let power = |sign: &str| format!("CAST('0' || {} AS INTEGER)", part(&format!("e{sign}([0-9]+)$")));
+    let digits = format!("rtrim(ltrim({whole} || {fraction}, '0'), '0')");
+    let zeros = format!("length(regexp_extract({whole} || {fraction}, '^0*'))");
+    // How many of the digits stand before the point.
+    let point = format!("(length({whole}) - {zeros} + {} - {})", power("[+]?"), power("-"));
+    let sign = format!("CASE WHEN starts_with({text}, '-') THEN '-' ELSE '' END");
     format!(
-        "list_transform(list_transform([CAST({value} AS VARCHAR)], lambda t: {parts}), lambda n: \
-         CASE WHEN n.d = '' THEN '0' \
-         WHEN n.p >= length(n.d) THEN n.s || n.d || repeat('0', n.p - length(n.d)) \
-         WHEN n.p > 0 THEN n.s || n.d[1:n.p] || '.' || n.d[n.p + 1:] \
-         ELSE n.s || '0.' || repeat('0', -n.p) || n.d END)[1]"
+        "CASE WHEN {digits} = '' THEN '0' \
+         WHEN {point} >= length({digits}) THEN {sign} || {digits} || repeat('0', {point} - length({digits})) \
+         WHEN {point} > 0 THEN {sign} || substr({digits}, 1, {point}) || '.' || substr({digits}, {point} + 1) \
+         ELSE {sign} || '0.' || repeat('0', -{point}) || {digits} END"
     )
 }
