@@ -46,6 +46,11 @@ impl Budget {
         Permit(Arc::clone(&self.semaphore).acquire_many_owned(grains).await.ok())
     }
 
+    /// Returns how many bytes there are in all.
+    pub fn bytes(&self) -> usize {
+        self.grains as usize * GRAIN
+    }
+
     /// Returns how many bytes are reserved now.
     pub fn used(&self) -> usize {
         (self.grains as usize - self.semaphore.available_permits()) * GRAIN

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use commutator_core::{Error, ErrorKind, Result};
+use commutator_sql::{DUCKDB, Identifier};
 use duckdb::Connection;
 
 use crate::config::Config;
@@ -77,16 +78,19 @@ impl Database {
                 None => error,
             }
         };
-        let settings = settings(config).map_err(|e| {
+        let settings = settings(config, file).map_err(|e| {
             let error = error::failed(e, "DuckDB does not take a setting");
             let text = error.message().to_owned();
             Error::new(ErrorKind::ConfigInvalid, text).with("setting", "memory_limit, threads").with_source(error)
         })?;
-        let opened = match file {
-            Some(file) => Connection::open_with_flags(file, settings),
-            None => Connection::open_in_memory_with_flags(settings),
-        };
-        let root = opened.map_err(failed)?;
+        // A file is attached once the instance is there, and not opened with it: what a killed process left in its log may call functions
+        // of extensions, which are loaded only after the database that an instance begins with.
+        let root = Connection::open_in_memory_with_flags(settings).map_err(failed)?;
+        if let Some(file) = file {
+            let (path, name) = (file.display().to_string(), Identifier::new(&DUCKDB, &name_of(file)));
+            let path = (DUCKDB.literal)(&path);
+            root.execute_batch(&format!("ATTACH {path} AS {name}; USE {name};")).map_err(failed)?;
+        }
         let (catalog, version): (String, String) = root
             .query_row("SELECT current_database(), version()", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(failed)?;
@@ -101,9 +105,35 @@ impl Database {
         let root = lock(&self.root);
         let connection = root.as_ref().ok_or(duckdb::Error::InvalidQuery).and_then(Connection::try_clone);
         let connection = connection.map_err(failed)?;
-        // Rows of a table have no order, and keeping one takes memory.
-        connection.execute_batch("SET preserve_insertion_order = false").map_err(failed)?;
+        connection.execute_batch(&format!("USE {}", Identifier::new(&DUCKDB, &self.catalog))).map_err(failed)?;
         Ok(Lease { connection, database: Arc::clone(self) })
+    }
+
+    /// Closes the database and removes its file, if nobody else has it open and there is nothing in it.
+    pub(crate) fn discard(database: Arc<Self>) -> Result<()> {
+        // Nobody opens it meanwhile; another process cannot, as long as it is open here.
+        let mut open = lock(&OPEN);
+        let Some(mut database) = Arc::into_inner(database) else { return Ok(()) };
+        let empty = "SELECT count(*) = 0 FROM duckdb_tables() WHERE database_name = current_database()";
+        let is_empty = lock(&database.root).as_ref().map(|root| root.query_row(empty, [], |row| row.get::<_, bool>(0)));
+        let Some(file) = database.file.clone().filter(|_| matches!(is_empty, Some(Ok(true)))) else {
+            drop(open);
+            return Ok(());
+        };
+        if let Err(cause) = std::fs::remove_file(&file) {
+            // Closing it takes the same lock.
+            drop(open);
+            let sentence = "The file that a check made cannot be removed";
+            return Err(Error::new(ErrorKind::Unavailable, sentence).with_source(cause));
+        }
+        // Whoever opens the path from here on makes another file.
+        database.file = None;
+        if let Some(open) = open.as_mut() {
+            open.remove(&file);
+        }
+        CLOSED.notify_all();
+        drop(open);
+        Ok(())
     }
 
     /// Waits until nobody else writes.
@@ -112,11 +142,15 @@ impl Database {
     }
 }
 
-fn settings(config: &Config) -> duckdb::Result<duckdb::Config> {
-    // What is not in the library is not fetched from anywhere.
+fn settings(config: &Config, file: Option<&Path>) -> duckdb::Result<duckdb::Config> {
+    // What is not in the library is not fetched from anywhere. Rows of a table have no order, and keeping one takes memory.
     let mut settings = duckdb::Config::default()
         .with("autoinstall_known_extensions", "false")?
-        .with("autoload_known_extensions", "false")?;
+        .with("autoload_known_extensions", "false")?
+        .with("preserve_insertion_order", "false")?;
+    if let Some(file) = file {
+        settings = settings.with("temp_directory", format!("{}.tmp", file.display()))?;
+    }
     let limit = config.memory_limit.as_deref().or((!config.is_memory()).then_some(MEMORY_LIMIT));
     if let Some(limit) = limit {
         settings = settings.max_memory(limit)?;
@@ -180,6 +214,18 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 /// State behind the locks is replaced in one step, so a panic of another holder leaves nothing half-done behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the name that `DuckDB` itself gives to the database in a file, unless an instance has one of that name.
+fn name_of(file: &Path) -> String {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match name.split('.').next().unwrap_or_default() {
+        "" => "commutator".to_owned(),
+        name if ["memory", "system", "temp", "main"].contains(&name.to_ascii_lowercase().as_str()) => {
+            format!("{name}_file")
+        }
+        name => name.to_owned(),
+    }
 }
 
 /// Returns one path for all that lead to a file, which may not exist yet.

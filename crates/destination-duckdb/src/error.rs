@@ -111,10 +111,10 @@ fn meaning(class: &str, text: &str) -> Meaning {
         "IO Error" if says("not a valid DuckDB database file") || says("is a directory") || says("Is a directory") => {
             of(ConfigInvalid, "something else is at this path; correct `path`")
         }
-        "IO Error" | "Serialization Error" if says("version") => {
+        "IO Error" if says("No space left") => of(Unavailable, "the disk is full"),
+        "IO Error" | "Serialization Error" if says("version number") || says("storage version") => {
             of(ConfigInvalid, "a newer DuckDB wrote the file; link a newer library, or use another file")
         }
-        "IO Error" if says("No space left") => of(Unavailable, "the disk is full"),
         "IO Error" => of(Unavailable, "the file cannot be read or written"),
         "FATAL Error" => {
             once(Unavailable, "the database closed itself after an earlier error; start the program again")

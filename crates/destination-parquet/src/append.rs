@@ -236,6 +236,8 @@ impl Append {
         let first_load = first_load && next.checkpoint.epoch() == commutator_core::Epoch::FIRST;
         if !first_load {
             next.files = rewritten(files, std::mem::take(&mut next.files)).await?;
+            // Native columns may have got another form since the transaction's first files.
+            self.files = rewritten(files, self.files.clone()).await?;
         }
         next.files.extend_from_slice(&self.files);
         Ok(())
@@ -250,21 +252,25 @@ async fn rewritten(files: &Files, old: Vec<DataFile>) -> Result<Vec<DataFile>> {
         let (folder, files) = (files.folder.address(), outdated.len());
         tracing::info!(folder, files, bytes, "The table's columns changed, so its older files are written anew");
     }
-    let parallel = available_parallelism().map_or(1, usize::from);
-    futures_util::stream::iter(old)
-        .map(|file| async move {
-            if file.schema == files.number {
-                return Ok(file);
-            }
-            let rows = files.read(&file).await?;
-            let new = files.write(Purpose::Rewritten, Bucket::ALL, rows).await?;
-            if new.rows == file.rows {
-                return Ok(new);
-            }
-            Err(Error::new(ErrorKind::Unexpected, "A file that was written anew has not the same rows")
-                .with("file", file.name))
-        })
-        .buffered(parallel)
-        .try_collect()
-        .await
+    // One at a time, batch by batch: a file is as large as the rest of a transaction's memory.
+    let mut current = Vec::with_capacity(old.len());
+    for file in old {
+        current.push(if file.schema == files.number { file } else { anew(files, &file).await? });
+    }
+    Ok(current)
+}
+
+/// Writes a file's rows anew, under the columns that the table has now.
+async fn anew(files: &Files, old: &DataFile) -> Result<DataFile> {
+    let batches = files.open(old).await?;
+    let mut part = files.part(Purpose::Rewritten);
+    let encoded = compute(move || {
+        for rows in batches {
+            part.push(rows?)?;
+        }
+        part.finish()
+    });
+    let encoded = encoded.await.map_err(|e| e.with("file", &old.name))?;
+    old.check_rows(encoded.rows)?;
+    files.store(Purpose::Rewritten, Bucket::ALL, encoded).await
 }

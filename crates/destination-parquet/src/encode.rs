@@ -20,6 +20,8 @@ use crate::properties::{SAMPLE, properties};
 /// Readers skip and spread work by row groups, and each that is being encoded is held in memory.
 pub(crate) const ROW_GROUP_BYTES: usize = 24 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Rows whose documents are turned into structs and lists at a time.
+const CONVERTED_ROWS: usize = 1024;
 /// So many rows of the largest items, 400 KB, stay below the 2 GiB that one column of a batch can hold.
 const BATCH_ROWS: usize = 4096;
 
@@ -68,6 +70,15 @@ pub(crate) struct RowGroup {
 
 impl RowGroup {
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        // Native columns have a place for every member of every row, so they are made of a few rows at a time.
+        let at_once = if self.layout.is_plain() { rows.num_rows().max(1) } else { CONVERTED_ROWS };
+        for start in (0..rows.num_rows()).step_by(at_once) {
+            self.write_some(&rows.slice(start, at_once.min(rows.num_rows() - start)))?;
+        }
+        Ok(())
+    }
+
+    fn write_some(&mut self, rows: &RecordBatch) -> Result<()> {
         let rows = self.layout.to_file(rows)?;
         let mut columns = self.columns.iter_mut();
         for (field, column) in self.layout.file().fields().iter().zip(rows.columns()) {

@@ -51,6 +51,11 @@ impl Layout {
         Self { rows: Arc::clone(schema), file: Arc::clone(schema), native: Vec::new() }
     }
 
+    /// Returns whether rows in memory stand in the file as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.native.is_empty()
+    }
+
     pub(crate) fn file(&self) -> &SchemaRef {
         &self.file
     }

@@ -44,9 +44,10 @@ impl Outlet {
         self.send_within(permit, changes, rejected, progress, wire_bytes).await
     }
 
-    /// Waits until so many bytes are free and reserves them, for what is going to be read.
+    /// Waits until so many bytes are free and reserves them, for what is going to be read; at most a quarter of all, so that a small
+    /// budget does not make readers wait for rows that wait for them.
     pub(crate) async fn reserve(&self, bytes: usize) -> Permit {
-        self.budget.reserve(bytes).await
+        self.budget.reserve(bytes.min(self.budget.bytes() / 4)).await
     }
 
     /// Like [`send_with`](Self::send_with), with memory that was reserved before.

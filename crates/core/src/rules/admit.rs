@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use super::apply::{cells, with_columns};
 use super::compiled::Field;
 use super::convert::{Strictness, build};
-use super::float::brought;
+use super::float::{brought, rounded};
 use super::join::{Kind, type_of};
 use super::{Contract, LeftOut, Rules, SchemaPolicy, TypeJoin};
 use crate::schema::identity;
@@ -173,7 +173,9 @@ fn hold(
 /// Returns a column with those of its values that fit a type, the rows of the others, and the type that would hold them, too.
 fn fitted(field: &Field, has: LogicalType, by: TypeJoin) -> Result<(Field, Vec<usize>, LogicalType)> {
     let values = || cells(&field.array, field.column.ty);
-    let built = build(has, values(), Strictness::SameKind)?;
+    // Whatever stands beside it: a number is rounded where the policy says so.
+    let rounds = by.arriving(LogicalType::Number, Some(has)) == LogicalType::Float64;
+    let built = build(has, values().map(|cell| if rounds { rounded(cell) } else { cell }), Strictness::SameKind)?;
     let types = values()
         .enumerate()
         .filter(|(row, _)| built.bad.binary_search(row).is_ok())

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::admit::Known;
 use super::apply::{cells, with_columns};
+use super::cell::Cell;
 use super::compiled::{Field, Rules};
 use super::convert::{Strictness, build};
 use crate::schema::float::nearest_floats;
-use crate::schema::identity;
+use crate::schema::{identity, nearest_float, write_float};
 use crate::{ChangeBatch, Column, Error, ErrorKind, LogicalType, Result};
 
 /// Returns a column in another type, which takes all of its values.
@@ -25,6 +26,15 @@ pub(super) fn brought(field: Field, wanted: LogicalType) -> Result<Field> {
         wanted => build(wanted, cells(&array, column.ty), Strictness::AnyKind)?.array,
     };
     Ok(Field { column: Column { ty: wanted, ..column }, array })
+}
+
+/// Returns a number as the shortest digits of its nearest double; what is none stays as it is.
+pub(super) fn rounded(cell: Cell<'_>) -> Cell<'_> {
+    let Cell::Number(text) = &cell else { return cell };
+    let Some(float) = nearest_float(text) else { return cell };
+    let mut digits = Vec::new();
+    write_float(float, &mut digits);
+    String::from_utf8(digits).map_or(cell, |digits| Cell::Number(digits.into()))
 }
 
 impl Rules {

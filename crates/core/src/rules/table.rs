@@ -45,7 +45,7 @@ pub struct TableRules {
     /// What happens on new columns and types.
     pub contract: Contract,
     /// Adds the column `_ct_item`: each item's exact `DynamoDB` JSON, as text. It shows everything, so nothing may be excluded, hashed or
-    /// masked beside it. Rows that were replayed from dead letters lack it.
+    /// masked beside it.
     pub keep_item: bool,
     /// Keeps the attributes `aws:rep:*`, which the older version of global tables adds to every item.
     pub keep_replication_attributes: bool,

@@ -7,7 +7,6 @@ use commutator_sql::TableRef;
 
 use super::DuckDb;
 use crate::client::{Database, blocking};
-use crate::config::Config;
 use crate::error;
 use crate::session::{Place, catalog};
 
@@ -38,19 +37,11 @@ pub(super) async fn run(destination: &DuckDb) -> CheckReport {
     if is_new {
         // Whoever opened a table meanwhile has a handle of its own, and the file stays.
         destination.database.lock().await.take_if(|open| Arc::ptr_eq(open, &database) && Arc::strong_count(open) == 2);
-        forget(database, &config);
-    }
-    report
-}
-
-/// Removes the file that a check made, if nobody uses it.
-fn forget(database: Arc<Database>, config: &Config) {
-    if let Some(last) = Arc::into_inner(database) {
-        drop(last);
-        if let Err(error) = std::fs::remove_file(&config.path) {
+        if let Err(error) = Database::discard(database) {
             tracing::debug!(%error, "the file that a check made stays");
         }
     }
+    report
 }
 
 /// Creates the schema and tables, moves a row through them, and rolls everything back.

@@ -1,6 +1,6 @@
 //! Native columns whose form grows half-way: within a transaction, between commits, beside a compaction, and by another session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -35,8 +35,12 @@ struct Place {
 
 impl Place {
     async fn open(mode: SyncMode) -> Self {
-        let store = Store::open(&Config::new("memory://"), None).unwrap();
-        let parquet = Parquet::new(store.clone(), Config::new("memory://").settings(), SMALL);
+        Self::open_as(mode, &Config::new("memory://")).await
+    }
+
+    async fn open_as(mode: SyncMode, config: &Config) -> Self {
+        let store = Store::open(config, None).unwrap();
+        let parquet = Parquet::new(store.clone(), config.settings(), SMALL);
         let target = Target { mode, ..target() };
         let session = parquet.open(&target).await.unwrap();
         Self { folder: Folder::new(&store, &target.name), parquet, target, session, sequence: 0 }
@@ -232,5 +236,22 @@ async fn only_tables_with_native_columns_have_the_newer_format() {
         place.commit(native, &[&[(1, r#"{"a":1}"#)]], true).await;
         let text = String::from_utf8(place.manifest().await.to_bytes().unwrap().to_vec()).unwrap();
         assert!(text.contains(format), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn small_files_of_one_transaction_have_one_form() {
+    let config = Config { file_bytes: 1, ..Config::new("memory://") };
+    for ends in [true, false] {
+        let mut place = Place::open_as(SyncMode::Append, &config).await;
+        if !ends {
+            place.commit(true, &[&[(1, r#"{"a":1}"#)]], true).await;
+        }
+        place.commit(true, &[&[(2, r#"{"a":1}"#)], &[(3, r#"{"a":1.5,"b":"x"}"#)]], ends).await;
+        let files = place.manifest().await.files;
+        let schemas: BTreeSet<_> = files.iter().map(|file| file.schema).collect();
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
+        assert_eq!((schemas.len(), rows), (1, if ends { 2 } else { 3 }), "{files:?}");
+        assert!(files.len() > 1, "the rows went into one file, so nothing is shown");
     }
 }

@@ -48,8 +48,9 @@ pub(crate) async fn scan(
     let mut last_cost = None;
     let mut page_bytes = PAGE_BYTES;
     loop {
-        let mut page = table.outlet.reserve(page_bytes).await;
         let taken = scanner.capacity.take(last_cost).await;
+        // Not before: whoever waits for capacity needs no memory, and others do.
+        let mut page = table.outlet.reserve(page_bytes).await;
         request.consistent = table.consistent_read || Instant::now() < table.settled_at;
         let body = match table.client.scan(&request).await {
             Ok(body) => body,
