@@ -189,6 +189,16 @@ pub struct Lease {
     pub(crate) database: Arc<Database>,
 }
 
+impl Lease {
+    /// Makes another connection to the same database, for another thread.
+    ///
+    /// It stands before [`Connection::try_clone`], whose result would not keep the database open: the file must not be opened once more
+    /// while a connection to it is left.
+    pub fn try_clone(&self) -> Result<Self> {
+        self.database.lease()
+    }
+}
+
 impl Deref for Lease {
     type Target = Connection;
     fn deref(&self) -> &Connection {

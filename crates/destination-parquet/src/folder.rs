@@ -119,6 +119,8 @@ impl Folder {
 
     /// Writes a file if none has its name, atomically and durably; returns whether it did.
     ///
+    /// It did not either if a newer owner of the folder swept away what was to become the file.
+    ///
     /// An error leaves open whether it happened.
     pub(crate) async fn create(&self, name: &str, bytes: Bytes, scratch: &str) -> Result<bool> {
         let path = self.path(name);
@@ -137,6 +139,7 @@ impl Folder {
         match created {
             Ok(()) => self.sync_names().await.map(|()| true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(object_store::Error::NotFound { .. }) if self.store.local.is_some() => Ok(false),
             Err(e) => Err(error::storage(e, "create", &self.at(name))),
         }
     }
