@@ -7,6 +7,7 @@ use commutator_core::rules::TypeJoin;
 use commutator_core::{
     Checkpoint, Error, ErrorKind, Result, SchemaPlan, Session, SyncMode, TableSchema, Target, Transaction, schema,
 };
+use commutator_sql::recorded::nothing_dropped;
 use commutator_sql::{Checkpoints, DUCKDB, Layout, SchemaRef};
 use duckdb::{Connection, params};
 
@@ -107,15 +108,7 @@ impl DuckSession {
     fn admit(&self, wanted: &TableSchema) -> Result<TableSchema> {
         let result = schema::plan_by(self.state.actual.as_deref(), wanted, TypeJoin::decided())?.result;
         if let (Some(recorded), Some(actual)) = (&self.state.recorded, &self.state.actual) {
-            let there = actual.by_name();
-            let dropped = |name: &str| !there.contains_key(name) && recorded.get(name).is_some();
-            if let Some(column) = result.columns().iter().find(|column| dropped(&column.name)) {
-                return Err(Error::new(
-                    ErrorKind::SchemaConflict,
-                    "Someone dropped a column that still has values; drop the table and its row in _ct_checkpoints to load it anew",
-                )
-                .with("column", &column.name));
-            }
+            nothing_dropped(&result, recorded, actual)?;
         }
         Ok(result)
     }

@@ -8,6 +8,7 @@ use commutator_core::{
     Checkpoint, Epoch, Error, ErrorKind, Result, SchemaPlan, Session, SyncMode, TableSchema, Target, Transaction,
     schema,
 };
+use commutator_sql::recorded::nothing_dropped;
 use sha2::{Digest, Sha256};
 use tokio_postgres::SimpleQueryMessage;
 
@@ -190,15 +191,7 @@ impl PgSession {
         }
         let result = schema::plan_by(self.state.actual.as_deref(), wanted, TypeJoin::decided())?.result;
         if let (Some(recorded), Some(actual)) = (&self.state.recorded, &self.state.actual) {
-            let there = actual.by_name();
-            let dropped = |name: &str| !there.contains_key(name) && recorded.get(name).is_some();
-            if let Some(column) = result.columns().iter().find(|column| dropped(&column.name)) {
-                return Err(Error::new(
-                    ErrorKind::SchemaConflict,
-                    "Someone dropped a column that still has values; drop the table and its row in _ct_checkpoints to load it anew",
-                )
-                .with("column", &column.name));
-            }
+            nothing_dropped(&result, recorded, actual)?;
         }
         Ok(result)
     }

@@ -15,6 +15,7 @@ mod dialect;
 mod dialects;
 mod identifier;
 mod layout;
+pub mod recorded;
 
 pub use checkpoints::Checkpoints;
 pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use commutator_core::{Checkpoint, Error, ErrorKind, Result, SyncMode, TableSchema, Target};
+use commutator_sql::recorded::{ModeChange, same_keys, same_name};
 use commutator_sql::{Checkpoints, DUCKDB, Layout};
 use duckdb::{Connection, OptionalExt, params};
 
@@ -62,16 +63,16 @@ fn take(connection: &Connection, place: &Place) -> Result<(i64, Checkpoint, Stat
     let (owner, target, before, checkpoint, columns) = kept(connection, place)?.ok_or_else(super::forgotten)?;
     let recorded = parse::<TableSchema>(columns.as_deref())?;
     same_name(&place.target, &target)?;
-    let change = mode::Change::of(&place.target, &before, recorded.is_some())?;
+    let change = ModeChange::of(&place.target, &before, recorded.is_some())?;
     let checkpoint = parse::<Checkpoint>(checkpoint.as_deref())?.unwrap_or_default();
     let tombstones = place.look_up(connection, &Layout::tombstones_name(&DUCKDB, name))?.is_some();
     let tombstones = match change {
         None => tombstones,
-        Some(change) => change.make(connection, place, recorded.as_ref(), tombstones)?,
+        Some(change) => mode::make(change, connection, place, recorded.as_ref(), tombstones)?,
     };
     let found = place.look_up(connection, name)?;
     let actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), *mode)?;
-    same_keys(recorded.as_ref(), &place.target)?;
+    same_keys(&place.target, recorded.as_ref())?;
     Ok((owner, checkpoint, State { recorded, actual, tombstones }))
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn peek_schema(database: &Arc<Database>, place: &Place) -> Result<Opt
     let Some((_, target, before, _, columns)) = kept(&lease, place)? else { return Ok(None) };
     same_name(&place.target, &target)?;
     let recorded = parse::<TableSchema>(columns.as_deref())?;
-    let mode = match mode::Change::of(&place.target, &before, recorded.is_some())? {
+    let mode = match ModeChange::of(&place.target, &before, recorded.is_some())? {
         // Opening it would first give it what the mode needs.
         Some(_) => SyncMode::Mirror,
         None => place.target.mode,
@@ -111,36 +112,6 @@ fn kept(connection: &Connection, place: &Place) -> Result<Option<Kept>> {
         })
         .optional()
         .map_err(|e| error::failed(e, "The checkpoint cannot be read"))
-}
-
-/// Refuses to write a table's later changes elsewhere than its earlier ones.
-fn same_name(target: &Target, name: &str) -> Result<()> {
-    if name == target.name {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        "The table was synced elsewhere before; restore the setting, or sync it anew with another pipeline id",
-    )
-    .with("setting", "name")
-    .with("before", name)
-    .with("now", &target.name))
-}
-
-/// Refuses a source table that was made anew with other keys.
-fn same_keys(recorded: Option<&TableSchema>, target: &Target) -> Result<()> {
-    let Some(recorded) = recorded else { return Ok(()) };
-    let names = |columns: &[commutator_core::Column]| columns.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
-    let (before, now) = (names(recorded.keys()), names(&target.keys));
-    if before == now {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::SchemaConflict,
-        "The source's table has another key than the destination's; sync it into another destination table",
-    )
-    .with("before", before.join(", "))
-    .with("now", now.join(", ")))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {

@@ -1,6 +1,7 @@
 //! A table that shall have another mode than before.
 
-use commutator_core::{Error, ErrorKind, Result, SyncMode, TableSchema, Target};
+use commutator_core::{Result, SyncMode, TableSchema};
+use commutator_sql::recorded::ModeChange;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -8,65 +9,31 @@ use super::{Place, catalog};
 use crate::error;
 use crate::statements;
 
-/// How a table gets another mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// There is no table yet.
-    Name,
-    /// A mirror keeps what will be deleted from now on.
-    KeepDeleted,
-}
-
-impl Change {
-    /// Returns how the table of a target gets the mode that it shall have now; `None` if it has it.
-    ///
-    /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) if its rows cannot become those of the mode: what a mirror or a table of
-    /// deleted rows held before nobody knows any more, and a table of changes is read by those who expect changes.
-    pub(super) fn of(target: &Target, before: &str, made: bool) -> Result<Option<Self>> {
-        if before == target.mode.as_str() {
-            Ok(None)
-        } else if !made {
-            Ok(Some(Self::Name))
-        } else if before == SyncMode::Mirror.as_str() && target.mode == SyncMode::SoftDelete {
-            Ok(Some(Self::KeepDeleted))
-        } else {
-            Err(Error::new(
-                ErrorKind::ConfigInvalid,
-                "The table was synced in another mode before, and its rows cannot become those of the new one; restore the mode, or \
-                 sync the table anew with another pipeline id and another `name` or schema",
-            )
-            .with("setting", "mode")
-            .with("before", before)
-            .with("now", target.mode))
+/// Makes the change in the transaction that takes the table over; returns whether there are tombstones afterwards.
+pub(super) async fn make(
+    change: ModeChange,
+    client: &Client,
+    place: &Place,
+    recorded: Option<&TableSchema>,
+    hashed: bool,
+    tombstones: bool,
+) -> Result<bool> {
+    let failed = |e| error::failed(e, "The table's mode cannot be changed");
+    if let (ModeChange::KeepDeleted, Some(recorded)) = (change, recorded) {
+        let found = catalog::read(client, &place.schema, &place.target.name).await?;
+        catalog::reconcile(Some(recorded), found.as_deref(), SyncMode::Mirror)?;
+        let layout = place.layout(hashed);
+        let mut statements = vec![layout.add_deleted()];
+        if tombstones {
+            // A snapshot runs: its older rows must not bring back what was removed meanwhile.
+            statements.extend([layout.tombstones_to_rows(recorded), format!("DROP TABLE {}", layout.tombstones)]);
+        }
+        for statement in statements {
+            tracing::info!(table = %place.target.table, statement, "changing the mode of the destination's table");
+            client.batch_execute(&statement).await.map_err(failed)?;
         }
     }
-
-    /// Makes the change in the transaction that takes the table over; returns whether there are tombstones afterwards.
-    pub(super) async fn make(
-        self,
-        client: &Client,
-        place: &Place,
-        recorded: Option<&TableSchema>,
-        hashed: bool,
-        tombstones: bool,
-    ) -> Result<bool> {
-        let failed = |e| error::failed(e, "The table's mode cannot be changed");
-        if let (Self::KeepDeleted, Some(recorded)) = (self, recorded) {
-            let found = catalog::read(client, &place.schema, &place.target.name).await?;
-            catalog::reconcile(Some(recorded), found.as_deref(), SyncMode::Mirror)?;
-            let layout = place.layout(hashed);
-            let mut statements = vec![layout.add_deleted()];
-            if tombstones {
-                // A snapshot runs: its older rows must not bring back what was removed meanwhile.
-                statements.extend([layout.tombstones_to_rows(recorded), format!("DROP TABLE {}", layout.tombstones)]);
-            }
-            for statement in statements {
-                tracing::info!(table = %place.target.table, statement, "changing the mode of the destination's table");
-                client.batch_execute(&statement).await.map_err(failed)?;
-            }
-        }
-        let update = format!("UPDATE {} SET mode = $1 WHERE {}", statements::checkpoints(&place.schema), place.row());
-        client.execute_typed(&update, &[(&place.target.mode.as_str(), Type::TEXT)]).await.map_err(failed)?;
-        Ok(tombstones && self == Self::Name)
-    }
+    let update = format!("UPDATE {} SET mode = $1 WHERE {}", statements::checkpoints(&place.schema), place.row());
+    client.execute_typed(&update, &[(&place.target.mode.as_str(), Type::TEXT)]).await.map_err(failed)?;
+    Ok(tombstones && change == ModeChange::Name)
 }

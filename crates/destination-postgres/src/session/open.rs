@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Checkpoint, Error, ErrorKind, Result, SyncMode, TableSchema, Target};
+use commutator_core::{Checkpoint, Error, ErrorKind, Result, SyncMode, TableSchema};
+use commutator_sql::recorded::{ModeChange, same_keys, same_name};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -59,17 +60,17 @@ pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
         .map_err(failed)?;
     let recorded = parse::<TableSchema>(row.get(4))?;
     same_name(target, row.get(1))?;
-    let change = mode::Change::of(target, row.get(2), recorded.is_some())?;
+    let change = ModeChange::of(target, row.get(2), recorded.is_some())?;
     end_others(&lease, place.mark()).await.map_err(failed)?;
     let checkpoint = parse::<Checkpoint>(row.get(3))?.unwrap_or_default();
     let tombstones = catalog::read(&lease, &place.schema, &statements::tombstones_name(&target.name)).await?.is_some();
     let tombstones = match change {
         None => tombstones,
-        Some(change) => change.make(&lease, &place, recorded.as_ref(), row.get(5), tombstones).await?,
+        Some(change) => mode::make(change, &lease, &place, recorded.as_ref(), row.get(5), tombstones).await?,
     };
     let found = catalog::read(&lease, &place.schema, &target.name).await?;
     let actual = catalog::reconcile(recorded.as_ref(), found.as_deref(), target.mode)?;
-    same_keys(recorded.as_ref(), target)?;
+    same_keys(target, recorded.as_ref())?;
     lease.batch_execute("COMMIT").await.map_err(failed)?;
     let state = State { recorded, actual, hashed: row.get(5), straight: Straight::from_column(row.get(6)), tombstones };
     let owner = row.get(0);
@@ -131,7 +132,7 @@ pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Optio
         if let Some(row) = lease.query_typed_opt(&statement, &[]).await.map_err(failed)? {
             same_name(&place.target, row.get(0))?;
             let recorded = parse::<TableSchema>(row.get(2))?;
-            let mode = match mode::Change::of(&place.target, row.get(1), recorded.is_some())? {
+            let mode = match ModeChange::of(&place.target, row.get(1), recorded.is_some())? {
                 // Opening it would first give it what the mode needs.
                 Some(_) => SyncMode::Mirror,
                 None => place.target.mode,
@@ -142,36 +143,6 @@ pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Optio
     }
     lease.give_back();
     Ok(actual.map(Arc::unwrap_or_clone))
-}
-
-/// Refuses to write a table's later changes elsewhere than its earlier ones.
-fn same_name(target: &Target, name: &str) -> Result<()> {
-    if name == target.name {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        "The table was synced elsewhere before; restore the setting, or sync it anew with another pipeline id",
-    )
-    .with("setting", "name")
-    .with("before", name)
-    .with("now", &target.name))
-}
-
-/// Refuses a source table that was made anew with other keys.
-fn same_keys(recorded: Option<&TableSchema>, target: &Target) -> Result<()> {
-    let Some(recorded) = recorded else { return Ok(()) };
-    let names = |columns: &[commutator_core::Column]| columns.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
-    let (before, now) = (names(recorded.keys()), names(&target.keys));
-    if before == now {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::SchemaConflict,
-        "The source's table has another key than the destination's; sync it into another destination table",
-    )
-    .with("before", before.join(", "))
-    .with("now", now.join(", ")))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
