@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::args::{Global, Init};
-use crate::config::Settings;
+use crate::config::{Settings, short_form};
 use crate::failure::{Failure, Problem};
 use crate::iam::{PLACEHOLDER, Rights, policy, trust_policy};
 use crate::output;
@@ -134,9 +134,20 @@ fn destination(to: &str) -> String {
             "[destination]\ntype = \"postgres\"\nurl = {url}             # keeps the password out of this file\n# schema = \"shop\"\n"
         )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
+        // What follows the path are keys of the section; what cannot be read is left to whoever reads the file.
+        let keys = short_form::destination(to).map_or_else(
+            |_| format!("path = {}\n", quoted(path)),
+            |keys| {
+                keys.iter()
+                    .filter(|(key, _)| *key != "type")
+                    .map(|(key, value)| format!("{key} = {value}\n"))
+                    .collect::<Vec<_>>()
+                    .concat()
+            },
+        );
+        let schema = if keys.contains("schema = ") { "" } else { "# schema = \"shop\"\n" };
         format!(
-            "[destination]\ntype = \"duckdb\"              # a program that was built with it, see docs/duckdb.md\npath = {}\n# schema = \"shop\"\n",
-            quoted(path)
+            "[destination]\ntype = \"duckdb\"              # a program that was built with it, see docs/duckdb.md\n{keys}{schema}"
         )
     } else {
         let url = quoted(to);
@@ -183,5 +194,14 @@ mod tests {
             let all = all.join("\n").replace("# Commutator", "#");
             Settings::parse(&all, "x", &variable).unwrap_or_else(|problems| panic!("{all}\n{problems:?}"));
         }
+    }
+
+    #[test]
+    fn what_follows_a_duckdb_path_are_keys_of_their_own() {
+        let section = destination("duckdb://shop.duckdb?schema=sales&memory_limit=4GB");
+        let section: toml::Table = section.parse().unwrap();
+        let keys = &section["destination"];
+        assert_eq!(keys["path"].as_str(), Some("shop.duckdb"), "{section}");
+        assert_eq!((keys["schema"].as_str(), keys["memory_limit"].as_str()), (Some("sales"), Some("4GB")));
     }
 }

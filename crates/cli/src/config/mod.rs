@@ -7,7 +7,7 @@ pub(crate) mod keys;
 mod nearest;
 mod rules;
 mod section;
-mod short_form;
+pub(crate) mod short_form;
 mod tables;
 
 #[cfg(test)]

@@ -17,12 +17,16 @@ pub(super) fn install() -> Result<Running> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "there is a library for Linux on x86-64 only");
     let folder = packages::npm(PACKAGE, VERSION, Some(INTEGRITY))?;
     ensure!(folder.join("libduckdb.so").exists(), "the package {PACKAGE} has no libduckdb.so");
-    // What an executable is looked for in while it runs; a build looks by the first.
-    let variables = ["DUCKDB_LIB_DIR", "LD_LIBRARY_PATH"];
+    let folder = folder.display().to_string();
+    // A build looks by the first, a program that runs by the second, where others may have something to find, too.
+    let before = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+    let others = before.split(':').filter(|path| !path.is_empty() && *path != folder);
+    let search: Vec<&str> = std::iter::once(folder.as_str()).chain(others).collect();
+    let variables = [("DUCKDB_LIB_DIR", folder.clone()), ("LD_LIBRARY_PATH", search.join(":"))];
     Ok(Running {
         name: NAME.to_owned(),
         version: format!("libduckdb {VERSION}"),
-        env: variables.map(|name| (name.to_owned(), folder.display().to_string())).into(),
+        env: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         ..Running::default()
     })
 }
