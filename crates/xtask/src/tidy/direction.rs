@@ -26,6 +26,8 @@ pub(super) fn check(metadata: &str) -> Result<Vec<Problem>> {
 enum Layer {
     Core,
     Sql,
+    /// What connectors to cloud warehouses share.
+    Warehouse,
     Pipeline,
     Connector,
     /// For tests only.
@@ -42,6 +44,7 @@ fn layer(name: &str) -> Option<Layer> {
     Some(match rest {
         "core" => Layer::Core,
         "sql" => Layer::Sql,
+        "warehouse" => Layer::Warehouse,
         "pipeline" => Layer::Pipeline,
         "conformance" | "simulator" => Layer::Testing,
         _ if rest.starts_with("source-") || rest.starts_with("destination-") => Layer::Connector,
@@ -49,14 +52,15 @@ fn layer(name: &str) -> Option<Layer> {
     })
 }
 
-/// `core` knows nobody, a connector knows `core` and `sql`, `pipeline` knows no connector, and nothing that is shipped
+/// `core` knows nobody, a connector knows `core`, `sql` and `warehouse`, `pipeline` knows no connector, and nothing that is shipped
 /// contains a test suite. The workspace's members that are themselves tests may use everything.
 fn may_depend(name: &str, on: &str) -> bool {
     let (Some(from), Some(to)) = (layer(name), layer(on)) else { return true };
     match from {
         Layer::Core => false,
         Layer::Sql | Layer::Pipeline => to == Layer::Core,
-        Layer::Connector => matches!(to, Layer::Core | Layer::Sql),
+        Layer::Warehouse => matches!(to, Layer::Core | Layer::Sql),
+        Layer::Connector => matches!(to, Layer::Core | Layer::Sql | Layer::Warehouse),
         Layer::Testing => matches!(to, Layer::Core | Layer::Sql | Layer::Pipeline | Layer::Testing),
         Layer::Top => to != Layer::Testing || matches!(name, "commutator-tests" | "commutator-bench"),
     }
@@ -77,6 +81,9 @@ mod tests {
             ("commutator-destination-postgres", "commutator-core", true),
             ("commutator-destination-postgres", "commutator-sql", true),
             ("commutator-destination-postgres", "commutator-pipeline", false),
+            ("commutator-destination-redshift", "commutator-warehouse", true),
+            ("commutator-warehouse", "commutator-sql", true),
+            ("commutator-warehouse", "commutator-pipeline", false),
             ("commutator-destination-postgres", "commutator-destination-memory", false),
             ("commutator-source-dynamodb", "commutator", false),
             ("commutator-conformance", "commutator-destination-memory", false),
