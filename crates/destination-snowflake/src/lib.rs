@@ -1,0 +1,4 @@
+//! x
+mod auth;
+mod client;
+mod error;
