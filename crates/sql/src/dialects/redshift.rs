@@ -50,5 +50,6 @@ pub static REDSHIFT: Dialect = Dialect {
     literal: escaped_literal,
     // That of the transaction, with microseconds; `GETDATE` has seconds.
     now: "SYSDATE",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    // A document may have 16 MB as SUPER, and 64 KB as text.
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
 };
