@@ -33,7 +33,7 @@ const USER_AGENT: &str = concat!("commutator/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) database: String,
-    pub(crate) schema: String,
+    pub(crate) schema: Option<String>,
     pub(crate) warehouse: Option<String>,
     pub(crate) role: Option<String>,
     /// After so many seconds the server ends a statement.
@@ -89,6 +89,11 @@ impl Client {
             })?;
         let identity = Arc::new(identity);
         Ok(Self { http, base, session, identity, clock: SystemTime::now, patience: Patience::default() })
+    }
+
+    /// Returns the client of sessions that are in no schema.
+    pub(crate) fn without_schema(&self) -> Self {
+        Self { session: Session { schema: None, ..self.session.clone() }, ..self.clone() }
     }
 
     /// Returns the host that is asked.
@@ -240,14 +245,13 @@ impl Client {
             "statement": answer::join(statements),
             "timeout": timeout_seconds,
             "database": database,
-            "schema": schema,
             "parameters": {
                 "MULTI_STATEMENT_COUNT": statements.len().to_string(),
                 "TIMEZONE": "UTC",
                 "QUERY_TAG": "commutator",
             },
         });
-        for (key, value) in [("warehouse", warehouse), ("role", role)] {
+        for (key, value) in [("schema", schema), ("warehouse", warehouse), ("role", role)] {
             if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
                 body.insert(key.to_owned(), Value::from(value.as_str()));
             }

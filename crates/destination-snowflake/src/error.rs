@@ -6,6 +6,8 @@ use std::fmt;
 use commutator_core::{Error, ErrorKind, Retry};
 use commutator_sql::{FENCED, REHEARSED};
 
+use crate::statements::ROWS_MISSING;
+
 /// An answer that is no success.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
@@ -147,7 +149,7 @@ fn shown(text: &str) -> Option<String> {
     let text: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     let text = text.join(" ");
     // The names with which statements of our own fail on purpose.
-    let ours = [FENCED, REHEARSED].iter().any(|name| text == format!("Numeric value '{name}' is not recognized"));
+    let ours = [FENCED, REHEARSED, ROWS_MISSING].iter().any(|name| text == format!("Numeric value '{name}' is not recognized"));
     let harmless = ours || HARMLESS.iter().any(|sentence| text.contains(sentence));
     (harmless && text.len() < 500).then_some(text)
 }
@@ -172,7 +174,11 @@ fn meaning(said: &Said, text: &str) -> Meaning {
     let of = |kind, advice| Meaning { kind, retry: None, advice };
     let says = |part: &str| text.contains(part);
     let (code, state) = (said.code.as_str(), said.sql_state.as_str());
-    if code == "003001" || state == "42501" || says("Insufficient privileges") {
+    if says(ROWS_MISSING) {
+        of(Unavailable, "Snowflake loaded another number of rows than were staged; nothing was committed")
+    } else if says(REHEARSED) || says(FENCED) {
+        of(Unexpected, "A statement of our own failed as it should")
+    } else if code == "003001" || state == "42501" || says("Insufficient privileges") {
         of(PermissionDenied, "The role lacks a right; grant it as docs/snowflake.md shows")
     } else if code == "000606" || says("No active warehouse") {
         of(ConfigInvalid, "There is no warehouse to work with; set `warehouse`, and grant USAGE on it to the role")

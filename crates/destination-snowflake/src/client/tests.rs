@@ -54,7 +54,7 @@ fn client(server: &Server) -> Client {
 fn client_as(server: &Server, credentials: Credentials) -> Client {
     let session = Session {
         database: "SHOP".to_owned(),
-        schema: "PUBLIC".to_owned(),
+        schema: Some("PUBLIC".to_owned()),
         warehouse: Some("LOAD".to_owned()),
         role: None,
         timeout_seconds: 60,

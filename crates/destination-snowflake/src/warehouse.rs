@@ -1,0 +1,120 @@
+//! An account as the shared path wants it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_core::{ErrorKind, Result, TableSchema};
+use commutator_sql::{Dialect, SchemaRef, TableRef};
+use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::statements::{self, Stage};
+use crate::types;
+
+/// An account, and where in it the tables are.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    client: Arc<Client>,
+    dialect: &'static Dialect,
+    database: String,
+    plain_schema: String,
+    schema: SchemaRef,
+    stage: Stage,
+}
+
+impl Account {
+    pub(crate) fn new(client: Client, dialect: &'static Dialect, database: &str, schema: &str, stage: Stage) -> Self {
+        Self {
+            client: Arc::new(client),
+            dialect,
+            database: database.to_owned(),
+            plain_schema: schema.to_owned(),
+            schema: SchemaRef::new(dialect, &[database, schema]),
+            stage,
+        }
+    }
+}
+
+/// A request's own id, where nobody else names the attempt.
+fn fresh_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+#[async_trait]
+impl Warehouse for Account {
+    fn dialect(&self) -> &'static Dialect {
+        self.dialect
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    async fn greet(&self) -> Result<String> {
+        // The schema may not be there yet.
+        let client = self.client.without_schema();
+        let statement = "SELECT CURRENT_VERSION(), CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE()";
+        let rows = client.query(statement, &fresh_id()).await.map_err(Failure::into_error)?;
+        let row = rows.into_iter().next().unwrap_or_default();
+        let part = |n: usize| row.get(n).cloned().flatten().unwrap_or_else(|| "none".to_owned());
+        let (version, user, role, warehouse) = (part(0), part(1), part(2), part(3));
+        Ok(format!("Snowflake {version} at {}, user {user}, role {role}, warehouse {warehouse}", self.client.host()))
+    }
+
+    /// The right to create schemas is not needed where the schema is there.
+    async fn prepare(&self) -> Result<()> {
+        let client = self.client.without_schema();
+        let find = statements::find_schema(&self.database, &self.plain_schema);
+        let found = client.query(&find, &fresh_id()).await.map_err(Failure::into_error)?;
+        if found.first().and_then(|row| row.first()) == Some(&Some("0".to_owned())) {
+            let create = format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema);
+            client.query(&create, &fresh_id()).await.map_err(Failure::into_error)?;
+        }
+        Ok(())
+    }
+
+    async fn query(&self, statement: &str) -> Result<Vec<Row>> {
+        self.client.query(statement, &fresh_id()).await.map_err(Failure::into_error)
+    }
+
+    /// What is staged comes first, because a statement that makes a table ends the transaction before it. A script that fails leaves its
+    /// transaction open in a session that ends with the request, and so takes it back.
+    async fn run(&self, script: &Script, id: &str) -> Result<(), Failure> {
+        let mut statements: Vec<&str> = script.stage.iter().map(String::as_str).collect();
+        statements.push("BEGIN");
+        statements.extend(script.apply.iter().map(String::as_str));
+        statements.push("COMMIT");
+        self.client.script(&statements, id).await
+    }
+
+    /// "Each DDL statement executes as a separate transaction" (docs.snowflake.com/en/sql-reference/transactions).
+    async fn alter(&self, statements: &[String], id: &str) -> Result<(), Failure> {
+        let statements: Vec<_> = statements.iter().map(String::as_str).collect();
+        self.client.script(&statements, id).await
+    }
+
+    /// `DESCRIBE` reads what is true now, and needs no virtual warehouse to run.
+    async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>> {
+        let statement = format!("DESCRIBE TABLE {}", TableRef::new(self.dialect, &self.schema, table));
+        let rows = match self.query(&statement).await {
+            Ok(rows) => rows,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = rows.into_iter().filter_map(|row| {
+            let mut values = row.into_iter();
+            let (name, native) = (values.next()??, values.next()??);
+            Some(Found { name: types::named(&name), native: types::spelled(&native) })
+        });
+        Ok(Some(found.collect()))
+    }
+
+    fn form(&self, _columns: &TableSchema) -> Form {
+        types::FORM
+    }
+
+    fn load(&self, columns: &TableSchema, staged: &Staged) -> Vec<String> {
+        statements::load(self.dialect, &self.stage, columns, staged)
+    }
+}
