@@ -12,7 +12,7 @@ use url::{Host, Url};
 use crate::Snowflake;
 use crate::auth::{Credentials, Identity, KeyPair};
 use crate::client::{Client, Session};
-use crate::statements::{Stage, dialect};
+use crate::statements::Stage;
 use crate::warehouse::Account;
 
 /// Which account, who asks, and where in it the tables go.
@@ -152,15 +152,18 @@ impl Config {
             timeout_seconds: self.statement_timeout_seconds,
         };
         let client = Client::new(base, session, identity)?;
-        let account = Account::new(client, dialect(self.documents), &self.database, &self.schema, stage);
-        Ok(Snowflake::new(account, staging, self.documents))
+        let account = Account::new(client, self.documents, &self.database, &self.schema, stage);
+        Ok(Snowflake::new(account, staging))
     }
 
     /// Returns the address of the account: "https://<account_identifier>.snowflakecomputing.com", in which an underscore becomes a hyphen
     /// (docs.snowflake.com/en/user-guide/organizations-connect).
     fn base(&self) -> Result<Url> {
         if !self.account.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || self.account.is_empty() {
-            return Err(invalid("account", "An account's identifier has letters, digits, hyphens, underscores and points only"));
+            return Err(invalid(
+                "account",
+                "An account's identifier has letters, digits, hyphens, underscores and points only",
+            ));
         }
         let host = self.account.to_lowercase().replace('_', "-");
         let text = self.url.clone().unwrap_or_else(|| format!("https://{host}.snowflakecomputing.com"));
@@ -174,7 +177,12 @@ impl Config {
         match url.scheme() {
             "https" => {}
             "http" if is_here => {}
-            _ => return Err(invalid("url", "Snowflake is reached over https://; http:// is for a server on this machine")),
+            _ => {
+                return Err(invalid(
+                    "url",
+                    "Snowflake is reached over https://; http:// is for a server on this machine",
+                ));
+            }
         }
         if url.username() != "" || url.password().is_some() || url.query().is_some() || url.path() != "/" {
             return Err(invalid("url", "It takes no user, password, path or query"));
@@ -219,9 +227,8 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<Secret> {
-    let unreadable = |cause| {
-        invalid("private_key_file", "The file cannot be read").with("path", path.display()).with_source(cause)
-    };
+    let unreadable =
+        |cause| invalid("private_key_file", "The file cannot be read").with("path", path.display()).with_source(cause);
     std::fs::read_to_string(path).map(Secret::new).map_err(unreadable)
 }
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use commutator_core::{Error, ErrorKind, Retry};
-use commutator_sql::{FENCED, REHEARSED};
+use commutator_sql::{BENT, FENCED, REHEARSED};
 
 use crate::statements::ROWS_MISSING;
 
@@ -149,7 +149,9 @@ fn shown(text: &str) -> Option<String> {
     let text: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     let text = text.join(" ");
     // The names with which statements of our own fail on purpose.
-    let ours = [FENCED, REHEARSED, ROWS_MISSING].iter().any(|name| text == format!("Numeric value '{name}' is not recognized"));
+    let ours = [BENT, FENCED, REHEARSED, ROWS_MISSING]
+        .iter()
+        .any(|name| text == format!("Numeric value '{name}' is not recognized"));
     let harmless = ours || HARMLESS.iter().any(|sentence| text.contains(sentence));
     (harmless && text.len() < 500).then_some(text)
 }
@@ -176,6 +178,11 @@ fn meaning(said: &Said, text: &str) -> Meaning {
     let (code, state) = (said.code.as_str(), said.sql_state.as_str());
     if says(ROWS_MISSING) {
         of(Unavailable, "Snowflake loaded another number of rows than were staged; nothing was committed")
+    } else if says(BENT) {
+        of(
+            DataInvalid,
+            "A column's numbers cannot become documents in VARIANT without being rounded; set `documents` to \"text\", and load the table anew",
+        )
     } else if says(REHEARSED) || says(FENCED) {
         of(Unexpected, "A statement of our own failed as it should")
     } else if code == "003001" || state == "42501" || says("Insufficient privileges") {

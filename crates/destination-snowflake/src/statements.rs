@@ -43,7 +43,10 @@ impl Stage {
             (Some(stage), None) => {
                 let parts: Vec<_> = stage.split('.').collect();
                 if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || part.contains('"')) {
-                    return Err(invalid("stage", "A stage is its name, or database, schema and name with points between"));
+                    return Err(invalid(
+                        "stage",
+                        "A stage is its name, or database, schema and name with points between",
+                    ));
                 }
                 let parts: Vec<_> = parts.iter().map(|part| Identifier::new(&SNOWFLAKE, part).to_string()).collect();
                 Ok(Self::Named(parts.join(".")))
@@ -56,7 +59,10 @@ impl Stage {
                 );
                 Ok(Self::Own { create })
             }
-            _ => Err(invalid("stage, storage_integration", "Exactly one of these says how Snowflake reads the staging area")),
+            _ => Err(invalid(
+                "stage, storage_integration",
+                "Exactly one of these says how Snowflake reads the staging area",
+            )),
         }
     }
 
@@ -186,7 +192,9 @@ mod tests {
 
     #[test]
     fn settings_that_name_no_stage_are_refused() {
-        for (stage, integration) in [(None, None), (Some("S"), Some("I")), (Some("a.b.c.d"), None), (Some("a..b"), None), (Some("a\"b"), None)] {
+        for (stage, integration) in
+            [(None, None), (Some("S"), Some("I")), (Some("a.b.c.d"), None), (Some("a..b"), None), (Some("a\"b"), None)]
+        {
             assert!(Stage::of("s3://b", stage, integration).is_err(), "{stage:?} {integration:?}");
         }
     }

@@ -39,7 +39,8 @@ pub(crate) fn spelled(described: &str) -> String {
 
 /// Returns a column's name as statements have it: those of our own are not quoted there, which makes them upper case in the catalog.
 pub(crate) fn named(found: &str) -> String {
-    let ours = found.starts_with("_CT_") && found.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let ours =
+        found.starts_with("_CT_") && found.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     if ours { found.to_ascii_lowercase() } else { found.to_owned() }
 }
 
@@ -64,7 +65,8 @@ mod tests {
         ] {
             assert_eq!(spelled(described), spelled_as);
         }
-        let all = [LogicalType::Bool, LogicalType::Float64, LogicalType::Binary, LogicalType::Json, LogicalType::Number];
+        let all =
+            [LogicalType::Bool, LogicalType::Float64, LogicalType::Binary, LogicalType::Json, LogicalType::Number];
         for ty in all {
             assert_eq!(SNOWFLAKE.logical(&spelled(&SNOWFLAKE.native(ty))), Some(ty));
         }
@@ -72,7 +74,9 @@ mod tests {
 
     #[test]
     fn only_columns_of_our_own_lose_their_case() {
-        for (found, name) in [("_CT_ORDER", "_ct_order"), ("_CT_WIDER_2", "_ct_wider_2"), ("ID", "ID"), ("_CT_ä", "_CT_ä"), ("id", "id")] {
+        for (found, name) in
+            [("_CT_ORDER", "_ct_order"), ("_CT_WIDER_2", "_ct_wider_2"), ("ID", "ID"), ("_CT_ä", "_CT_ä"), ("id", "id")]
+        {
             assert_eq!(named(found), name);
         }
     }

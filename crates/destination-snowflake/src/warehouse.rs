@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_core::{ErrorKind, Result, TableSchema};
+use commutator_core::{ChangeBatch, ErrorKind, Result, TableSchema};
 use commutator_sql::{Dialect, SchemaRef, TableRef};
 use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
 use uuid::Uuid;
 
 use crate::client::Client;
+use crate::config::Documents;
 use crate::statements::{self, Stage};
-use crate::types;
+use crate::{documents, types};
 
 /// An account, and where in it the tables are.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     client: Arc<Client>,
+    documents: Documents,
     dialect: &'static Dialect,
     database: String,
     plain_schema: String,
@@ -24,9 +26,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(client: Client, dialect: &'static Dialect, database: &str, schema: &str, stage: Stage) -> Self {
+    pub(crate) fn new(client: Client, documents: Documents, database: &str, schema: &str, stage: Stage) -> Self {
+        let dialect = statements::dialect(documents);
         Self {
             client: Arc::new(client),
+            documents,
             dialect,
             database: database.to_owned(),
             plain_schema: schema.to_owned(),
@@ -49,6 +53,10 @@ impl Warehouse for Account {
 
     fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    fn address(&self) -> String {
+        format!("{}/{}", self.client.host(), self.schema)
     }
 
     async fn greet(&self) -> Result<String> {
@@ -108,6 +116,13 @@ impl Warehouse for Account {
             Some(Found { name: types::named(&name), native: types::spelled(&native) })
         });
         Ok(Some(found.collect()))
+    }
+
+    fn admit(&self, rows: ChangeBatch) -> Result<ChangeBatch> {
+        match self.documents {
+            Documents::Variant => documents::admit(rows),
+            Documents::Text => Ok(rows),
+        }
     }
 
     fn form(&self, _columns: &TableSchema) -> Form {

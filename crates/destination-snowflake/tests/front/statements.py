@@ -19,6 +19,7 @@ FUNCTIONS = {
     "IS_VARCHAR": "sf_is_varchar",
     "TO_TIMESTAMP_TZ": "sf_to_timestamp_tz",
     "TO_BINARY": "sf_to_binary",
+    "HEX_ENCODE": "hex",
 }
 # Words that are no names. All others are, and so are upper case.
 KEYWORDS = set(
@@ -60,6 +61,7 @@ def written(text):
 def translated(sql):
     """DuckDB's form of a statement, or of a part of one."""
     sql = re.sub(r"CASE WHEN IS_VARCHAR\((.+?)\) THEN CAST\(\1 AS VARCHAR\)", r"CASE WHEN IS_VARCHAR(\1) THEN SF_STRING(\1)", sql)
+    sql = re.sub(r"DATE_PART\(EPOCH_MICROSECOND, ", "epoch_us(", sql)
     out = []
     all_tokens = tokens(sql)
     for i, (kind, token) in enumerate(all_tokens):

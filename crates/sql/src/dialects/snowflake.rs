@@ -20,7 +20,9 @@ pub static SNOWFLAKE_TEXT: Dialect = Dialect {
     casts: Casts {
         parse_json: str::to_owned,
         text_of_json: |value| {
-            format!("CASE WHEN IS_VARCHAR(PARSE_JSON({value})) THEN CAST(PARSE_JSON({value}) AS VARCHAR) ELSE {value} END")
+            format!(
+                "CASE WHEN IS_VARCHAR(PARSE_JSON({value})) THEN CAST(PARSE_JSON({value}) AS VARCHAR) ELSE {value} END"
+            )
         },
         json_of_number: |_, _| None,
         ..VARIANT.casts
@@ -77,7 +79,9 @@ const VARIANT: Dialect = Dialect {
     // "Increase the precision of a number column"; scale and type cannot change (docs.snowflake.com/en/sql-reference/sql/alter-table-column).
     widen: |from, to| match (from, to) {
         (LogicalType::Int64, LogicalType::Decimal { scale: 0, .. }) => Widening::InPlace,
-        (LogicalType::Decimal { scale, .. }, LogicalType::Decimal { scale: wider, .. }) if scale == wider && scale <= 37 => {
+        (LogicalType::Decimal { scale, .. }, LogicalType::Decimal { scale: wider, .. })
+            if scale == wider && scale <= 37 =>
+        {
             Widening::InPlace
         }
         _ => Widening::AddCopyRename,
