@@ -25,7 +25,7 @@ impl Default for Patience {
             repeats: 6,
             pause: Duration::from_millis(500),
             longest: Duration::from_secs(30),
-            poll: Duration::from_millis(200),
+            poll: Duration::from_millis(50),
             longest_poll: Duration::from_secs(5),
         }
     }
@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn looks_become_rarer() {
         let patience = Patience::default();
-        assert_eq!(patience.poll(0), Duration::from_millis(200));
-        assert_eq!(patience.poll(1), Duration::from_millis(300));
+        assert_eq!(patience.poll(0), Duration::from_millis(50));
+        assert_eq!(patience.poll(1), Duration::from_millis(75));
         assert_eq!(patience.poll(1000), Duration::from_secs(5));
     }
 }

@@ -81,8 +81,10 @@ impl Place {
 
     /// Returns the columns whose text is a document, as the table of checkpoints says for whoever reads it.
     async fn documents(&self, target: &Target) -> Vec<String> {
+        // Its name is made from the table's, but for the longest ones, of whose trials none has documents.
         let table = self.table(&format!("_ct_checkpoint_{}", target.name));
-        let pieces = self.query(&format!("SELECT content FROM {table} WHERE part = 'columns' ORDER BY piece")).await;
+        let pieces = format!("SELECT content FROM {table} WHERE part = 'columns' ORDER BY piece");
+        let pieces = if target.name.len() < 200 { self.query(&pieces).await } else { Vec::new() };
         let whole: String = pieces.into_iter().flatten().flatten().collect();
         let columns: serde_json::Value = serde_json::from_str(&whole).unwrap_or_default();
         let columns = columns.as_array().cloned().unwrap_or_default();
@@ -113,7 +115,10 @@ async fn query(config: &Config, statement: &str) -> Result<Vec<Vec<Option<String
         "role": config.role,
         "parameters": { "MULTI_STATEMENT_COUNT": "1" },
     });
-    let request = reqwest::Client::new()
+    // Certificates take a while to read, and the front has none.
+    let client = reqwest::Client::builder().tls_built_in_root_certs(base.starts_with("https")).build();
+    let request = client
+        .map_err(|e| e.to_string())?
         .post(format!("{base}/api/v2/statements"))
         .bearer_auth(token)
         .header("X-Snowflake-Authorization-Token-Type", "PROGRAMMATIC_ACCESS_TOKEN")

@@ -88,6 +88,9 @@ def wrapped(text, place, statement, error):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # An answer is one packet, and waits for nothing.
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
     def log_message(self, *_):
         pass
@@ -99,6 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+        self.wfile.flush()
 
     def refused(self):
         """Whether nobody proves who is asking: `wrong` is a token that is not accepted."""
