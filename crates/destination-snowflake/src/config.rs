@@ -12,8 +12,8 @@ use url::{Host, Url};
 use crate::Snowflake;
 use crate::auth::{Credentials, Identity, KeyPair};
 use crate::client::{Client, Session};
+use crate::session::Account;
 use crate::statements::Stage;
-use crate::warehouse::Account;
 
 /// Which account, who asks, and where in it the tables go.
 ///

@@ -11,7 +11,7 @@ use commutator_core::{
 use commutator_sql::SNOWFLAKE;
 use commutator_warehouse::{Loader, Staging};
 
-use crate::warehouse::Account;
+use crate::session::Account;
 
 const MODES: &[SyncMode] = &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 

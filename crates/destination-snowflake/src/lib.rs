@@ -13,9 +13,10 @@ mod config;
 mod destination;
 mod documents;
 mod error;
+mod session;
 mod statements;
+mod transaction;
 mod types;
-mod warehouse;
 
 pub use commutator_warehouse::StagingConfig;
 pub use config::{Config, Documents};

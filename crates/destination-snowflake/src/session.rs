@@ -1,4 +1,4 @@
-//! An account as the shared path wants it.
+//! What a session asks: statements that commit by themselves, and the catalog.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{documents, types};
 /// An account, and where in it the tables are.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
-    client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
     documents: Documents,
     dialect: &'static Dialect,
     database: String,
@@ -86,20 +86,12 @@ impl Warehouse for Account {
         self.client.query(statement, &fresh_id()).await.map_err(Failure::into_error)
     }
 
-    /// What is staged comes first, because a statement that makes a table ends the transaction before it. A script that fails leaves its
-    /// transaction open in a session that ends with the request, and so takes it back.
     async fn run(&self, script: &Script, id: &str) -> Result<(), Failure> {
-        let mut statements: Vec<&str> = script.stage.iter().map(String::as_str).collect();
-        statements.push("BEGIN");
-        statements.extend(script.apply.iter().map(String::as_str));
-        statements.push("COMMIT");
-        self.client.script(&statements, id).await
+        self.commit(script, id).await
     }
 
-    /// "Each DDL statement executes as a separate transaction" (docs.snowflake.com/en/sql-reference/transactions).
     async fn alter(&self, statements: &[String], id: &str) -> Result<(), Failure> {
-        let statements: Vec<_> = statements.iter().map(String::as_str).collect();
-        self.client.script(&statements, id).await
+        self.change(statements, id).await
     }
 
     /// `DESCRIBE` reads what is true now, and needs no virtual warehouse to run.
