@@ -150,8 +150,12 @@ impl Client {
                 self.send(|| self.http.request(Method::POST, url.clone()).body(body.clone()), statements).await;
             let lost = match answered {
                 Ok(Answer::Done(result)) => return Ok(result),
-                Ok(Answer::Running(handle)) => return self.wait(&handle, statements).await,
-                Ok(Answer::Failed(error)) => return Err(Lost { error, unclear }),
+                Ok(Answer::Running(handle)) => {
+                    let ended = self.wait(&handle, statements).await;
+                    return ended.map_err(|lost| Lost { unclear: unclear || lost.unclear, ..lost });
+                }
+                Ok(Answer::Failed { error, unclear: now }) => return Err(Lost { error, unclear: unclear || now }),
+                Ok(Answer::TurnedAway(error)) => return Err(Lost { error, unclear }),
                 Err(lost) => lost,
             };
             unclear |= lost.unclear;
@@ -176,7 +180,9 @@ impl Client {
             match self.send(|| self.http.request(Method::GET, url.clone()), statements).await {
                 Ok(Answer::Done(result)) => return Ok(result),
                 Ok(Answer::Running(_)) => failures = 0,
-                Ok(Answer::Failed(error)) => return Err(Lost { error, unclear: false }),
+                Ok(Answer::Failed { error, unclear }) => return Err(Lost { error, unclear }),
+                // The question is turned away, and what it was about runs on.
+                Ok(Answer::TurnedAway(error)) => return Err(Lost { error, unclear: true }),
                 Err(lost) => match self.patience.next(failures, &lost.error, spread(handle, polls)) {
                     Next::After(pause) => {
                         failures += 1;
@@ -198,7 +204,7 @@ impl Client {
                 Ok(Answer::Running(_)) => {
                     return Err(Error::new(ErrorKind::Unexpected, "Snowflake's result is not there any more"));
                 }
-                Ok(Answer::Failed(error)) => return Err(error),
+                Ok(Answer::Failed { error, .. } | Answer::TurnedAway(error)) => return Err(error),
                 Err(lost) => match self.patience.next(attempt, &lost.error, spread(handle, attempt)) {
                     Next::After(pause) => tokio::time::sleep(pause).await,
                     Next::GiveUp => return Err(lost.error),

@@ -60,6 +60,15 @@ pub(crate) fn failed(said: &Said, statements: &[&str]) -> Error {
     }
 }
 
+/// Returns whether it is the `COMMIT` of a script that failed, or nobody knows what.
+pub(crate) fn is_at_the_end(said: &Said, statements: &[&str]) -> bool {
+    if statements.last() != Some(&"COMMIT") {
+        return false;
+    }
+    let number = InScript::find(&said.message).and_then(|found| found.statement(statements));
+    number.is_none_or(|number| number + 1 == statements.len())
+}
+
 /// Returns the error of a request that was turned away before any statement ran.
 pub(crate) fn turned_away(said: &Said) -> Error {
     let (kind, advice) = match said.status {
@@ -122,7 +131,7 @@ impl<'a> InScript<'a> {
 }
 
 /// Sentences that speak of names, rights and the service, and of no value.
-const HARMLESS: [&str; 19] = [
+const HARMLESS: [&str; 20] = [
     "does not exist or not authorized",
     "does not exist, or operation cannot be performed",
     "Insufficient privileges to operate on",
@@ -136,6 +145,7 @@ const HARMLESS: [&str; 19] = [
     "is not granted to this user",
     "is not allowed to access Snowflake",
     "Failure using stage area",
+    "Remote file",
     "is not allowed by integration",
     "lock has not yet been released",
     "was aborted because the number of waiters",
@@ -197,6 +207,11 @@ fn meaning(said: &Said, text: &str) -> Meaning {
         of(
             PermissionDenied,
             "Snowflake cannot read the staged files; look at the stage's storage integration, its allowed locations, and the bucket's policy",
+        )
+    } else if says("Remote file") && says("was not found") {
+        of(
+            ConfigInvalid,
+            "A staged file is not found: the stage is at another address than `staging`, or something deletes what is there",
         )
     } else if says("lock has not yet been released") || says("number of waiters") || says("deadlock") {
         of(Unavailable, "Other statements hold the table for too long")

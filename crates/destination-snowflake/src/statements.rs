@@ -51,6 +51,10 @@ impl Stage {
                 let parts: Vec<_> = parts.iter().map(|part| Identifier::new(&SNOWFLAKE, part).to_string()).collect();
                 Ok(Self::Named(parts.join(".")))
             }
+            (None, Some(_)) if url.starts_with("az://") => Err(invalid(
+                "storage_integration",
+                "Snowflake has addresses of its own for Azure; make a stage there, and name it in `stage`",
+            )),
             (None, Some(integration)) => {
                 let url = (SNOWFLAKE.literal)(&format!("{}/", seen_by_snowflake(url)));
                 let integration = Identifier::new(&SNOWFLAKE, integration);
@@ -192,6 +196,7 @@ mod tests {
 
     #[test]
     fn settings_that_name_no_stage_are_refused() {
+        assert!(Stage::of("az://c/p", None, Some("I")).is_err());
         for (stage, integration) in
             [(None, None), (Some("S"), Some("I")), (Some("a.b.c.d"), None), (Some("a..b"), None), (Some("a\"b"), None)]
         {

@@ -23,8 +23,10 @@ pub(super) enum Answer {
     Done(ResultSet),
     /// They run under this handle.
     Running(String),
-    /// They have failed.
-    Failed(Error),
+    /// They have failed, and `unclear` is whether the transaction may have been committed before.
+    Failed { error: Error, unclear: bool },
+    /// The request was not taken.
+    TurnedAway(Error),
 }
 
 /// Rows, and where more of them are.
@@ -91,14 +93,17 @@ pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], stateme
         // "An error occurred when executing the statement", and "the execution of the statement exceeded the timeout period"; what is no
         // answer of the API itself has no code.
         422 | 408 if parsed.as_ref().is_some_and(|body| body.code.is_some()) => {
-            Ok(Answer::Failed(error::failed(&said(), statements)))
+            let said = said();
+            // A statement that was cancelled may have been the `COMMIT`, too.
+            let unclear = said.status == 408 || error::is_at_the_end(&said, statements);
+            Ok(Answer::Failed { error: error::failed(&said, statements), unclear })
         }
         // "Too many requests".
         429 => Err(waiting(Error::new(ErrorKind::Throttled, "Snowflake asks to slow down"), headers, &said())),
         408 | 500.. => {
             Err(waiting(Error::new(ErrorKind::Unavailable, "Snowflake does not answer now"), headers, &said()))
         }
-        _ => Ok(Answer::Failed(error::turned_away(&said()))),
+        _ => Ok(Answer::TurnedAway(error::turned_away(&said()))),
     }
 }
 

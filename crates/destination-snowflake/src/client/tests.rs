@@ -175,11 +175,37 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
 
 #[tokio::test]
 async fn a_failure_after_a_lost_answer_leaves_it_unclear() {
-    let failed = json!({ "code": "100132", "sqlState": "P0000", "message": "x", "statementHandle": "01aa" });
-    let server = Server::start([Reply::Drop, Reply::json(422, &failed)]).await;
+    let failed = |line: u32| {
+        let message = format!(
+            "Uncaught Execution of multiple statements failed on statement \"x\" (at line {line}, position 0).\ny in SYSTEM$MULTISTMT at"
+        );
+        Reply::json(
+            422,
+            &json!({ "code": "100132", "sqlState": "P0000", "message": message, "statementHandle": "01aa" }),
+        )
+    };
+    let script = ["BEGIN", "DELETE FROM t", "COMMIT"];
+    let server = Server::start([Reply::Drop, failed(2)]).await;
+    unclear(client(&server).script(&script, "a").await.unwrap_err());
+    let server = Server::start([Reply::Drop, Reply::json(202, &running()), failed(2)]).await;
+    unclear(client(&server).script(&script, "a").await.unwrap_err());
+    let server = Server::start([Reply::json(202, &running()), failed(2)]).await;
+    refused(client(&server).script(&script, "a").await.unwrap_err());
+    // Whether a `COMMIT` that fails has committed is not said.
+    let server = Server::start([failed(3)]).await;
+    unclear(client(&server).script(&script, "a").await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_script_that_nobody_tells_about_is_unclear() {
+    let gone = json!({ "code": "390404", "message": "Not found" });
+    let server = Server::start([Reply::json(202, &running()), Reply::json(404, &gone)]).await;
     unclear(client(&server).script(&["BEGIN", "COMMIT"], "a").await.unwrap_err());
-    let server = Server::start([Reply::json(422, &failed)]).await;
-    refused(client(&server).script(&["BEGIN", "COMMIT"], "a").await.unwrap_err());
+    let server = Server::start([Reply::json(404, &gone)]).await;
+    assert_eq!(
+        refused(client(&server).script(&["BEGIN", "COMMIT"], "a").await.unwrap_err()).kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[tokio::test]
@@ -275,7 +301,7 @@ async fn a_statement_that_takes_too_long_is_named_and_not_repeated() {
         "statementHandle": "01aa",
     });
     let server = Server::start([Reply::json(408, &ended)]).await;
-    let error = refused(client(&server).query("SELECT 1", "a").await.unwrap_err());
+    let error = unclear(client(&server).query("SELECT 1", "a").await.unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.message().contains("statement_timeout_seconds"), "{error}");
     assert_eq!(server.requests().len(), 1);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) struct Place {
     config: Config,
     /// The staging area, where it is a folder of this machine.
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// Documents are text.
@@ -43,7 +43,12 @@ impl Place {
             }
         };
         let schema = format!("CT_TEST_{}", Uuid::new_v4().simple());
-        Some(Self { config: Config { schema, documents, ..config }, _folder: folder })
+        Some(Self { config: Config { schema, documents, ..config }, folder: folder })
+    }
+
+    /// Whether it is in the front, and not in an account.
+    pub(crate) fn is_front(&self) -> bool {
+        self.folder.is_some()
     }
 
     pub(crate) fn config(&self) -> Config {

@@ -91,6 +91,8 @@ def over(function):
 
 MACROS = """
 CREATE MACRO sf_json(v) AS CAST(sf_parse_json(v) AS JSON);
+CREATE MACRO sf_text(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%'
+    THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)[.]', '\\10.') ELSE CAST(v AS VARCHAR) END;
 CREATE MACRO sf_to_json(v) AS CAST(v AS VARCHAR);
 CREATE MACRO sf_to_variant(v) AS to_json(v);
 CREATE MACRO sf_base64(v) AS to_base64(v);

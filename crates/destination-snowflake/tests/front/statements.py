@@ -62,6 +62,8 @@ def translated(sql):
     """DuckDB's form of a statement, or of a part of one."""
     sql = re.sub(r"CASE WHEN IS_VARCHAR\((.+?)\) THEN CAST\(\1 AS VARCHAR\)", r"CASE WHEN IS_VARCHAR(\1) THEN SF_STRING(\1)", sql)
     sql = re.sub(r"DATE_PART\(EPOCH_MICROSECOND, ", "epoch_us(", sql)
+    # DuckDB writes no zero before the point of a number below one.
+    sql = re.sub(r"CAST\(([^()]+) AS VARCHAR\)", r"sf_text(\1)", sql)
     out = []
     all_tokens = tokens(sql)
     for i, (kind, token) in enumerate(all_tokens):
