@@ -109,7 +109,7 @@ fn a_seed_replays_exactly() {
         let requests = || {
             let place = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(MemoryPlace::fresh());
             let outcome = play(&scenario, &place.unwrap(), Place::Here, None).unwrap();
-            (outcome.requests, outcome.checkpoint, outcome.gaps)
+            outcome.into_iter().map(|outcome| (outcome.requests, outcome.checkpoint, outcome.gaps)).collect::<Vec<_>>()
         };
         assert_eq!(requests(), requests(), "seed {seed}");
     }
