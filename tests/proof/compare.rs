@@ -75,8 +75,14 @@ pub(crate) fn check_changes(outcome: &Outcome) -> Result<(), String> {
             return Err(format!("change {digits} is missing: {record:?}"));
         }
     }
-    let live = newest.into_values().filter(|row| !is_removal(row)).collect();
-    same_items(outcome, live)
+    let live = newest.into_iter().filter(|(key, row)| !is_removal(row) && !has_left(outcome, key));
+    same_items(outcome, live.map(|(_, row)| row).collect())
+}
+
+/// Returns whether an item is there that does not belong here any more: in `append` nobody is told.
+fn has_left(outcome: &Outcome, key: &Key) -> bool {
+    let is_this = |item: &&Item| key_of_item(outcome, item) == *key;
+    outcome.target.mode == SyncMode::Append && outcome.others.iter().any(|item| is_this(&item))
 }
 
 /// Returns the time since which every change must have arrived, in milliseconds since 1970.

@@ -11,7 +11,7 @@ use commutator_core::{
 use commutator_pipeline::{
     CancellationToken, CommitOptions, Event, Observer, OnGap, Options, Pipeline, RunReport, TableOptions, TableOutcome,
 };
-use commutator_simulator::{Clock as Virtual, Faults, Simulator, TableSpec, View};
+use commutator_simulator::{Clock as Virtual, Faults, Item, Simulator, TableSpec, View};
 use commutator_source_dynamodb::{Clock, Config, Surroundings};
 
 use crate::bent::{self, Defect};
@@ -38,7 +38,9 @@ pub(crate) struct Outcome {
     /// What rules make of items and changes for it.
     pub(crate) shown: Shown,
     /// What the table of the simulator has, as far as it belongs here.
-    pub(crate) items: Vec<commutator_simulator::Item>,
+    pub(crate) items: Vec<Item>,
+    /// What else it has.
+    pub(crate) others: Vec<Item>,
     /// Every change that concerns the table, by its sequence number.
     pub(crate) records: BTreeMap<String, Record>,
     pub(crate) history: Arc<History>,
@@ -212,6 +214,7 @@ impl World {
                 mode: self.scenario.mode,
                 keys: table.keys.iter().map(|key| key.name.clone()).collect(),
             };
+            let (items, others) = items.iter().cloned().partition(|item| shown.wants(item));
             let records = history.records.iter();
             let records = records.filter_map(|(at, record)| Some((at.clone(), shown.change(record)?))).collect();
             let gaps = self.told.gaps.lock().unwrap();
@@ -219,7 +222,8 @@ impl World {
             outcomes.push(Outcome {
                 rows,
                 schema,
-                items: items.iter().filter(|item| shown.wants(item)).cloned().collect(),
+                items,
+                others,
                 shown,
                 records,
                 history: Arc::clone(&history),

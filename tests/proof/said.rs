@@ -118,11 +118,11 @@ impl Said {
     fn draw_rows(&mut self, dice: &mut fastrand::Rng, key: KeyType) {
         let of_key = match key {
             KeyType::S => Some(Test::KeyBegins(["k", "k1", "k2"][dice.usize(..3)])),
-            KeyType::N => Some(Test::KeyBelow(dice.i64(..12) * 1_000_000_007)),
+            KeyType::N => Some(Test::KeyBelow(dice.i64(0..12) * 1_000_000_007)),
             KeyType::B => None,
         };
         if dice.u8(..4) == 0 {
-            let tests = [Test::NoNote, Test::Kind(&["a", "b"]), Test::Newer(dice.i64(..40))];
+            let tests = [Test::NoNote, Test::Kind(&["a", "b"]), Test::Newer(dice.i64(0..40))];
             self.filter = Some(of_key.filter(|_| dice.u8(..3) == 0).unwrap_or(tests[dice.usize(..3)]));
         }
         if dice.u8(..3) == 0 {

@@ -41,8 +41,10 @@ fn play_seed<H: Harness>(seed: u64, mode: SyncMode, runs_at: Place) -> Result<()
     let scenario = Scenario::new(seed, mode);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let Some(place) = runtime.block_on(H::fresh()) else { return Ok(()) };
-    let outcome = play(&scenario, &place, runs_at, None);
-    outcome.and_then(|outcome| check(&outcome)).map_err(|problem| {
+    let checked = || play(&scenario, &place, runs_at, None).and_then(|outcomes| check(&outcomes));
+    // A panic has said where it was; here is added in which run.
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(checked));
+    checked.unwrap_or_else(|_| Err("it panicked".to_owned())).map_err(|problem| {
         let scenario = if Seeds::read().one.is_some() { format!("\n{scenario:#?}") } else { String::new() };
         format!("COMMUTATOR_PROOF_SEED={seed} in {mode}: {problem}{scenario}")
     })
@@ -59,7 +61,13 @@ fn play_seeds<H: Harness>(usual: u64, modes: &[SyncMode], runs_at: fn() -> Place
         let first = if seeds.one.is_some() { 0 } else { usize::try_from(seed % 1_000).unwrap() * 2 };
         let count = if seeds.one.is_some() { modes.len() } else { 2 };
         let modes = modes.iter().cycle().skip(first % modes.len()).take(count);
-        problems.extend(modes.filter_map(|&mode| play_seed::<H>(seed, mode, runs_at.clone()).err()));
+        for &mode in modes {
+            if let Err(problem) = play_seed::<H>(seed, mode, runs_at.clone()) {
+                // At once: a soak may be stopped before its end.
+                eprintln!("{problem}");
+                problems.push(problem);
+            }
+        }
     };
     let (fixed, began, first) = (seeds.fixed.unwrap_or(usual), Instant::now(), fastrand::u64(1 << 32..));
     let mut more = 0;
@@ -96,6 +104,13 @@ fn postgres_equals_the_model() {
     if destination_is_there() {
         play_seeds::<PostgresPlace>(25, &MODES, elsewhere);
     }
+}
+
+/// It is built where there is a library to link: `--features duckdb`, with what `cargo xtask services env` says.
+#[cfg(feature = "duckdb")]
+#[test]
+fn duckdb_equals_the_model() {
+    play_seeds::<crate::destinations::DuckDbPlace>(25, &MODES, elsewhere);
 }
 
 fn destination_is_there() -> bool {

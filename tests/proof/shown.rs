@@ -116,7 +116,7 @@ impl Shown {
                 _ => cells.push(Cell { identity, plain, exact, is_free: false }),
             }
         }
-        for (attribute, rule) in rules.columns.iter().filter(|(name, _)| self.keeps(name)) {
+        for (attribute, rule) in &rules.columns {
             let Some(constant) = &rule.constant else { continue };
             let plain = constant_of(constant);
             let plain = rule.cast.map_or(plain.clone(), |to| plain.cast(to));
