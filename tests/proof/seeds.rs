@@ -15,8 +15,10 @@ use crate::scenario::Scenario;
 struct Seeds {
     /// `COMMUTATOR_PROOF_SEED`: this one alone.
     one: Option<u64>,
-    /// `COMMUTATOR_PROOF_SEEDS`: so many, from 0 on, in place of the usual number.
+    /// `COMMUTATOR_PROOF_SEEDS`: so many, in place of the usual number.
     fixed: Option<u64>,
+    /// `COMMUTATOR_PROOF_FIRST`: from this one on in place of 0, so that several processes can share a soak.
+    first: u64,
     /// `COMMUTATOR_PROOF_SECONDS`: then others, for so long; where `CI=true`, for some seconds in any case.
     time: Duration,
 }
@@ -31,6 +33,7 @@ impl Seeds {
         Self {
             one: number("COMMUTATOR_PROOF_SEED"),
             fixed: number("COMMUTATOR_PROOF_SEEDS"),
+            first: number("COMMUTATOR_PROOF_FIRST").unwrap_or(0),
             time: Duration::from_secs(number("COMMUTATOR_PROOF_SECONDS").unwrap_or(if in_ci { 15 } else { 0 })),
         }
     }
@@ -79,7 +82,7 @@ fn play_seeds<H: Harness>(usual: u64, modes: &[SyncMode], runs_at: fn() -> Place
             .init();
         play(seed);
     } else {
-        (0..fixed).for_each(&mut play);
+        (seeds.first..seeds.first + fixed).for_each(&mut play);
         while began.elapsed() < seeds.time {
             play(first + more);
             more += 1;

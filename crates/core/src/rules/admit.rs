@@ -42,6 +42,7 @@ impl Rules {
         if plain && contract.is_none() {
             return Ok((batch.clone(), LeftOut::default()));
         }
+        let held = contract.is_some_and(|contract| contract.types != SchemaPolicy::Evolve);
         let mut fields = Vec::new();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let field = Field { column: column.clone(), array: Arc::clone(array) };
@@ -50,7 +51,7 @@ impl Rules {
             if column.key || plain || identity::is_system(&column.name) || is_made() {
                 fields.push(field);
             } else {
-                sort_kinds(field, by, known, &mut fields)?;
+                sort_kinds(field, by, held, known, &mut fields)?;
             }
         }
         let (keep, left_out) = match contract {
@@ -68,10 +69,16 @@ impl Rules {
 }
 
 /// Gives a column the type that all of its values have together, or each kind of values a column of its own.
-fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Field>) -> Result<()> {
+///
+/// Where types are `held` to what the table has, each value fits or not by itself: it must not become text because of one beside it.
+fn sort_kinds(field: Field, by: TypeJoin, held: bool, known: &dyn Known, fields: &mut Vec<Field>) -> Result<()> {
     let Field { column, array } = &field;
     let ty = column.ty;
     if !by.has_variants() {
+        if held && known.column(&column.name).is_some_and(|has| has != LogicalType::Text) {
+            fields.push(field);
+            return Ok(());
+        }
         let together = match ty {
             LogicalType::Json if by.becomes_text() => by.infer(cells(array, ty)).unwrap_or(ty),
             ty => ty,
