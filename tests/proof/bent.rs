@@ -80,7 +80,8 @@ impl Transform for Drops {
             }
             Some(_) => false,
         };
-        let kept: UInt32Array = (0_u32..).zip(0..batch.len()).map(|(index, row)| (!is_map(row)).then_some(index)).collect();
+        let kept: UInt32Array =
+            (0_u32..).zip(0..batch.len()).map(|(index, row)| (!is_map(row)).then_some(index)).collect();
         let mut arrays: Vec<ArrayRef> = batch.rows().columns().to_vec();
         arrays[at] = arrow_select::take::take(&arrays[at], &kept, None).unwrap();
         let schema: Arc<TableSchema> = Arc::clone(batch.schema());

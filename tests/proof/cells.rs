@@ -48,7 +48,8 @@ fn without_place(outcome: &Outcome, cell: &Cell) -> Option<SchemaPolicy> {
     let fits = |ty: LogicalType| {
         let is_number = matches!(cell.plain, Plain::Number(_));
         let becomes_text = cell.exact.is_none()
-            && (rules.on_type_conflict == OnTypeConflict::Text || (is_number && rules.numbers == Numbers::DecimalOrText));
+            && (rules.on_type_conflict == OnTypeConflict::Text
+                || (is_number && rules.numbers == Numbers::DecimalOrText));
         (ty == LogicalType::Text && becomes_text) || cell.plain.fits(ty, rules.numbers == Numbers::Float)
     };
     let policy = match column_type(outcome, &cell.identity) {
@@ -133,9 +134,10 @@ pub(crate) fn lost_type(outcome: &Outcome) -> Option<String> {
     let cells: Vec<Cell> = records().flat_map(|record| outcome.shown.cells(&record.item)).collect();
     let has_document =
         |identity: &str| cells.iter().any(|cell| cell.identity == identity && matches!(cell.plain, Plain::Document(_)));
-    let lost = cells.iter().filter(|cell| cell.exact.is_none() && !cell.is_free).find(|cell| {
-        column_type(outcome, &cell.identity) == Some(LogicalType::Json) && !has_document(&cell.identity)
-    });
+    let lost = cells
+        .iter()
+        .filter(|cell| cell.exact.is_none() && !cell.is_free)
+        .find(|cell| column_type(outcome, &cell.identity) == Some(LogicalType::Json) && !has_document(&cell.identity));
     lost.map(|cell| format!("{:?} became JSON, though it has values of other kinds beside it", cell.identity))
 }
 

@@ -15,7 +15,9 @@ pub(crate) type Key = Vec<String>;
 
 /// Checks everything that a run promised; an error says what differs.
 pub(crate) fn check(outcomes: &[Outcome]) -> Result<(), String> {
-    outcomes.iter().try_for_each(|outcome| check_table(outcome).map_err(|problem| format!("{}: {problem}", outcome.target.name)))
+    outcomes
+        .iter()
+        .try_for_each(|outcome| check_table(outcome).map_err(|problem| format!("{}: {problem}", outcome.target.name)))
 }
 
 fn check_table(outcome: &Outcome) -> Result<(), String> {
@@ -159,7 +161,9 @@ fn is_earlier(outcome: &Outcome, key: &Key, row: Option<&Row>) -> Result<(), Str
             _ => versions.clear(),
         }
     }
-    let is = |version: &&&Record| row.is_some_and(|row| differs(outcome, row, &outcome.shown.cells(&version.item)).is_none());
+    let is = |version: &&&Record| {
+        row.is_some_and(|row| differs(outcome, row, &outcome.shown.cells(&version.item)).is_none())
+    };
     let once = outcome.checkpoint.epoch() == commutator_core::Epoch::FIRST;
     let right = match (row, once) {
         (None, true) => versions.is_empty(),

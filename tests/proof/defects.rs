@@ -32,7 +32,8 @@ fn caught(
 }
 
 fn reader(defect: ReaderDefect) {
-    let (_, problem) = caught(DoubleHarness::default, Some(Defect::Reader(defect)), SEEDS, PLAIN).expect("the defect is caught");
+    let (_, problem) =
+        caught(DoubleHarness::default, Some(Defect::Reader(defect)), SEEDS, PLAIN).expect("the defect is caught");
     assert!(!problem.is_empty());
 }
 
@@ -51,7 +52,8 @@ fn without_a_defect_nothing_is_caught() {
 }
 
 fn rule(defect: RuleDefect, modes: &[SyncMode]) {
-    let (seed, problem) = caught(DoubleHarness::default, Some(Defect::Rule(defect)), SEEDS, modes).expect("the defect is caught");
+    let (seed, problem) =
+        caught(DoubleHarness::default, Some(Defect::Rule(defect)), SEEDS, modes).expect("the defect is caught");
     assert!(!problem.is_empty());
     eprintln!("{defect:?} {seed} {problem}");
 }

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use commutator_conformance::{Harness, Row};
 use commutator_core::{
-    Budget, Checkpoint, Destination, PipelineId, SyncMode, TableDescription, TableName, TableSchema, Target,
-    Until,
+    Budget, Checkpoint, Destination, PipelineId, SyncMode, TableDescription, TableName, TableSchema, Target, Until,
 };
 use commutator_pipeline::{
     CancellationToken, CommitOptions, Event, Observer, OnGap, Options, Pipeline, RunReport, TableOptions, TableOutcome,
@@ -209,7 +208,13 @@ impl World {
             let name = &table.name;
             let part = name.as_str().split_once(':').map(|(_, part)| part.to_owned());
             let shown = Shown {
-                part: self.scenario.said.parts.iter().map(|(name, _)| *name).find(|name| part.as_deref() == Some(*name)),
+                part: self
+                    .scenario
+                    .said
+                    .parts
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .find(|name| part.as_deref() == Some(*name)),
                 said: self.scenario.said.clone(),
                 mode: self.scenario.mode,
                 keys: table.keys.iter().map(|key| key.name.clone()).collect(),
@@ -304,7 +309,8 @@ impl World {
         let inner = self.mishaps.elsewhere(place.connect()).await;
         let rules = self.scenario.rules(inner.capabilities().native_nested);
         let said = &self.scenario.said;
-        let splits = if said.parts.is_empty() { BTreeMap::new() } else { [(TableName::new(TABLE), said.split())].into() };
+        let splits =
+            if said.parts.is_empty() { BTreeMap::new() } else { [(TableName::new(TABLE), said.split())].into() };
         let destination: Arc<dyn Destination> = Arc::new(Chaos { inner, mishaps: self.mishaps.clone() });
         let options = Options {
             defaults: TableOptions { mode: self.scenario.mode, on_gap: self.on_gap, rules, ..TableOptions::default() },

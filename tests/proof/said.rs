@@ -97,7 +97,8 @@ impl Said {
             };
         }
         if conflict {
-            rules.on_type_conflict = [OnTypeConflict::Text, OnTypeConflict::Variant, OnTypeConflict::Variant][dice.usize(..3)];
+            rules.on_type_conflict =
+                [OnTypeConflict::Text, OnTypeConflict::Variant, OnTypeConflict::Variant][dice.usize(..3)];
         }
         if numbers {
             rules.numbers = if dice.bool() { Numbers::Float } else { Numbers::DecimalOrText };
@@ -188,7 +189,8 @@ impl Said {
     /// Returns whether maps become columns somewhere, so that there should be some.
     pub(crate) fn is_nested(&self) -> bool {
         let flattens = |nested: &Nested| matches!(nested, Nested::Flatten(_) | Nested::Packed);
-        flattens(&self.rules.nested) || self.rules.columns.values().filter_map(|rule| rule.nested.as_ref()).any(flattens)
+        flattens(&self.rules.nested)
+            || self.rules.columns.values().filter_map(|rule| rule.nested.as_ref()).any(flattens)
     }
 
     /// Returns whether the kind of an item decides about its rows.
@@ -280,7 +282,13 @@ fn column_rule(dice: &mut fastrand::Rng, attribute: &str, shows: bool, is_packed
         _ => plain.renamed(name),
     };
     let casts = match attribute {
-        "version" => &[LogicalType::Text, LogicalType::Number, LogicalType::Float64, LogicalType::Int64, LogicalType::Decimal { precision: 20, scale: 4 }][..],
+        "version" => &[
+            LogicalType::Text,
+            LogicalType::Number,
+            LogicalType::Float64,
+            LogicalType::Int64,
+            LogicalType::Decimal { precision: 20, scale: 4 },
+        ][..],
         _ => &[LogicalType::Text, LogicalType::Json][..],
     };
     let is_cast = rule.nested.is_none() && dice.u8(..3) == 0;

@@ -71,7 +71,11 @@ impl Shown {
     fn is_foreign(&self, key: &Item) -> bool {
         let part = match self.test() {
             Some(test) => test.looks_at_key() && !test.passes(key),
-            None => self.part.is_some() && self.others().all(Test::looks_at_key) && self.others().any(|test| test.passes(key)),
+            None => {
+                self.part.is_some()
+                    && self.others().all(Test::looks_at_key)
+                    && self.others().any(|test| test.passes(key))
+            }
         };
         part || self.said.filter.is_some_and(|filter| filter.looks_at_key() && !filter.passes(key))
     }
