@@ -1,10 +1,4 @@
-//! What a seed says of a table's columns and rows, and how often.
-//!
-//! Of the runs that are played without anything being asked for, so many have each rule; `rules_are_drawn_often` checks that these are the least:
-//!
-//! | rule | memory, of 200 runs | each other place, of 50 |
-//! |---|---|---|
-//! | any at all | 0 | 0 |
+//! What a seed says of a table's columns and rows. `DRAWN` in `seeds.rs` tells how often each rule is said.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +72,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// Draws what is said; half of the runs have no rules.
+    /// Draws what is said; two of five runs have no rules.
     pub(crate) fn draw(seed: u64, mode: SyncMode, key: KeyType) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed ^ 0x5A1D_0000 ^ ((mode as u64) << 40));
         let mut said = Self::default();
@@ -87,7 +81,7 @@ impl Said {
         }
         said.draw_rows(&mut dice, key);
         let mut often = |of: u8| dice.u8(..of) == 0;
-        let (keep_item, nested, conflict, numbers, contract) = (often(6), often(2), often(3), often(3), often(5));
+        let (keep_item, nested, conflict, numbers, contract) = (often(6), often(2), often(2), often(2), often(3));
         let rules = &mut said.rules;
         rules.keep_item = keep_item;
         if nested {
@@ -140,13 +134,13 @@ impl Said {
     fn draw_columns(&mut self, dice: &mut fastrand::Rng) {
         let rules = &mut self.rules;
         let shows = rules.keep_item;
-        if dice.u8(..5) == 0 && !shows {
+        if dice.u8(..4) == 0 && !shows {
             rules.include = [&["*"][..], &["*ot*", "kind", "deep*"], &["?????", "x_?"]][dice.usize(..3)]
                 .iter()
                 .map(|&pattern| pattern.into())
                 .collect();
         }
-        if dice.u8(..5) == 0 && !shows {
+        if dice.u8(..4) == 0 && !shows {
             rules.exclude = vec![["tot*", "*e*", "????"][dice.usize(..3)].into()];
         }
         for attribute in ATTRIBUTES {

@@ -1,5 +1,6 @@
 //! The seeds that are played: a fixed set, and others for as long as there is time.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use commutator_conformance::Harness;
@@ -10,6 +11,10 @@ use crate::compare::check;
 use crate::destinations::{MemoryPlace, ParquetPlace, PostgresPlace, elsewhere};
 use crate::run::{MODES, play};
 use crate::scenario::Scenario;
+
+/// So many seeds are played in memory, and in each other place, unless something else is asked for.
+const IN_MEMORY: u64 = 100;
+const ELSEWHERE: u64 = 25;
 
 /// Which seeds to play, by environment variables.
 struct Seeds {
@@ -53,6 +58,12 @@ fn play_seed<H: Harness>(seed: u64, mode: SyncMode, runs_at: Place) -> Result<()
     })
 }
 
+/// Returns in which modes a seed is played: two of them, in turn.
+fn modes_of(seed: u64, modes: &[SyncMode]) -> Vec<SyncMode> {
+    let first = usize::try_from(seed % 1_000).unwrap() * 2;
+    modes.iter().copied().cycle().skip(first % modes.len()).take(2).collect()
+}
+
 /// Plays the usual number of seeds and, for as long as asked for, others that were never played.
 #[expect(clippy::print_stderr, reason = "a soak says how far it is")]
 fn play_seeds<H: Harness>(usual: u64, modes: &[SyncMode], runs_at: fn() -> Place) {
@@ -60,11 +71,9 @@ fn play_seeds<H: Harness>(usual: u64, modes: &[SyncMode], runs_at: fn() -> Place
     let runs_at = runs_at();
     let mut problems = Vec::new();
     let mut play = |seed| {
-        // Two modes per seed, in turn; one that is looked at is played in all.
-        let first = if seeds.one.is_some() { 0 } else { usize::try_from(seed % 1_000).unwrap() * 2 };
-        let count = if seeds.one.is_some() { modes.len() } else { 2 };
-        let modes = modes.iter().cycle().skip(first % modes.len()).take(count);
-        for &mode in modes {
+        // One that is looked at is played in all modes.
+        let modes = if seeds.one.is_some() { modes.to_vec() } else { modes_of(seed, modes) };
+        for mode in modes {
             if let Err(problem) = play_seed::<H>(seed, mode, runs_at.clone()) {
                 // At once: a soak may be stopped before its end.
                 eprintln!("{problem}");
@@ -94,18 +103,18 @@ fn play_seeds<H: Harness>(usual: u64, modes: &[SyncMode], runs_at: fn() -> Place
 
 #[test]
 fn memory_equals_the_model() {
-    play_seeds::<MemoryPlace>(100, &MODES, || Place::Here);
+    play_seeds::<MemoryPlace>(IN_MEMORY, &MODES, || Place::Here);
 }
 
 #[test]
 fn parquet_equals_the_model() {
-    play_seeds::<ParquetPlace>(25, &MODES, elsewhere);
+    play_seeds::<ParquetPlace>(ELSEWHERE, &MODES, elsewhere);
 }
 
 #[test]
 fn postgres_equals_the_model() {
     if destination_is_there() {
-        play_seeds::<PostgresPlace>(25, &MODES, elsewhere);
+        play_seeds::<PostgresPlace>(ELSEWHERE, &MODES, elsewhere);
     }
 }
 
@@ -113,11 +122,50 @@ fn postgres_equals_the_model() {
 #[cfg(feature = "duckdb")]
 #[test]
 fn duckdb_equals_the_model() {
-    play_seeds::<crate::destinations::DuckDbPlace>(25, &MODES, elsewhere);
+    play_seeds::<crate::destinations::DuckDbPlace>(ELSEWHERE, &MODES, elsewhere);
 }
 
 fn destination_is_there() -> bool {
     crate::destinations::postgres::fresh("the proof").is_some()
+}
+
+/// How many of the runs have each rule: of the 200 in memory, and of the 50 in each other place.
+const DRAWN: [(&str, usize, usize); 20] = [
+    ("`cast`", 58, 16),
+    ("`constant`", 42, 9),
+    ("`discard_column`", 24, 7),
+    ("`discard_row`", 27, 6),
+    ("`exclude`", 36, 13),
+    ("`filter`", 30, 8),
+    ("`flatten`", 55, 13),
+    ("`flatten` deeper than 1", 29, 7),
+    ("`hash`", 63, 15),
+    ("`hash` of the key", 29, 10),
+    ("`include`", 25, 4),
+    ("`keep_item`", 21, 5),
+    ("`mask`", 44, 10),
+    (r#"`numbers = "decimal_or_text"`"#, 23, 5),
+    (r#"`numbers = "float"`"#, 29, 12),
+    (r#"`on_type_conflict = "text"`"#, 37, 10),
+    (r#"`on_type_conflict = "variant"`"#, 31, 5),
+    ("`packed`", 21, 4),
+    ("`rename`", 86, 20),
+    ("`split`", 39, 10),
+];
+
+#[test]
+fn rules_are_drawn_often() {
+    let count = |seeds: u64| {
+        let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
+        for (seed, mode) in (0..seeds).flat_map(|seed| modes_of(seed, &MODES).into_iter().map(move |mode| (seed, mode)))
+        {
+            Scenario::new(seed, mode).said.names().into_iter().for_each(|name| *drawn.entry(name).or_default() += 1);
+        }
+        drawn
+    };
+    let (many, few) = (count(IN_MEMORY), count(ELSEWHERE));
+    let found: Vec<_> = many.iter().map(|(name, count)| (*name, *count, few.get(name).copied().unwrap_or(0))).collect();
+    assert_eq!(found, DRAWN);
 }
 
 #[test]
