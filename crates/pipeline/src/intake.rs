@@ -54,8 +54,8 @@ impl Intake {
         let columns = actual.by_name();
         let known = |(identity, name): (&String, &String)| Some((identity.clone(), columns.get(name.as_str())?.1.ty));
         self.seen = names.iter().filter_map(known).collect();
-        let named: HashSet<&String> = names.values().collect();
-        let left = actual.columns().iter().filter(|column| !column.key && !named.contains(&column.name));
+        let given: HashSet<&String> = names.values().collect();
+        let left = actual.columns().iter().filter(|column| !column.key && !given.contains(&column.name));
         self.left = left.map(|column| (column.name.clone(), column.ty)).collect();
     }
 
@@ -97,11 +97,11 @@ impl Intake {
             Some(transform) => transformed(&**transform, &self.table, &source)?,
             None => source.clone(),
         };
-        let named = |error: Error| error.with("table", &self.table);
+        let of_table = |error: Error| error.with("table", &self.table);
         let (changes, mut left_out, refused) = if self.rules.change_nothing() {
             (changes, LeftOut::default(), Vec::new())
         } else {
-            let Applied { changes: after, left_out, refused } = self.rules.apply(&changes).map_err(named)?;
+            let Applied { changes: after, left_out, refused } = self.rules.apply(&changes).map_err(of_table)?;
             let refused = refused.into_iter().map(|refused| self.letter(&source, refused));
             (after, left_out, refused.collect::<Result<Vec<_>>>()?)
         };
@@ -109,7 +109,7 @@ impl Intake {
             return Ok(Taken { changes, left_out, refused });
         }
         let known = |identity: &str| self.known(identity, names);
-        let (changes, discarded) = self.rules.admit(&changes, &known, self.contract_holds).map_err(named)?;
+        let (changes, discarded) = self.rules.admit(&changes, &known, self.contract_holds).map_err(of_table)?;
         left_out += discarded;
         self.see(&changes, names);
         Ok(Taken { changes, left_out, refused })
