@@ -137,9 +137,10 @@ fn hold(
         let asked_for = field.column.key || identity::is_system(&field.column.name);
         let holds = has.is_some_and(|has| by.join(has, field.column.ty) == has);
         let fits = asked_for || holds || field.array.null_count() == rows;
-        // A column beside another is there because of a type.
-        let policy =
-            if has.is_some() || identity::is_variant(&field.column.name) { contract.types } else { contract.columns };
+        // A column beside another is there because of a type, unless the other would be as new as it is.
+        let is_beside = |of: String| known.column(&of).is_some() || contract.columns == SchemaPolicy::Evolve;
+        let of_type = has.is_some() || identity::variant_of(&field.column.name).is_some_and(is_beside);
+        let policy = if of_type { contract.types } else { contract.columns };
         if fits || policy == SchemaPolicy::Evolve {
             kept.push(field);
             continue;

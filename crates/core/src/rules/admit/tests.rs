@@ -85,6 +85,19 @@ fn a_frozen_table_names_every_difference() {
 }
 
 #[test]
+fn what_is_new_is_new_whatever_kinds_of_it_come_together() {
+    let said = contract(SchemaPolicy::DiscardRow, SchemaPolicy::DiscardColumn).on_type_conflict(OnTypeConflict::Variant);
+    for cut in [1, 2] {
+        let mut table = Table::new(&said);
+        table.take(&[json!({"id": 1})]).unwrap();
+        let items = [json!({"id": 2, "a": 1}), json!({"id": 3, "a": "x"})];
+        items.chunks(cut).for_each(|items| table.take(items).unwrap());
+        assert_eq!(table.rows(), [json!({"id": 1})], "{cut} at a time");
+        assert_eq!((table.left_out.discarded_rows, table.left_out.discarded_values), (2, 0));
+    }
+}
+
+#[test]
 fn a_value_fits_whatever_stands_beside_it_where_conflicts_become_text() {
     let first = json!({"id": 1, "a": 1, "b": [1], "c": 12.5});
     let tiny: Value = serde_json::from_str("1e-130").unwrap();
