@@ -112,6 +112,10 @@ impl Destination for Chaos {
         self.plan.call("peek", self.inner.peek(target)).await
     }
 
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        self.inner.preview_mode(target).await
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         self.plan.call("peek_schema", self.inner.peek_schema(target)).await
     }

@@ -79,6 +79,14 @@ pub trait Destination: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns the statements by which [`open`](Self::open) would give the table the target's mode if it has another one now, without
+    /// taking the target over; empty if it has that mode, and for destinations that have no statements.
+    ///
+    /// Returns the error with which `open` would refuse the mode.
+    async fn preview_mode(&self, _target: &Target) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Takes the target over from any other writer and reads its checkpoint.
     ///
     /// This is the fence: once it returns, commits of sessions that were opened earlier for the same target and slice fail with

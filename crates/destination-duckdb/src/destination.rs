@@ -132,6 +132,13 @@ impl Destination for DuckDb {
         created.chain(layout.alter(&plan.actions)).collect()
     }
 
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let Some(database) = self.existing().await? else { return Ok(Vec::new()) };
+        let place = self.place(target, &database.catalog)?;
+        let work = place.clone();
+        blocking(move || session::preview_mode(&database, &work)).await.map_err(|e| place.name(e))
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         admit(target).map_err(|e| e.with("table", &target.table).with("target", &target.name))?;
         let database = self.open_database().await.map_err(|e| e.with("table", &target.table))?;

@@ -116,6 +116,11 @@ impl Destination for Postgres {
         created.chain(altered).collect()
     }
 
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let place = self.place(target)?;
+        session::preview_mode(&self.pool, &place).await.map_err(|e| place.name(e))
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         let place = self.place(target)?;
         let session = session::open(&self.pool, place.clone()).await.map_err(|e| place.name(e))?;

@@ -1,7 +1,7 @@
 //! What is special about `soft_delete` and `history` here, and about a mode that changes.
 
 use commutator_conformance::{Change, Value};
-use commutator_core::{Column, Epoch, ErrorKind, LogicalType, Op, OrderKey, SyncMode, Target};
+use commutator_core::{Column, Destination as _, Epoch, ErrorKind, LogicalType, Op, OrderKey, SyncMode, Target};
 
 use crate::server::{Server, fresh};
 use crate::table::{Table, at, item, put, remove, seen, target};
@@ -167,7 +167,14 @@ async fn a_mirror_may_become_a_table_that_keeps_deleted_rows() {
         table.commit(&[version("a", snapshot, Op::Snapshot, 1), version(&key, snapshot, Op::Snapshot, 2)]).await;
         // A tombstone, for the snapshot still runs.
         table.commit(&[remove_text(&key, 5), remove_text("c", 6)]).await;
+        // What is shown before is what happens, and nothing happens by showing it.
+        let preview = async |mode| server.postgres().await.preview_mode(&long_keys(mode)).await;
+        let shown = preview(SyncMode::SoftDelete).await.unwrap();
+        assert!(shown[0].contains("ADD COLUMN _ct_deleted") && shown[1].starts_with("INSERT INTO"), "{shown:?}");
+        assert!(preview(SyncMode::Mirror).await.unwrap().is_empty());
+        assert_eq!(preview(SyncMode::History).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
         let mut table = Table::open(&server, long_keys(SyncMode::SoftDelete)).await;
+        assert!(preview(SyncMode::SoftDelete).await.unwrap().is_empty());
         table.commit(&[version("c", snapshot, Op::Snapshot, 3), remove_text("a", 7)]).await;
         let rows = "SELECT length(pk || sk), v, _ct_deleted FROM t ORDER BY length(pk || sk), pk";
         let length = key.len();
