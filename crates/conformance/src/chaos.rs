@@ -104,6 +104,10 @@ impl Destination for Chaos {
         self.inner.capabilities()
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        self.inner.drops_idle_removals()
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.plan.call("check", self.inner.check()).await
     }

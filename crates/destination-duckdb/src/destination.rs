@@ -113,6 +113,10 @@ impl Destination for DuckDb {
         blocking(move || session::peek(&database, &work)).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let Some(database) = self.existing().await? else { return Ok(None) };
         let place = self.place(target, &database.catalog)?;

@@ -97,6 +97,10 @@ impl Destination for Postgres {
         session::peek(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let place = self.place(target)?;
         session::peek_schema(&self.pool, &place).await.map_err(|e| place.name(e))

@@ -27,7 +27,7 @@ pub(super) fn make(
     let Target { pipeline, table, slice, mode, .. } = &place.target;
     let row = params![mode.as_str(), pipeline.as_str(), table.as_str(), slice.as_str()];
     connection.execute(&place.checkpoints().set_mode(), row).map_err(failed)?;
-    Ok(tombstones && change == ModeChange::Name)
+    Ok(tombstones && (change == ModeChange::Name || place.target.filtered))
 }
 
 /// Returns what the change does to the table; `tombstones` says whether it has a table of them.
@@ -40,7 +40,8 @@ pub(super) fn statements(
     let (ModeChange::KeepDeleted, Some(recorded)) = (change, recorded) else { return Vec::new() };
     let layout = place.layout();
     let mut statements = layout.add_deleted();
-    if tombstones {
+    // A filtered table goes on with them.
+    if tombstones && !place.target.filtered {
         // A snapshot runs: its older rows must not bring back what was removed meanwhile.
         statements.extend([layout.tombstones_to_rows(recorded), layout.drop_tombstones()]);
     }

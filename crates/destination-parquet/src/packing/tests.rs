@@ -16,6 +16,7 @@ fn target(mode: SyncMode) -> Target {
         keys: vec![Column::key("id", LogicalType::Int64)],
         mode,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn make(
     }
     let update = format!("UPDATE {} SET mode = $1 WHERE {}", checkpoints(&place.schema), place.row());
     client.execute_typed(&update, &[(&place.target.mode.as_str(), Type::TEXT)]).await.map_err(failed)?;
-    Ok(tombstones && change == ModeChange::Name)
+    Ok(tombstones && (change == ModeChange::Name || place.target.filtered))
 }
 
 /// Returns what the change does to the table; `tombstones` says whether it has a table of them.
@@ -43,7 +43,8 @@ pub(super) fn statements(
     let (ModeChange::KeepDeleted, Some(recorded)) = (change, recorded) else { return Vec::new() };
     let layout = place.layout(hashed);
     let mut statements = vec![layout.add_deleted()];
-    if tombstones {
+    // A filtered table goes on with them.
+    if tombstones && !place.target.filtered {
         // A snapshot runs: its older rows must not bring back what was removed meanwhile.
         statements.extend([layout.tombstones_to_rows(recorded), format!("DROP TABLE {}", layout.tombstones)]);
     }
