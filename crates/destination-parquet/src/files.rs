@@ -30,6 +30,8 @@ pub(crate) struct Files {
     /// The version of the manifest that will name the files.
     pub(crate) version: u64,
     pub(crate) mode: SyncMode,
+    /// Whether removals that remove nothing leave nothing, as [`Target::filtered`](commutator_core::Target::filtered) says.
+    pub(crate) filtered: bool,
     pub(crate) compression_level: i32,
     /// The number of the table's schema.
     pub(crate) number: u32,
@@ -68,6 +70,7 @@ impl Files {
             owner: manifest.owner,
             version: manifest.version + 1,
             mode: manifest.mode,
+            filtered: false,
             compression_level,
             number,
             schema: Arc::clone(schema),
