@@ -79,6 +79,14 @@ impl Table {
         self.try_commit_all(&[changes], false).await
     }
 
+    /// Returns how many commits the checkpoint has seen.
+    pub(crate) fn steps(&self) -> usize {
+        match self.checkpoint.position(&PartitionId::new("p")) {
+            Some(Position::At(offset)) => offset.order.parse().unwrap(),
+            _ => 0,
+        }
+    }
+
     /// Commits batches in one transaction, and the end of the snapshot if wanted.
     pub(crate) async fn try_commit_all(&mut self, batches: &[&[Change]], ended: bool) -> Result<()> {
         let mut next = self.checkpoint.clone();
