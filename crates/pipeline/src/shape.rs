@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use commutator_core::schema::{Names, conform, merge_by, plan_by};
 use commutator_core::{
-    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, LogicalType, NameMap, Result, SchemaPlan, SourceBatch,
-    SyncMode, TableSchema,
+    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, NameMap, Result, SchemaPlan, SourceBatch, SyncMode,
+    TableSchema,
 };
 
 use crate::feed::Chunk;
@@ -85,7 +85,8 @@ impl Shape {
         let rules = &self.intake.rules;
         let named = columns.iter().map(|column| Column {
             name: self.names.name(&column.name).to_owned(),
-            native: column.ty == LogicalType::Json && rules.is_native(&column.name),
+            // Also while it is no JSON yet: what it becomes must not depend on which kind of value the first batch held.
+            native: rules.is_native(&column.name),
             ..column.clone()
         });
         let named = named.collect();

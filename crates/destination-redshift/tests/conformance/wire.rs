@@ -59,6 +59,7 @@ async fn a_commit_is_shown_without_asking() {
         mode: commutator_core::SyncMode::Mirror,
         slice: commutator_core::Slice::whole(),
         expected_bytes: 0,
+        filtered: false,
     };
     let columns = commutator_core::TableSchema::new(target.keys.clone()).unwrap();
     let shown = redshift.explain(&target, &columns);

@@ -141,6 +141,29 @@ async fn a_row_that_passes_no_more_leaves_the_destination() {
     assert_eq!(report.left_out, LeftOut { filtered_rows: 3, ..LeftOut::default() });
 }
 
+#[tokio::test]
+async fn what_never_passed_leaves_no_row_in_any_mode() {
+    let source = Items {
+        snapshot: vec![json!({"id": 1, "s": "on"}), json!({"id": 2, "s": "off"})],
+        changes: vec![
+            vec![json!({"id": 1, "s": "off"}), json!({"id": 2, "s": "off", "n": 1}), json!({"id": 3, "s": "off"})],
+            // Without attributes it is removed.
+            vec![json!({"id": 1, "s": "off", "n": 1}), json!({"id": 2, "s": "off", "n": 2}), json!({"id": 3})],
+        ],
+        ..Items::default()
+    };
+    for (mode, rows) in [(SyncMode::Mirror, 0), (SyncMode::SoftDelete, 1), (SyncMode::History, 2)] {
+        let memory = Memory::new();
+        let mut options = options(TableRules::default().filter("s = 'on'".parse().unwrap()));
+        options.defaults.mode = mode;
+        assert!(run(&source, &memory, options).await.succeeded());
+        let table = memory.table("t").unwrap();
+        assert_eq!(table.num_rows(), rows, "{mode}");
+        let ids = table.column_by_name("id").unwrap().as_primitive::<Int64Type>().values().to_vec();
+        assert!(ids.iter().all(|id| *id == 1), "{mode}: {ids:?}");
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counts(Mutex<LeftOut>);
 

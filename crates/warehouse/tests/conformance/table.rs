@@ -27,6 +27,7 @@ pub(crate) fn target(name: &str) -> Target {
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
         expected_bytes: 0,
+        filtered: false,
     }
 }
 
