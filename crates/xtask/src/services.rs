@@ -17,6 +17,7 @@
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
+//! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
 //!
 //! `CI=true` makes a service that cannot be started an error. Elsewhere it is named and left out.
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
@@ -28,6 +29,7 @@ pub(crate) mod postgres;
 mod process;
 mod seaweedfs;
 mod snowflake_front;
+mod spark;
 pub(crate) mod state;
 mod tls;
 
@@ -152,14 +154,22 @@ enum Service {
     Duckdb,
     Python,
     SnowflakeFront,
+    Spark,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python, Self::SnowflakeFront]
-            .into_iter()
-            .chain(matrix)
+        let usual = [
+            Self::Postgres,
+            Self::Seaweedfs,
+            Self::DynamodbLocal,
+            Self::Duckdb,
+            Self::Python,
+            Self::SnowflakeFront,
+            Self::Spark,
+        ];
+        usual.into_iter().chain(matrix)
     }
 
     fn name(self) -> String {
@@ -171,6 +181,7 @@ impl Service {
             Self::Duckdb => duckdb::NAME.to_owned(),
             Self::Python => "python".to_owned(),
             Self::SnowflakeFront => snowflake_front::NAME.to_owned(),
+            Self::Spark => spark::NAME.to_owned(),
         }
     }
 
@@ -208,6 +219,7 @@ impl Service {
             Self::Duckdb => duckdb::install(),
             Self::Python => python(root),
             Self::SnowflakeFront => snowflake_front::start(root, readers(root)?.0, folder),
+            Self::Spark => spark::install(root),
         }
     }
 }
