@@ -74,6 +74,14 @@ impl Destination for Snowflake {
         self.0.explain(target, columns)
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        self.0.drops_idle_removals()
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        self.0.preview_mode(target).await
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         self.0.open(target).await
     }

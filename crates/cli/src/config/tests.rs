@@ -271,7 +271,7 @@ async fn the_known_modes_are_those_of_the_connectors() {
     assert_eq!(Destination::Postgres(Box::new(postgres)).modes(), offered);
     let staging = snowflake::StagingConfig::new("s3://b");
     let snowflake = snowflake::Config {
-        access_token: Some(commutator::Secret::new("x".to_owned())),
+        access_token: Some(Secret::new("x".to_owned())),
         stage: Some("S".to_owned()),
         ..snowflake::Config::new("a", "D", staging)
     };

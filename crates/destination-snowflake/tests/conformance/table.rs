@@ -25,6 +25,7 @@ pub(crate) fn target(name: &str) -> Target {
         name: name.to_owned(),
         keys: vec![Column::key("id", LogicalType::Int64)],
         mode: SyncMode::Mirror,
+        filtered: false,
         slice: Slice::whole(),
         expected_bytes: 0,
     }
