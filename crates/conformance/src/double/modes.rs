@@ -156,7 +156,9 @@ impl Table {
         };
         let idle: Vec<String> =
             (0..versions.len()).filter(|&at| is_idle(at)).map(|at| versions[at].3.clone()).collect();
-        idle.iter().for_each(|key| drop(self.rows.remove(key)));
+        for key in &idle {
+            self.rows.remove(key);
+        }
     }
 
     /// Ends what the snapshot of an epoch did not see.
