@@ -24,8 +24,8 @@ use crate::{
 };
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
-const DUCKDB: &str = "commutator-destination-duckdb";
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb";
+const LINKED: [&str; 2] = ["commutator-destination-duckdb", "commutator-warehouse"];
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -117,7 +117,7 @@ impl<'a> Steps<'a> {
     fn tests(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
         let scope: &[&str] = match (chosen, self.links_duckdb) {
-            (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
+            (true, true) if arguments.iter().any(|argument| LINKED.contains(argument)) => &["--features", "linked"],
             (true, _) => &[],
             (false, true) => &["--workspace", "--features", WITH_DUCKDB],
             (false, false) => &["--workspace"],
