@@ -24,8 +24,9 @@ use crate::{
 };
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
-const LINKED: [&str; 2] = ["commutator-destination-duckdb", "commutator-warehouse"];
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb";
+const DUCKDB: &str = "commutator-destination-duckdb";
+const PROOF: &str = "commutator-tests";
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb,commutator-tests/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -81,9 +82,10 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
     let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
         .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
     let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
+    let features: &[&str] = if steps.links_duckdb { &["--features", "duckdb"] } else { &[] };
     steps.cargo(
         "soak",
-        &[&package[..], &["--", "equals_the_model", "--nocapture", "--test-threads", "3"]].concat(),
+        &[&package[..], features, &["--", "equals_the_model", "--nocapture", "--test-threads", "4"]].concat(),
         &env,
     );
     drop(stop);
@@ -117,7 +119,8 @@ impl<'a> Steps<'a> {
     fn tests(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
         let scope: &[&str] = match (chosen, self.links_duckdb) {
-            (true, true) if arguments.iter().any(|argument| LINKED.contains(argument)) => &["--features", "linked"],
+            (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
+            (true, true) if arguments.contains(&PROOF) => &["--features", "duckdb"],
             (true, _) => &[],
             (false, true) => &["--workspace", "--features", WITH_DUCKDB],
             (false, false) => &["--workspace"],

@@ -126,6 +126,9 @@ fn only_what_is_included_has_a_column() {
     let said = TableRules::default().include("a*").exclude("ab").column("z", ColumnRule::constant(true));
     let found = applied(&said, &inserted(&[json!({"id": 1, "a": 1, "ab": 2, "b": 3})]));
     assert_eq!(found, [json!({"id": 1, "a": 1, "z": true})]);
+    // A constant is there in every row, whatever patterns say of an attribute that some items have under its name.
+    let found = applied(&said.exclude("z"), &inserted(&[json!({"id": 1, "z": 5}), json!({"id": 2})]));
+    assert_eq!(found, [json!({"id": 1, "z": true}), json!({"id": 2, "z": true})]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use commutator_core::TableSchema;
 
-use super::{Layout, REMOVALS};
+use super::{Layout, REMOVALS, same_staged};
 use crate::{MergeForm, TableRef};
 
 /// Applies source rows, named `n`, to a table, named `t`. A row that the table has is touched only if the source's is newer.
@@ -71,10 +71,11 @@ impl Upsert<'_> {
             self.kept()
         );
         let insert = format!(
-            "INSERT INTO {table} ({}) SELECT {} FROM ({source}) AS n WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {}){}",
+            "INSERT INTO {table} ({}) SELECT {} FROM ({source}) AS n WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE {}){}",
             joined(&self.insert, |(column, _)| column),
             joined(&self.insert, |(_, value)| value),
-            self.layout.same(self.schema, "t", "n"),
+            self.layout.bare(self.schema, table),
+            same_staged(self.schema, "t", "n"),
             self.kept(),
         );
         delete.into_iter().chain([update]).chain(self.adds.then_some(insert)).collect()
