@@ -26,7 +26,7 @@ use crate::{
 const PREFIX: &str = "COMMUTATOR_TEST_";
 const DUCKDB: &str = "commutator-destination-duckdb";
 const PROOF: &str = "commutator-tests";
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb,commutator-tests/duckdb";
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb,commutator-tests/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
