@@ -82,6 +82,13 @@ pub trait Destination: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns what one commit of changes in these columns would send, as statements to show; nothing is asked of the destination.
+    ///
+    /// Names of files and what belongs to one commit alone stand there as examples. Empty for destinations that have no statements.
+    fn explain(&self, _target: &Target, _columns: &TableSchema) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns whether idle removals leave nothing behind in [filtered](Target::filtered) tables, as [`Transaction::write`] says.
     ///
     /// A destination that says no keeps a row of each as in any other table, which costs room and is seen by readers.

@@ -8,7 +8,7 @@ mod snowflake;
 pub use bigquery::BIGQUERY;
 pub use duckdb::DUCKDB;
 pub use redshift::REDSHIFT;
-pub use snowflake::SNOWFLAKE;
+pub use snowflake::{BENT, SNOWFLAKE, SNOWFLAKE_TEXT};
 
 /// A text in single quotes, where only quotes are special.
 fn plain_literal(text: &str) -> String {
@@ -18,6 +18,15 @@ fn plain_literal(text: &str) -> String {
 /// A text in single quotes, where backslashes are special, too.
 fn escaped_literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// A text in single quotes, without a backslash: whether that is special depends on the server's version and settings.
+fn portable_literal(text: &str) -> String {
+    let parts: Vec<_> = text.split('\\').map(plain_literal).collect();
+    match parts.as_slice() {
+        [whole] => whole.clone(),
+        parts => format!("({})", parts.join(" || CHR(92) || ")),
+    }
 }
 
 /// The digits of a decimal without zeros at the end, of its text.
@@ -33,5 +42,7 @@ mod tests {
     fn literals_end_where_they_end() {
         assert_eq!(plain_literal(r"it's \"), r"'it''s \'");
         assert_eq!(escaped_literal(r"it's \"), r"'it\'s \\'");
+        assert_eq!(portable_literal(r"it's \"), "('it''s ' || CHR(92) || '')");
+        assert_eq!(portable_literal("it's"), "'it''s'");
     }
 }

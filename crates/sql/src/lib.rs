@@ -16,9 +16,11 @@ mod dialects;
 mod identifier;
 mod layout;
 pub mod recorded;
+mod target_checkpoint;
 
 pub use checkpoints::Checkpoints;
 pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
-pub use dialects::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE};
+pub use dialects::{BENT, BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE, SNOWFLAKE_TEXT};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
-pub use layout::{Layout, system_columns};
+pub use layout::{Layout, Replacement, Which, system_columns};
+pub use target_checkpoint::{FENCED, Owner, Part, REHEARSED, TargetCheckpoint, Written};

@@ -156,7 +156,7 @@ impl Table {
         };
         let idle: Vec<String> =
             (0..versions.len()).filter(|&at| is_idle(at)).map(|at| versions[at].3.clone()).collect();
-        idle.iter().for_each(|key| drop(self.rows.remove(key)));
+        self.rows.retain(|key, _| !idle.contains(key));
     }
 
     /// Ends what the snapshot of an epoch did not see.

@@ -46,6 +46,7 @@ pub static BIGQUERY: Dialect = Dialect {
         text_of_bool: |value| format!("CAST({value} AS STRING)"),
         base64: |value| format!("TO_BASE64({value})"),
         text_of_json: |value| format!("IF(STARTS_WITH({value}, '\"'), JSON_VALUE({value}, '$'), {value})"),
+        json_of_number: |_, _| None,
     },
     add: AddColumns::Repeated,
     widen: |from, to| match (from, to) {
@@ -57,5 +58,5 @@ pub static BIGQUERY: Dialect = Dialect {
     parameters: Parameters::Numbered("@p"),
     literal: escaped_literal,
     now: "CURRENT_TIMESTAMP()",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: false },
 };

@@ -43,6 +43,7 @@ pub static DUCKDB: Dialect = Dialect {
         text_of_json: |value| {
             format!("CASE WHEN json_type({value}) = 'VARCHAR' THEN {value} ->> '$' ELSE CAST({value} AS VARCHAR) END")
         },
+        json_of_number: |_, _| None,
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::Using,
@@ -51,7 +52,7 @@ pub static DUCKDB: Dialect = Dialect {
     parameters: Parameters::Numbered("$"),
     literal: plain_literal,
     now: "now()",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage" },
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage", documents: false },
 };
 
 /// `DuckDB` writes the shortest digits, but very large and small ones with an exponent (`1e-05`), and whole ones with `.0`. There are no

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{escaped_literal, trimmed};
+use super::{portable_literal, trimmed};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
@@ -41,14 +41,16 @@ pub static REDSHIFT: Dialect = Dialect {
                 "CASE WHEN IS_VARCHAR({value}) THEN CAST({value} AS VARCHAR(65535)) ELSE JSON_SERIALIZE({value}) END"
             )
         },
+        json_of_number: |_, _| None,
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::AddCopyRename,
     merge: MergeForm::Apart,
     aliases: false,
     parameters: Parameters::Numbered(":p"),
-    literal: escaped_literal,
+    literal: portable_literal,
     // That of the transaction, with microseconds; `GETDATE` has seconds.
     now: "SYSDATE",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    // A document may have 16 MB as SUPER, and 64 KB as text.
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
 };
