@@ -1,4 +1,4 @@
-//! A stand-in for Snowflake: its SQL API, in Python over DuckDB. It is a test's, so it lies with the tests that need it.
+//! A stand-in for Snowflake: its SQL API, in Python over `DuckDB`. It is a test's, so it lies with the tests that need it.
 
 use std::{
     path::{Path, PathBuf},

@@ -86,7 +86,8 @@ fn a_frozen_table_names_every_difference() {
 
 #[test]
 fn what_is_new_is_new_whatever_kinds_of_it_come_together() {
-    let said = contract(SchemaPolicy::DiscardRow, SchemaPolicy::DiscardColumn).on_type_conflict(OnTypeConflict::Variant);
+    let said =
+        contract(SchemaPolicy::DiscardRow, SchemaPolicy::DiscardColumn).on_type_conflict(OnTypeConflict::Variant);
     for cut in [1, 2] {
         let mut table = Table::new(&said);
         table.take(&[json!({"id": 1})]).unwrap();
