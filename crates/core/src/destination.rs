@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Capabilities, ChangeBatch, CheckReport, Checkpoint, Column, Epoch, PipelineId, Result, SchemaPlan, SyncMode,
-    TableName, TableSchema,
+    Capabilities, ChangeBatch, CheckReport, Checkpoint, Column, CommitOutline, Epoch, PipelineId, Result, SchemaPlan,
+    SyncMode, TableName, TableSchema,
 };
 
 /// The part of a table's partitions that one session owns; the whole table by default.
@@ -77,6 +77,15 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Empty for destinations that have no statements.
     fn preview(&self, _target: &Target, _plan: &SchemaPlan) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns everything that a plan's commits send, from taking the table over to the checkpoint, to show; nothing is asked of the
+    /// destination.
+    ///
+    /// The texts come from the functions that sending them uses, so that what is shown is what is sent. What a statement depends on is
+    /// said with it ([`Statement::only`](crate::Statement::only)). Destinations without statements say at most how many files they write.
+    fn outline(&self, _target: &Target, _plan: &SchemaPlan) -> CommitOutline {
+        CommitOutline::default()
     }
 
     /// Takes the target over from any other writer and reads its checkpoint.
