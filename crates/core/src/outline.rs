@@ -21,6 +21,9 @@ pub struct Statement {
     /// What has to be true for it to be sent, such as `if rows were removed`; `None` if it always is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<&'static str>,
+    /// Whether it is then sent in the place of the one before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub instead: bool,
     /// The text as it is sent, or a comment (`-- …`) where rows are sent and not a statement.
     pub text: String,
 }
@@ -72,19 +75,23 @@ impl fmt::Display for Step {
 impl CommitOutline {
     /// Adds a statement that is always sent in its step.
     pub fn add(&mut self, step: Step, text: impl Into<String>) {
-        self.statements.push(Statement { step, only: None, text: text.into() });
+        self.statements.push(Statement { step, only: None, instead: false, text: text.into() });
     }
 
     /// Adds a statement that is sent under a condition, such as `if rows were removed`.
     pub fn add_only(&mut self, step: Step, only: &'static str, text: impl Into<String>) {
-        self.statements.push(Statement { step, only: Some(only), text: text.into() });
+        self.statements.push(Statement { step, only: Some(only), instead: false, text: text.into() });
+    }
+
+    /// Adds a statement that is sent in the place of the one before it under a condition.
+    pub fn add_instead(&mut self, step: Step, only: &'static str, text: impl Into<String>) {
+        self.statements.push(Statement { step, only: Some(only), instead: true, text: text.into() });
     }
 
     /// Returns how many statements a commit sends that neither changes columns nor ends a snapshot: at least, and at most.
     pub fn statements_per_commit(&self) -> (usize, usize) {
-        let every = || {
-            self.statements.iter().filter(|statement| statement.step.is_of_every_commit() && !statement.is_comment())
-        };
+        let of_every_commit = |it: &&Statement| it.step.is_of_every_commit() && !it.is_comment() && !it.instead;
+        let every = || self.statements.iter().filter(of_every_commit);
         (every().filter(|statement| statement.only.is_none()).count(), every().count())
     }
 }
@@ -108,6 +115,7 @@ mod tests {
         outline.add(Step::Columns, "CREATE TABLE t");
         outline.add(Step::Stage, "-- Rows are appended.");
         outline.add_only(Step::Apply, "if rows were removed", "DELETE");
+        outline.add_instead(Step::Apply, "if many were removed", "TRUNCATE");
         outline.add(Step::EndSnapshot, "DELETE older");
         outline.add(Step::Checkpoint, "COMMIT");
         assert_eq!(outline.statements_per_commit(), (2, 3));

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, Limit, Result, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
 };
 use commutator_sql::DUCKDB;
 use tokio::sync::Mutex;
 
-use crate::client::{Database, Lease, blocking};
+use crate::client::{Database, Lease, blocking, name_of};
 use crate::config::Config;
 use crate::session::{self, MODES, Place};
+use crate::transaction::ddl;
 
 mod check;
+mod outline;
 
 /// A schema of a `DuckDB` database.
 ///
@@ -58,6 +60,12 @@ impl DuckDb {
     async fn existing(&self) -> Result<Option<Arc<Database>>> {
         let is_there = self.config.is_memory() || self.config.path.exists();
         if is_there { self.open_database().await.map(Some) } else { Ok(None) }
+    }
+
+    /// The database's name in statements, also before it is open.
+    fn catalog(&self) -> String {
+        let open = self.database.try_lock().ok().and_then(|open| open.as_ref().map(|open| open.catalog.clone()));
+        open.unwrap_or_else(|| if self.config.is_memory() { "memory".to_owned() } else { name_of(&self.config.path) })
     }
 
     fn place(&self, target: &Target, catalog: &str) -> Result<Place> {
@@ -121,15 +129,12 @@ impl Destination for DuckDb {
     }
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
-        // Until it is open, the database has the name that its file most likely gives it.
-        let open = self.database.try_lock().ok().and_then(|open| open.as_ref().map(|open| open.catalog.clone()));
-        let file = || self.config.path.file_stem().and_then(|name| name.to_str()).unwrap_or("memory").to_owned();
-        let layout = Place::new(&open.unwrap_or_else(file), &self.config.schema, target).layout();
-        let created = plan.actions.iter().filter_map(|action| match action {
-            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
-            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
-        });
-        created.chain(layout.alter(&plan.actions)).collect()
+        ddl::statements(&Place::new(&self.catalog(), &self.config.schema, target).layout(), &plan.actions)
+    }
+
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        let catalog = self.catalog();
+        outline::of(&Place::new(&catalog, &self.config.schema, target), &catalog, plan)
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

@@ -17,7 +17,7 @@ use commit::{Job, Outcome};
 
 mod apply;
 mod commit;
-mod ddl;
+pub(crate) mod ddl;
 
 /// A transaction.
 #[derive(Debug)]
@@ -111,11 +111,12 @@ impl<'a> DuckTransaction<'a> {
             staged: self.staged,
             removals: self.removals,
             ended: self.ended,
+            before: self.session.checkpoint.clone(),
             checkpoint: checkpoint.clone(),
             rehearsed,
         };
         // Should this call be given up from here on, nobody knows whether it happened.
-        self.session.unclear = !rehearsed;
+        self.session.unclear = true;
         match blocking(move || Ok(commit::run(job))).await? {
             Outcome::Committed(state) => {
                 self.session.unclear = false;
@@ -124,10 +125,10 @@ impl<'a> DuckTransaction<'a> {
                 self.session.checkpoint = checkpoint.clone();
                 Ok(())
             }
-            Outcome::RolledBack => Ok(()),
-            Outcome::Refused(error) => {
+            Outcome::RolledBack(state, done) => {
                 self.session.unclear = false;
-                Err(error)
+                self.session.state = state;
+                done
             }
             Outcome::Unclear(error) => Err(error),
         }

@@ -5,12 +5,13 @@ use duckdb::Connection;
 
 use super::commit::Job;
 use crate::error;
+use crate::session::State;
 
 /// Applies the staged rows.
-pub(super) fn rows(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+pub(super) fn rows(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema) -> Result<()> {
     let layout = job.place.layout();
     match job.place.target.mode {
-        SyncMode::Mirror => mirror(job, connection, columns),
+        SyncMode::Mirror => mirror(job, state, connection, columns),
         SyncMode::SoftDelete => {
             run(connection, layout.apply_images(columns))?;
             if job.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
@@ -22,13 +23,13 @@ pub(super) fn rows(job: &mut Job, connection: &Connection, columns: &TableSchema
 
 /// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring
 /// the item back.
-fn mirror(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema) -> Result<()> {
     let layout = job.place.layout();
-    run(connection, layout.apply(columns, job.state.tombstones))?;
+    run(connection, layout.apply(columns, state.tombstones))?;
     if job.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
-        if !job.state.tombstones {
+        if !state.tombstones {
             run(connection, [layout.create_tombstones(columns)])?;
-            job.state.tombstones = true;
+            state.tombstones = true;
         }
         run(connection, layout.record_removals(columns))?;
     }
@@ -36,7 +37,13 @@ fn mirror(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Resu
 }
 
 /// Ends the snapshot: rows of older epochs are gone at the source, and tombstones have done their work.
-pub(super) fn end(job: &mut Job, connection: &Connection, epoch: Epoch, columns: &TableSchema) -> Result<()> {
+pub(super) fn end(
+    job: &Job,
+    state: &mut State,
+    connection: &Connection,
+    epoch: Epoch,
+    columns: &TableSchema,
+) -> Result<()> {
     let layout = job.place.layout();
     // The first epoch has none before it, and a whole table need not be read to learn that.
     if epoch > Epoch::FIRST {
@@ -51,9 +58,9 @@ pub(super) fn end(job: &mut Job, connection: &Connection, epoch: Epoch, columns:
             SyncMode::Append => {}
         }
     }
-    if job.state.tombstones {
+    if state.tombstones {
         run(connection, [layout.drop_tombstones()])?;
-        job.state.tombstones = false;
+        state.tombstones = false;
     }
     Ok(())
 }
