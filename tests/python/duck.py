@@ -25,7 +25,7 @@ def quoted(name):
 def recorded(connection, table):
     """Mode, columns with their logical types, and the columns of attributes, as the checkpoint has them."""
     mode, columns, checkpoint = connection.execute(
-        "SELECT mode, columns, checkpoint FROM _ct_checkpoints WHERE table_name = ?", [table]).fetchone()
+        "SELECT mode, columns, checkpoint FROM _ct_checkpoints WHERE table_name = ?", [table]).fetchall()[0]
     return mode, {column["name"]: column["type"] for column in json.loads(columns)}, json.loads(checkpoint)["names"]
 
 

@@ -1,14 +1,14 @@
 //! The destination: what it can do, and how a table is opened.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
     Error, ErrorKind, Limit, Result, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
 };
-use commutator_sql::DUCKDB;
+use commutator_sql::{DUCKDB, first_owner};
 use tokio::sync::Mutex;
 
 use crate::client::{Database, Lease, blocking, name_of};
@@ -27,11 +27,12 @@ mod outline;
 pub struct DuckDb {
     config: Arc<Config>,
     database: Arc<Mutex<Option<Arc<Database>>>>,
+    clock: fn() -> SystemTime,
 }
 
 impl DuckDb {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), database: Arc::default() }
+        Self { config: Arc::new(config), database: Arc::default(), clock: SystemTime::now }
     }
 
     /// Returns a connection to the database, for a program that reads what it replicates: no other process can, while this one has the
@@ -141,8 +142,8 @@ impl Destination for DuckDb {
         admit(target).map_err(|e| e.with("table", &target.table).with("target", &target.name))?;
         let database = self.open_database().await.map_err(|e| e.with("table", &target.table))?;
         let place = self.place(target, &database.catalog)?;
-        let work = place.clone();
-        let session = blocking(move || session::open(&database, work)).await.map_err(|e| place.name(e))?;
+        let (work, first) = (place.clone(), first_owner((self.clock)()));
+        let session = blocking(move || session::open(&database, work, first)).await.map_err(|e| place.name(e))?;
         Ok(Box::new(session))
     }
 }

@@ -17,7 +17,7 @@ mod identifier;
 mod layout;
 pub mod recorded;
 
-pub use checkpoints::Checkpoints;
+pub use checkpoints::{Checkpoints, first_owner};
 pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 pub use dialects::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};

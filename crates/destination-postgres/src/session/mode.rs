@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 
 use super::{Place, catalog};
 use crate::error;
-use crate::statements;
+use crate::statements::checkpoints;
 
 /// Makes the change in the transaction that takes the table over; returns whether there are tombstones afterwards.
 pub(super) async fn make(
@@ -26,14 +26,14 @@ pub(super) async fn make(
         let mut statements = vec![layout.add_deleted()];
         if tombstones {
             // A snapshot runs: its older rows must not bring back what was removed meanwhile.
-            statements.extend([layout.tombstones_to_rows(recorded), format!("DROP TABLE {}", layout.tombstones)]);
+            statements.extend([layout.tombstones_to_rows(recorded), layout.drop_tombstones()]);
         }
         for statement in statements {
             tracing::info!(table = %place.target.table, statement, "changing the mode of the destination's table");
             client.batch_execute(&statement).await.map_err(failed)?;
         }
     }
-    let update = format!("UPDATE {} SET mode = $1 WHERE {}", statements::checkpoints(&place.schema), place.row());
+    let update = checkpoints::set_mode(&place.schema, &place.row());
     client.execute_typed(&update, &[(&place.target.mode.as_str(), Type::TEXT)]).await.map_err(failed)?;
     Ok(tombstones && change == ModeChange::Name)
 }

@@ -69,7 +69,7 @@ impl PgTransaction<'_> {
             }
         }
         if self.state.tombstones {
-            let drop = format!("DROP TABLE {}", self.layout().tombstones);
+            let drop = self.layout().drop_tombstones();
             let dropped = self.client()?.batch_execute(&drop).await;
             dropped.map_err(|e| error::failed(e, "The snapshot cannot be ended"))?;
             self.state.tombstones = false;
