@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use commutator_core::rules::TypeJoin;
-use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, TableSchema, Transaction, schema};
+use commutator_core::{
+    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Op, OrderKey, Result, TableSchema, Transaction, schema,
+};
 
 use crate::client::{Lease, blocking};
 use crate::encode;
@@ -29,6 +31,7 @@ pub(crate) struct DuckTransaction<'a> {
     /// Whether rows are staged, and removals among them.
     staged: bool,
     removals: bool,
+    replaces: bool,
     ended: Option<Epoch>,
 }
 
@@ -51,7 +54,15 @@ impl<'a> DuckTransaction<'a> {
             }
             None => session.state.actual.clone(),
         };
-        Ok(Self { session, line: Line::Unopened, columns, staged: false, removals: false, ended: None })
+        Ok(Self {
+            session,
+            line: Line::Unopened,
+            columns,
+            staged: false,
+            removals: false,
+            replaces: false,
+            ended: None,
+        })
     }
 
     fn take_line(&mut self) -> Result<Option<Lease>> {
@@ -75,6 +86,13 @@ impl<'a> DuckTransaction<'a> {
         })?;
         let batch = schema::conform(batch, &columns)?;
         let removals = batch.ops().iter().any(|op| op.is_removal());
+        // Of what is new or seen for the first time nothing older is there.
+        let is_new = |(op, order): (&Op, &OrderKey)| match op {
+            Op::Insert => true,
+            Op::Snapshot => order.epoch() == Epoch::FIRST,
+            Op::Modify | Op::Remove | Op::Expire => false,
+        };
+        let replaces = !batch.ops().iter().zip(batch.orders()).all(is_new);
         let rows = encode::staged(&batch)?;
         let (database, layout) = (Arc::clone(&self.session.database), self.session.place.layout());
         let append = move || {
@@ -94,6 +112,7 @@ impl<'a> DuckTransaction<'a> {
         self.line = Line::Open(blocking(append).await?);
         self.staged = true;
         self.removals |= removals;
+        self.replaces |= replaces;
         Ok(())
     }
 
@@ -110,6 +129,7 @@ impl<'a> DuckTransaction<'a> {
             epoch: self.session.checkpoint.epoch(),
             staged: self.staged,
             removals: self.removals,
+            replaces: self.replaces,
             ended: self.ended,
             before: self.session.checkpoint.clone(),
             checkpoint: checkpoint.clone(),

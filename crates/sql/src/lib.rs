@@ -18,7 +18,7 @@ mod layout;
 pub mod recorded;
 
 pub use checkpoints::{Checkpoints, first_owner};
-pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+pub use dialect::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 pub use dialects::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
 pub use layout::{Layout, system_columns};

@@ -11,6 +11,8 @@ use crate::transaction::ddl;
 const RESYNC: Epoch = Epoch(2);
 const IF_REMOVED: &str = "if items were removed";
 const IF_RESYNCED: &str = "if the table was read anew; the epoch is 2 here";
+const IF_NEW: &str = "while all items are new, or if the table has columns of others";
+const IF_NEW_AND_TOMBSTONES: &str = "both of these";
 const IF_TOMBSTONES: &str = "once removed keys are kept, while the snapshot goes on";
 
 /// Returns the statements in their order.
@@ -66,18 +68,23 @@ fn apply(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: 
     let removed = |outline: &mut CommitOutline, only, statements: Vec<String>| {
         statements.into_iter().for_each(|statement| outline.add_only(Step::Apply, only, statement));
     };
+    let instead = |outline: &mut CommitOutline, only, statements: Vec<String>| {
+        statements.into_iter().for_each(|statement| outline.add_instead(Step::Apply, only, statement));
+    };
+    let merging = layout.clone().in_place();
     match mode {
         SyncMode::Mirror => {
             always(outline, layout.apply(columns, false));
-            for statement in layout.apply(columns, true) {
-                outline.add_instead(Step::Apply, IF_TOMBSTONES, statement);
-            }
+            instead(outline, IF_NEW, merging.apply(columns, false));
+            instead(outline, IF_TOMBSTONES, layout.apply(columns, true));
+            instead(outline, IF_NEW_AND_TOMBSTONES, merging.apply(columns, true));
             let first = "if items were removed while the snapshot goes on, for the first time";
             outline.add_only(Step::Apply, first, layout.create_tombstones(columns));
             removed(outline, "if items were removed while the snapshot goes on", layout.record_removals(columns));
         }
         SyncMode::SoftDelete => {
             always(outline, layout.apply_images(columns));
+            instead(outline, IF_NEW, merging.apply_images(columns));
             removed(outline, IF_REMOVED, layout.mark_removed(columns));
         }
         SyncMode::History => always(outline, vec![layout.add_versions(columns), layout.set_intervals(columns)]),

@@ -1,6 +1,7 @@
 //! What becomes of the staged rows, and of what a snapshot did not see, in each mode.
 
 use commutator_core::{Epoch, Result, SyncMode, TableSchema};
+use commutator_sql::Layout;
 use duckdb::Connection;
 
 use super::commit::Job;
@@ -8,10 +9,20 @@ use crate::error;
 use crate::session::State;
 
 /// Applies the staged rows.
-pub(super) fn rows(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema) -> Result<()> {
+///
+/// `others`: whether the table has columns that are not ours, whose values a row keeps.
+pub(super) fn rows(
+    job: &Job,
+    state: &mut State,
+    connection: &Connection,
+    columns: &TableSchema,
+    others: bool,
+) -> Result<()> {
     let layout = job.place.layout();
+    // New rows are cheaper to merge: nothing has to be kept of what is found.
+    let layout = if others || !job.replaces { layout.in_place() } else { layout };
     match job.place.target.mode {
-        SyncMode::Mirror => mirror(job, state, connection, columns),
+        SyncMode::Mirror => mirror(job, state, connection, columns, &layout),
         SyncMode::SoftDelete => {
             run(connection, layout.apply_images(columns))?;
             if job.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
@@ -23,8 +34,7 @@ pub(super) fn rows(job: &Job, state: &mut State, connection: &Connection, column
 
 /// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring
 /// the item back.
-fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema) -> Result<()> {
-    let layout = job.place.layout();
+fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
     run(connection, layout.apply(columns, state.tombstones))?;
     if job.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
         if !state.tombstones {

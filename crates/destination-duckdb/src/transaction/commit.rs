@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use commutator_core::rules::TypeJoin;
 use commutator_core::{Checkpoint, Column, Epoch, Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
+use commutator_sql::system_columns;
 use duckdb::params;
 
 use super::{apply, ddl};
@@ -25,6 +26,8 @@ pub(super) struct Job {
     pub(super) epoch: Epoch,
     pub(super) staged: bool,
     pub(super) removals: bool,
+    /// Whether some of the rows are most likely there in an older form.
+    pub(super) replaces: bool,
     pub(super) ended: Option<Epoch>,
     /// The checkpoint of the last commit, and that of this one.
     pub(super) before: Checkpoint,
@@ -122,7 +125,7 @@ impl Job {
 
     fn work(&self, lease: &Lease, state: &mut State) -> Result<()> {
         self.place.fence(lease, self.owner)?;
-        self.look(lease, state)?;
+        let others = self.look(lease, state)?;
         if let Some(wanted) = &self.wanted {
             ddl::evolve(lease, &self.place, state, wanted, self.epoch)?;
         }
@@ -131,7 +134,7 @@ impl Job {
         }
         if let Some(columns) = self.columns.clone() {
             if self.staged {
-                apply::rows(self, state, lease, &columns)?;
+                apply::rows(self, state, lease, &columns, others)?;
             }
             if let Some(epoch) = self.ended {
                 apply::end(self, state, lease, epoch, &columns)?;
@@ -140,12 +143,17 @@ impl Job {
         self.record(lease, state, &self.checkpoint)
     }
 
-    /// Refuses rows that would go into other columns than they were staged for: they would be cast to what is there now.
-    fn look(&self, lease: &Lease, state: &State) -> Result<()> {
+    /// Refuses rows that would go into other columns than they were staged for: they would be cast to what is there now. Returns whether
+    /// the table has columns that others added.
+    fn look(&self, lease: &Lease, state: &State) -> Result<bool> {
         let found = self.place.look_up(lease, &self.place.target.name)?;
         let actual = catalog::reconcile(state.recorded.as_ref(), found.as_deref(), self.place.target.mode)?;
         let known = state.actual.as_deref().map(by_name);
-        if actual.as_deref().map(by_name) == known { Ok(()) } else { Err(changed_meanwhile()) }
+        if actual.as_deref().map(by_name) != known {
+            return Err(changed_meanwhile());
+        }
+        let ours = actual.map_or(0, |actual| actual.columns().len() + system_columns(self.place.target.mode).count());
+        Ok(found.is_some_and(|found| found.len() > ours))
     }
 
     /// Writes the checkpoint if the table is still ours.

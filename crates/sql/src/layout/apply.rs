@@ -33,6 +33,7 @@ impl Layout {
             table: &self.tombstones,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            whole: true,
             update: vec![("_ct_order".to_owned(), "n._ct_order".to_owned())],
             insert,
         };
@@ -64,6 +65,7 @@ impl Layout {
             table: &self.table,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            whole: false,
             update: system,
             insert,
         };
@@ -139,6 +141,6 @@ impl Layout {
         let deleted: &[_] = if self.mode == SyncMode::SoftDelete { &[("_ct_deleted", "false")] } else { &[] };
         insert.extend(self.system_values(deleted));
         let update = insert[schema.keys().len()..].to_vec();
-        Upsert { layout: self, schema, table: &self.table, source, removes, update, insert }
+        Upsert { layout: self, schema, table: &self.table, source, removes, whole: true, update, insert }
     }
 }
