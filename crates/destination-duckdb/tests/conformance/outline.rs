@@ -42,6 +42,14 @@ async fn what_is_shown_is_what_is_sent() {
         };
         let (first, second): (TableSchema, TableSchema) = (schema("1"), schema("1.5"));
         let created = destination.outline(&target, &plan(None, &first).unwrap());
+        // The page on this destination says so.
+        let per_commit = match mode {
+            SyncMode::Mirror => (10, 14),
+            SyncMode::SoftDelete => (10, 11),
+            SyncMode::History => (9, 9),
+            SyncMode::Append => (8, 8),
+        };
+        assert_eq!(created.statements_per_commit(), per_commit, "{mode}");
         let widened = destination.outline(&target, &plan(Some(&first), &second).unwrap());
         let shown: BTreeSet<String> = shown(&created).union(&shown(&widened)).cloned().collect();
 
