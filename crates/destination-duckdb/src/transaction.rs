@@ -28,11 +28,18 @@ pub(crate) struct DuckTransaction<'a> {
     line: Line,
     /// The columns that the table has or will have once this is committed.
     columns: Option<Arc<TableSchema>>,
-    /// Whether rows are staged, and removals among them.
-    staged: bool,
-    removals: bool,
-    replaces: bool,
+    staged: Staged,
     ended: Option<Epoch>,
+}
+
+/// What is staged so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Staged {
+    rows: bool,
+    /// Whether removals are among the rows.
+    removals: bool,
+    /// Whether some of the rows are most likely there in an older form.
+    replaces: bool,
 }
 
 /// The connection that a transaction is on. A call takes it and puts it back when all went well, so a call that failed or was given up
@@ -54,15 +61,7 @@ impl<'a> DuckTransaction<'a> {
             }
             None => session.state.actual.clone(),
         };
-        Ok(Self {
-            session,
-            line: Line::Unopened,
-            columns,
-            staged: false,
-            removals: false,
-            replaces: false,
-            ended: None,
-        })
+        Ok(Self { session, line: Line::Unopened, columns, staged: Staged::default(), ended: None })
     }
 
     fn take_line(&mut self) -> Result<Option<Lease>> {
@@ -110,9 +109,9 @@ impl<'a> DuckTransaction<'a> {
             Ok(lease)
         };
         self.line = Line::Open(blocking(append).await?);
-        self.staged = true;
-        self.removals |= removals;
-        self.replaces |= replaces;
+        self.staged.rows = true;
+        self.staged.removals |= removals;
+        self.staged.replaces |= replaces;
         Ok(())
     }
 
@@ -128,8 +127,6 @@ impl<'a> DuckTransaction<'a> {
             columns: self.columns.clone(),
             epoch: self.session.checkpoint.epoch(),
             staged: self.staged,
-            removals: self.removals,
-            replaces: self.replaces,
             ended: self.ended,
             before: self.session.checkpoint.clone(),
             checkpoint: checkpoint.clone(),

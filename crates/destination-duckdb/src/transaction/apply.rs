@@ -20,12 +20,12 @@ pub(super) fn rows(
 ) -> Result<()> {
     let layout = job.place.layout();
     // New rows are cheaper to merge: nothing has to be kept of what is found.
-    let layout = if others || !job.replaces { layout.in_place() } else { layout };
+    let layout = if others || !job.staged.replaces { layout.in_place() } else { layout };
     match job.place.target.mode {
         SyncMode::Mirror => mirror(job, state, connection, columns, &layout),
         SyncMode::SoftDelete => {
             run(connection, layout.apply_images(columns))?;
-            if job.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
+            if job.staged.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
         }
         SyncMode::History => run(connection, [layout.add_versions(columns), layout.set_intervals(columns)]),
         SyncMode::Append => run(connection, [layout.append(columns)]),
@@ -36,7 +36,7 @@ pub(super) fn rows(
 /// the item back.
 fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
     run(connection, layout.apply(columns, state.tombstones))?;
-    if job.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
+    if job.staged.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
         if !state.tombstones {
             run(connection, [layout.create_tombstones(columns)])?;
             state.tombstones = true;
@@ -61,7 +61,7 @@ pub(super) fn end(
             SyncMode::Mirror => run(connection, [layout.delete_older(epoch)])?,
             SyncMode::SoftDelete => run(connection, [layout.mark_older(epoch)])?,
             SyncMode::History => {
-                let empty = if job.staged { layout.clear_stage() } else { layout.create_stage(columns) };
+                let empty = if job.staged.rows { layout.clear_stage() } else { layout.create_stage(columns) };
                 let unseen = layout.stage_unseen(columns, epoch);
                 run(connection, [empty, unseen, layout.add_versions(columns), layout.set_intervals(columns)])?;
             }

@@ -7,7 +7,7 @@ use commutator_core::{Checkpoint, Column, Epoch, Error, ErrorKind, Result, Schem
 use commutator_sql::system_columns;
 use duckdb::params;
 
-use super::{apply, ddl};
+use super::{Staged, apply, ddl};
 use crate::client::{Database, Lease};
 use crate::error;
 use crate::session::{Place, State, catalog, forgotten};
@@ -24,10 +24,7 @@ pub(super) struct Job {
     /// The columns that rows are staged in.
     pub(super) columns: Option<Arc<TableSchema>>,
     pub(super) epoch: Epoch,
-    pub(super) staged: bool,
-    pub(super) removals: bool,
-    /// Whether some of the rows are most likely there in an older form.
-    pub(super) replaces: bool,
+    pub(super) staged: Staged,
     pub(super) ended: Option<Epoch>,
     /// The checkpoint of the last commit, and that of this one.
     pub(super) before: Checkpoint,
@@ -133,7 +130,7 @@ impl Job {
             return Err(changed_meanwhile());
         }
         if let Some(columns) = self.columns.clone() {
-            if self.staged {
+            if self.staged.rows {
                 apply::rows(self, state, lease, &columns, others)?;
             }
             if let Some(epoch) = self.ended {
