@@ -1,7 +1,5 @@
 //! What the commits of a table take at the destination, and the statements that they send.
 
-use std::fmt::Write as _;
-
 use commutator::{CommitInterval, CommitOutline, Statement, Step};
 use serde_json::{Value, json};
 
@@ -18,20 +16,18 @@ impl Commits {
     /// Says in one line what a commit takes that neither changes columns nor ends a snapshot.
     pub(super) fn summary(&self) -> String {
         let CommitInterval { max_bytes, max_rows, max_delay } = self.interval;
-        let mut text =
-            format!("a commit: after {}, {} rows or {} s", bytes(max_bytes), count(max_rows), max_delay.as_secs_f64());
-        // Writing to a string never fails.
-        let _ = match self.outline.statements_per_commit() {
-            (_, 0) => Ok(()),
-            (least, most) if least == most => write!(text, "; {least} statements"),
-            (least, most) => write!(text, "; {least} to {most} statements"),
+        let statements = match self.outline.statements_per_commit() {
+            (_, 0) => String::new(),
+            (least, most) if least == most => format!("; {least} statements"),
+            (least, most) => format!("; {least} to {most} statements"),
         };
-        let _ = match self.outline.files {
-            None => Ok(()),
-            Some(0) => write!(text, ", no files"),
-            Some(files) => write!(text, ", at most {} files", count(files)),
+        let files = match self.outline.files {
+            None => String::new(),
+            Some(0) => ", no files".to_owned(),
+            Some(files) => format!(", at most {} files", count(files)),
         };
-        text
+        let (bytes, rows, seconds) = (bytes(max_bytes), count(max_rows), max_delay.as_secs_f64());
+        format!("a commit: after {bytes}, {rows} rows or {seconds} s{statements}{files}")
     }
 
     /// Returns the statements as a script, each part under the name of its step.
@@ -40,11 +36,11 @@ impl Commits {
         let mut step = None;
         for statement in &self.outline.statements {
             if step.replace(statement.step) != Some(statement.step) {
-                let _ = writeln!(text, "\n-- {}", title(statement.step));
+                text += &format!("\n-- {}\n", title(statement.step));
             }
             if let Some(only) = statement.only {
                 let instead = if statement.instead { "Instead, " } else { "Only " };
-                let _ = writeln!(text, "-- {instead}{only}:");
+                text += &format!("-- {instead}{only}:\n");
             }
             text.push_str(&statement.text);
             text.push_str(if statement.is_comment() || statement.text.ends_with(';') { "\n" } else { ";\n" });
