@@ -122,6 +122,10 @@ impl Destination for DuckDb {
         blocking(move || session::peek(&database, &work)).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let Some(database) = self.existing().await? else { return Ok(None) };
         let place = self.place(target, &database.catalog)?;
@@ -136,6 +140,13 @@ impl Destination for DuckDb {
     fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
         let catalog = self.catalog();
         outline::of(&Place::new(&catalog, &self.config.schema, target), &catalog, plan)
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let Some(database) = self.existing().await? else { return Ok(Vec::new()) };
+        let place = self.place(target, &database.catalog)?;
+        let work = place.clone();
+        blocking(move || session::preview_mode(&database, &work)).await.map_err(|e| place.name(e))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

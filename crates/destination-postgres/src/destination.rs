@@ -101,6 +101,10 @@ impl Destination for Postgres {
         session::peek(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let place = self.place(target)?;
         session::peek_schema(&self.pool, &place).await.map_err(|e| place.name(e))
@@ -120,6 +124,11 @@ impl Destination for Postgres {
     fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
         let place = Place { schema: Arc::clone(&self.schema), target: target.clone(), nul: self.nul };
         outline::of(&place, plan)
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let place = self.place(target)?;
+        session::preview_mode(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

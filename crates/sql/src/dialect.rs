@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use commutator_core::{IdentifierRules, LogicalType};
 
 /// One warehouse's SQL.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dialect {
     /// The product's name, for messages.
     pub name: &'static str,
@@ -36,7 +36,7 @@ pub struct Dialect {
 }
 
 /// The names of types, in the form in which the catalog writes them where it has one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Types {
     /// True or false.
     pub bool: &'static str,
@@ -69,7 +69,7 @@ pub enum NumberType {
 
 /// Expressions that turn a value into one of a wider type, exactly as `commutator_core::schema::conform` does with values that are still
 /// on their way. Each takes an expression and returns one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Casts {
     /// The digits of a decimal with so many behind the point, without zeros at the end.
     pub digits: fn(&str, u8) -> String,
@@ -148,6 +148,8 @@ pub struct Stage {
     pub create: &'static str,
     /// How statements call it.
     pub name: &'static str,
+    /// Whether documents are documents there already, and not text that is parsed when a row is kept.
+    pub documents: bool,
 }
 
 impl Dialect {
@@ -186,14 +188,19 @@ impl Dialect {
         (self.native(ty) == native).then_some(ty)
     }
 
-    /// Returns the type in which a value is staged: JSON is text there, so that only the rows that are kept are parsed.
+    /// Returns the type in which a value is staged: JSON is text there, so that only the rows that are kept are parsed, unless the
+    /// warehouse's text is too short for a document.
     pub fn staged(&self, ty: LogicalType) -> Cow<'static, str> {
-        self.native(if ty == LogicalType::Json { LogicalType::Text } else { ty })
+        self.native(if self.parses(ty) { LogicalType::Text } else { ty })
     }
 
     /// Returns the expression that makes a column's value of a staged one.
     pub fn unstaged(&self, expression: &str, ty: LogicalType) -> String {
-        if ty == LogicalType::Json { (self.casts.parse_json)(expression) } else { expression.to_owned() }
+        if self.parses(ty) { (self.casts.parse_json)(expression) } else { expression.to_owned() }
+    }
+
+    fn parses(&self, ty: LogicalType) -> bool {
+        ty == LogicalType::Json && !self.stage.documents
     }
 
     /// Returns the expression that turns a value into one of a wider type; what does not widen is cast.
@@ -264,9 +271,11 @@ mod tests {
 
     #[test]
     fn only_json_is_staged_as_text() {
-        for dialect in [&DUCKDB, &REDSHIFT, &SNOWFLAKE, &BIGQUERY] {
+        for dialect in [&DUCKDB, &SNOWFLAKE, &BIGQUERY] {
             assert_eq!(dialect.staged(LogicalType::Json), dialect.types.text);
             assert_eq!(dialect.staged(LogicalType::Binary), dialect.types.binary);
         }
+        assert_eq!(REDSHIFT.staged(LogicalType::Json), "SUPER");
+        assert_eq!(REDSHIFT.unstaged("n.c0", LogicalType::Json), "n.c0");
     }
 }

@@ -9,6 +9,7 @@ mod apply;
 mod history;
 mod upsert;
 
+pub use alter::{Replacement, Which};
 use upsert::Upsert;
 
 /// The operations that remove.

@@ -1,7 +1,12 @@
 //! Every statement, in all dialects side by side. `INSTA_UPDATE=always cargo test -p commutator-sql` writes the snapshots anew.
 
-use commutator_core::{Column, Epoch, LogicalType, SchemaAction, SyncMode, TableSchema};
-use commutator_sql::{BIGQUERY, Checkpoints, DUCKDB, Dialect, Layout, REDSHIFT, SNOWFLAKE, SchemaRef, changes};
+use commutator_core::{
+    Column, Epoch, LogicalType, PipelineId, SchemaAction, Slice, SyncMode, TableName, TableSchema, Target,
+};
+use commutator_sql::{
+    BIGQUERY, Checkpoints, DUCKDB, Dialect, Layout, Owner, Part, REDSHIFT, SNOWFLAKE, SchemaRef, TargetCheckpoint,
+    Written, changes,
+};
 
 const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
@@ -123,6 +128,20 @@ fn soft_delete() {
 }
 
 #[test]
+fn filtered() {
+    let statements = |dialect| {
+        let marked = layout(dialect, SyncMode::SoftDelete);
+        let versions = layout(dialect, SyncMode::History);
+        let mut all = marked.apply_images_not_removed(&schema());
+        all.extend(marked.mark_known(&schema()));
+        all.extend([true, false].map(|runs| versions.drop_idle(&schema(), runs)));
+        all.extend([versions.stage_idle(&schema()), versions.drop_staged(&schema())]);
+        all
+    };
+    insta::assert_snapshot!("filtered", side_by_side(statements));
+}
+
+#[test]
 fn history_and_append() {
     let statements = |dialect| {
         let layout = layout(dialect, SyncMode::History);
@@ -153,4 +172,46 @@ fn checkpoints_and_fence() {
         ]
     };
     insta::assert_snapshot!("checkpoints", side_by_side(statements));
+}
+
+#[test]
+fn checkpoint_of_a_target() {
+    let target = Target {
+        pipeline: PipelineId::new("shop").unwrap(),
+        table: TableName::new("orders"),
+        name: "Order's".to_owned(),
+        keys: Vec::new(),
+        mode: SyncMode::Mirror,
+        slice: Slice::whole(),
+        expected_bytes: 0,
+        filtered: false,
+    };
+    let statements = |dialect| {
+        let checkpoint = TargetCheckpoint::new(dialect, &schema_ref(dialect), &target);
+        let owner = Owner { number: 7, token: "ab-1".to_owned() };
+        let mut all = vec![
+            checkpoint.create(SyncMode::Mirror, "ab-1"),
+            checkpoint.raise("ab-1"),
+            checkpoint.select(),
+            checkpoint.select_owner(),
+            checkpoint.fail_rehearsed(),
+        ];
+        let part = |part, text, replaces| Written { part, text, replaces };
+        all.extend(checkpoint.write(&owner, &[part(Part::Checkpoint, Some(r#"{"a":"\""}"#), false)], None));
+        let moved = [
+            part(Part::Checkpoint, Some("{}"), true),
+            part(Part::Columns, Some("[]"), true),
+            part(Part::Planned, None, true),
+        ];
+        all.extend(checkpoint.write(&owner, &moved, Some(SyncMode::SoftDelete)));
+        let whose = changes::Whose { pipeline: "shop", table: "orders", target: "Order's", epoch: 2 };
+        let actions = [
+            SchemaAction::AddColumn { column: Column::new("new", LogicalType::Text) },
+            SchemaAction::WidenColumn { name: "n".to_owned(), from: LogicalType::Int64, to: LogicalType::Number },
+        ];
+        let rows = changes::rows(dialect, &actions);
+        all.extend(changes::insert_literals(dialect, &schema_ref(dialect), &whose, &rows));
+        all
+    };
+    insta::assert_snapshot!("checkpoint_of_a_target", side_by_side(statements));
 }

@@ -16,6 +16,7 @@
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
+//! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
 //!
 //! `CI=true` makes a service that cannot be started an error. Elsewhere it is named and left out.
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
@@ -26,6 +27,7 @@ mod ports;
 pub(crate) mod postgres;
 mod process;
 mod seaweedfs;
+mod spark;
 pub(crate) mod state;
 mod tls;
 
@@ -149,12 +151,14 @@ enum Service {
     DynamodbLocal,
     Duckdb,
     Python,
+    Spark,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python].into_iter().chain(matrix)
+        let usual = [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python, Self::Spark];
+        usual.into_iter().chain(matrix)
     }
 
     fn name(self) -> String {
@@ -165,6 +169,7 @@ impl Service {
             Self::DynamodbLocal => dynamodb_local::NAME.to_owned(),
             Self::Duckdb => duckdb::NAME.to_owned(),
             Self::Python => "python".to_owned(),
+            Self::Spark => spark::NAME.to_owned(),
         }
     }
 
@@ -201,6 +206,7 @@ impl Service {
             Self::DynamodbLocal => dynamodb_local::start(folder),
             Self::Duckdb => duckdb::install(),
             Self::Python => python(root),
+            Self::Spark => spark::install(root),
         }
     }
 }

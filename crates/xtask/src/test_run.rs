@@ -83,9 +83,10 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
     let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
         .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
     let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
+    let features: &[&str] = if steps.links_duckdb { &["--features", "duckdb"] } else { &[] };
     steps.cargo(
         "soak",
-        &[&package[..], &["--", "equals_the_model", "--nocapture", "--test-threads", "3"]].concat(),
+        &[&package[..], features, &["--", "equals_the_model", "--nocapture", "--test-threads", "4"]].concat(),
         &env,
     );
     drop(stop);

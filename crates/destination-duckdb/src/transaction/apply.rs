@@ -23,11 +23,15 @@ pub(super) fn rows(
     let layout = if others || !job.staged.replaces { layout.in_place() } else { layout };
     match job.place.target.mode {
         SyncMode::Mirror => mirror(job, state, connection, columns, &layout),
-        SyncMode::SoftDelete => {
-            run(connection, layout.apply_images(columns))?;
-            if job.staged.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
+        SyncMode::SoftDelete => soft_delete(job, state, connection, columns, &layout),
+        SyncMode::History => {
+            let runs = job.ended.is_none() && !job.checkpoint.snapshot_ended();
+            let idle = (job.place.target.filtered && job.staged.removals).then(|| layout.drop_idle(columns, runs));
+            run(
+                connection,
+                [layout.add_versions(columns)].into_iter().chain(idle).chain([layout.set_intervals(columns)]),
+            )
         }
-        SyncMode::History => run(connection, [layout.add_versions(columns), layout.set_intervals(columns)]),
         SyncMode::Append => run(connection, [layout.append(columns)]),
     }
 }
@@ -36,6 +40,27 @@ pub(super) fn rows(
 /// the item back.
 fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
     run(connection, layout.apply(columns, state.tombstones))?;
+    record(job, state, connection, columns, layout)
+}
+
+/// In a filtered table a removal marks only what is there, and is a tombstone besides until the snapshot has ended.
+fn soft_delete(
+    job: &Job,
+    state: &mut State,
+    connection: &Connection,
+    columns: &TableSchema,
+    layout: &Layout,
+) -> Result<()> {
+    let (check, filtered) = (state.tombstones, job.place.target.filtered);
+    run(connection, if check { layout.apply_images_not_removed(columns) } else { layout.apply_images(columns) })?;
+    if job.staged.removals {
+        run(connection, if filtered { layout.mark_known(columns) } else { layout.mark_removed(columns) })?;
+    }
+    if filtered { record(job, state, connection, columns, layout) } else { Ok(()) }
+}
+
+/// Keeps removals as tombstones while a snapshot runs.
+fn record(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
     if job.staged.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
         if !state.tombstones {
             run(connection, [layout.create_tombstones(columns)])?;
@@ -67,6 +92,13 @@ pub(super) fn end(
             }
             SyncMode::Append => {}
         }
+    }
+    if job.place.target.mode == SyncMode::History && job.place.target.filtered {
+        // The first epoch's, too: only now is it known that no row comes before them.
+        let empty =
+            if job.staged.rows || epoch > Epoch::FIRST { layout.clear_stage() } else { layout.create_stage(columns) };
+        let (stage, drop) = (layout.stage_idle(columns), layout.drop_staged(columns));
+        run(connection, [empty, stage, drop, layout.set_intervals(columns)])?;
     }
     if state.tombstones {
         run(connection, [layout.drop_tombstones()])?;

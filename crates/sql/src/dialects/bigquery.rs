@@ -57,5 +57,5 @@ pub static BIGQUERY: Dialect = Dialect {
     parameters: Parameters::Numbered("@p"),
     literal: escaped_literal,
     now: "CURRENT_TIMESTAMP()",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: false },
 };

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{escaped_literal, trimmed};
+use super::{portable_literal, trimmed};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
@@ -47,8 +47,9 @@ pub static REDSHIFT: Dialect = Dialect {
     merge: MergeForm::Apart,
     aliases: false,
     parameters: Parameters::Numbered(":p"),
-    literal: escaped_literal,
+    literal: portable_literal,
     // That of the transaction, with microseconds; `GETDATE` has seconds.
     now: "SYSDATE",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    // A document may have 16 MB as SUPER, and 64 KB as text.
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
 };

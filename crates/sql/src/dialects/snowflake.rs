@@ -47,5 +47,5 @@ pub static SNOWFLAKE: Dialect = Dialect {
     parameters: Parameters::Question,
     literal: escaped_literal,
     now: "CURRENT_TIMESTAMP(6)",
-    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage" },
+    stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: false },
 };
