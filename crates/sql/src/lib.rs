@@ -20,7 +20,7 @@ mod target_checkpoint;
 
 pub use checkpoints::Checkpoints;
 pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
-pub use dialects::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE};
+pub use dialects::{BIGQUERY, BIGQUERY_JSON, DUCKDB, REDSHIFT, SNOWFLAKE};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
 pub use layout::{Layout, Replacement, Which, system_columns};
 pub use target_checkpoint::{FENCED, Owner, Part, REHEARSED, TargetCheckpoint, Written};

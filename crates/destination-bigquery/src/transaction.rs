@@ -1,0 +1,28 @@
+//! The commit: one job, whose script stages the rows and applies them in a transaction.
+
+use commutator_warehouse::{Failure, Script};
+
+use crate::client::job::{Ended, Work};
+use crate::session::Service;
+use crate::statements;
+
+impl Service {
+    /// Runs a script as one job; the job's id is made of the attempt's, so a repeated request finds it.
+    pub(crate) async fn commit(&self, script: &Script, id: &str) -> Result<(), Failure> {
+        let location = self.location().await.map_err(Failure::Refused)?.to_owned();
+        let files = (!script.files.is_empty())
+            .then(|| statements::files(script.files.iter().map(|file| self.address(&file.path)).collect()));
+        let doing = "Rows cannot be applied";
+        let work = Work { query: statements::script(script), files, label: "commit", location, doing };
+        match self.client.run(&format!("commutator-{id}"), &work).await {
+            Ok(_) => Ok(()),
+            Err(Ended::Failed(error)) => Err(Failure::Refused(error)),
+            Err(Ended::Unclear(error)) => Err(Failure::Unclear(error)),
+        }
+    }
+
+    /// The address of a staged file.
+    fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.config.staging.trim_end_matches('/'))
+    }
+}
