@@ -10,8 +10,8 @@ impl Service {
     /// Runs a script as one job; the job's id is made of the attempt's, so a repeated request finds it.
     pub(crate) async fn commit(&self, script: &Script, id: &str) -> Result<(), Failure> {
         let location = self.location().await.map_err(Failure::Refused)?.to_owned();
-        let files = (!script.files.is_empty())
-            .then(|| statements::files(script.files.iter().map(|file| self.address(&file.path)).collect()));
+        let addresses: Vec<_> = script.files.iter().map(|file| self.address(&file.path)).collect();
+        let files = (!addresses.is_empty()).then(|| statements::files(&addresses));
         let doing = "Rows cannot be applied";
         let work = Work { query: statements::script(script), files, label: "commit", location, doing };
         match self.client.run(&format!("commutator-{id}"), &work).await {
