@@ -120,6 +120,10 @@ impl Destination for Chaos {
         self.inner.preview(target, plan)
     }
 
+    fn explain(&self, target: &Target, columns: &TableSchema) -> Vec<String> {
+        self.inner.explain(target, columns)
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         let inner = self.plan.call("open", self.inner.open(target)).await?;
         Ok(Box::new(ChaosSession { inner, plan: self.plan.clone() }))

@@ -79,6 +79,13 @@ pub trait Destination: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns what one commit of changes in these columns would send, as statements to show; nothing is asked of the destination.
+    ///
+    /// Names of files and what belongs to one commit alone stand there as examples. Empty for destinations that have no statements.
+    fn explain(&self, _target: &Target, _columns: &TableSchema) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes the target over from any other writer and reads its checkpoint.
     ///
     /// This is the fence: once it returns, commits of sessions that were opened earlier for the same target and slice fail with

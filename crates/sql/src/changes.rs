@@ -81,6 +81,42 @@ pub fn insert(dialect: &Dialect, schema: &SchemaRef) -> String {
     )
 }
 
+/// Whose columns changed, and under which epoch it was read then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// The pipeline.
+    pub pipeline: &'a str,
+    /// The source's table.
+    pub table: &'a str,
+    /// The destination's table.
+    pub target: &'a str,
+    /// The epoch.
+    pub epoch: u32,
+}
+
+/// How many rows stand in one statement, which is far from any warehouse's limit of its length.
+const ROWS: usize = 50;
+
+/// Adds rows, as literals.
+pub fn insert_literals(dialect: &Dialect, schema: &SchemaRef, whose: &Whose<'_>, rows: &[Change<'_>]) -> Vec<String> {
+    let literal = |text: &str| (dialect.literal)(text);
+    let Whose { pipeline, table, target, epoch } = whose;
+    let whose = [literal(pipeline), literal(table), literal(target), epoch.to_string()].join(", ");
+    let values = |row: &Change<'_>| {
+        let from = row.from.as_deref().map_or("NULL".to_owned(), literal);
+        let (action, column, to) = (literal(row.action), literal(row.column), literal(&row.to));
+        format!("({whose}, {action}, {column}, {from}, {to}, {})", dialect.now)
+    };
+    let insert = |rows: &[Change<'_>]| {
+        format!(
+            "INSERT INTO {} (pipeline, table_name, target, epoch, action, column_name, from_type, to_type, changed_at) VALUES {}",
+            TableRef::new(dialect, schema, NAME),
+            rows.iter().map(values).collect::<Vec<_>>().join(", "),
+        )
+    };
+    rows.chunks(ROWS).map(insert).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use commutator_core::{IdentifierRules, LogicalType};
 
 /// One warehouse's SQL.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dialect {
     /// The product's name, for messages.
     pub name: &'static str,
@@ -36,7 +36,7 @@ pub struct Dialect {
 }
 
 /// The names of types, in the form in which the catalog writes them where it has one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Types {
     /// True or false.
     pub bool: &'static str,
@@ -69,7 +69,7 @@ pub enum NumberType {
 
 /// Expressions that turn a value into one of a wider type, exactly as `commutator_core::schema::conform` does with values that are still
 /// on their way. Each takes an expression and returns one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Casts {
     /// The digits of a decimal with so many behind the point, without zeros at the end.
     pub digits: fn(&str, u8) -> String,

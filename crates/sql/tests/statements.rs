@@ -187,6 +187,13 @@ fn checkpoint_of_a_target() {
             part(Part::Planned, None, true),
         ];
         all.extend(checkpoint.write(&owner, &moved, Some(SyncMode::SoftDelete)));
+        let whose = changes::Whose { pipeline: "shop", table: "orders", target: "Order's", epoch: 2 };
+        let actions = [
+            SchemaAction::AddColumn { column: Column::new("new", LogicalType::Text) },
+            SchemaAction::WidenColumn { name: "n".to_owned(), from: LogicalType::Int64, to: LogicalType::Number },
+        ];
+        let rows = changes::rows(dialect, &actions);
+        all.extend(changes::insert_literals(dialect, &schema_ref(dialect), &whose, &rows));
         all
     };
     insta::assert_snapshot!("checkpoint_of_a_target", side_by_side(statements));

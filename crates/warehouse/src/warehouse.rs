@@ -3,8 +3,10 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use commutator_core::{Error, Result, TableSchema};
-use commutator_sql::{Dialect, SchemaRef};
+use commutator_core::{Error, ErrorKind, Result, TableSchema};
+use commutator_sql::{Dialect, REHEARSED, SchemaRef};
+
+use crate::Form;
 
 /// A row of an answer, every value as text; what was null is `None`.
 pub type Row = Vec<Option<String>>;
@@ -18,24 +20,32 @@ pub struct Found {
     pub native: String,
 }
 
-/// In which form rows are staged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Parquet with zstd; documents are text.
-    Parquet,
-    /// A JSON object in each line, with gzip: for warehouses that read no large document out of Parquet.
-    JsonLines,
-}
-
 /// A file of staged rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedFile {
-    /// Its path below the staging area.
+    /// Its path below the address of the [`Staging`](crate::Staging) area, without a slash at the beginning.
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
     /// How many rows it has.
     pub rows: u64,
+}
+
+/// The files of one transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Staged {
+    /// The folder that they are in and that nothing else ever is in, as a path below the staging area's address, without slashes at both
+    /// ends.
+    pub folder: String,
+    /// The files, at least one.
+    pub files: Vec<StagedFile>,
+}
+
+impl Staged {
+    /// Returns the path of what [`Warehouse::manifest`] gives.
+    pub fn manifest(&self) -> String {
+        format!("{}/manifest.json", self.folder)
+    }
 }
 
 /// Statements that run in one session.
@@ -59,9 +69,19 @@ pub enum Failure {
     Unclear(Error),
 }
 
+impl Failure {
+    /// Returns the error, whichever it is.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Unclear(error) => error,
+        }
+    }
+}
+
 /// A warehouse: a client that runs statements, and what is its own about them.
 ///
-/// Statements hold names, literals of our own making and no cell's value.
+/// Statements hold names, literals of our own making and no cell's value. Errors of all methods keep the warehouse's own message in their
+/// [`report`](Error::report), if it is about a statement of ours: [`FENCED`](commutator_sql::FENCED) and [`REHEARSED`] are looked for there.
 #[async_trait]
 pub trait Warehouse: Debug + Send + Sync + 'static {
     /// The SQL that it speaks.
@@ -69,6 +89,17 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
 
     /// The schema of all tables, whole, as statements name it.
     fn schema(&self) -> &SchemaRef;
+
+    /// Returns what tells this warehouse and schema from all others that may share a staging area, such as account, database and schema.
+    fn address(&self) -> String;
+
+    /// Returns what it is and who is asking, for the first check; it must ask the warehouse.
+    async fn greet(&self) -> Result<String>;
+
+    /// Makes sure that the schema exists, where it is ours to create.
+    async fn prepare(&self) -> Result<()> {
+        self.query(&format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema())).await.map(drop)
+    }
 
     /// Runs one statement, which commits by itself, and returns all of its rows.
     ///
@@ -82,15 +113,39 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
     /// often its request is repeated. Another attempt has another id.
     async fn run(&self, script: &Script, id: &str) -> Result<(), Failure>;
 
+    /// Runs statements of which some change tables, in one request, so that nobody's pause comes between them, and stops at the first that
+    /// fails: in one transaction where those can hold `ALTER TABLE`, else each by itself.
+    ///
+    /// The first one fails unless the target is still ours. Whatever the outcome, the caller looks at the catalog afterwards.
+    async fn alter(&self, statements: &[String], id: &str) -> Result<(), Failure>;
+
+    /// Runs a script and takes it back: what it refuses is an error, as it would be for [`run`](Self::run).
+    ///
+    /// `fail` is a statement that fails with [`REHEARSED`] in its message. By itself this runs the script with it as the last one.
+    async fn rehearse(&self, script: &Script, fail: &str, id: &str) -> Result<()> {
+        let mut script = script.clone();
+        script.apply.push(fail.to_owned());
+        match self.run(&script, id).await {
+            Err(Failure::Refused(error)) if error.report().contains(REHEARSED) => Ok(()),
+            Err(failure) => Err(failure.into_error()),
+            Ok(()) => Err(Error::new(ErrorKind::Unexpected, "A rehearsal was not taken back")),
+        }
+    }
+
     /// Returns the columns of a table of the schema as the catalog has them, in its order; `None` if there is no such table.
     ///
     /// `table` is the plain name. It reads what is true now, not what a cache knows.
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>>;
 
     /// In which form rows with these columns are staged.
-    fn format(&self, columns: &TableSchema) -> Format;
+    fn form(&self, columns: &TableSchema) -> Form;
 
     /// The statements that load staged files into the staging table, which exists and has the columns that
     /// [`Layout::create_stage`](commutator_sql::Layout::create_stage) gives it.
-    fn load(&self, columns: &TableSchema, files: &[StagedFile]) -> Vec<String>;
+    fn load(&self, columns: &TableSchema, staged: &Staged) -> Vec<String>;
+
+    /// What is written to [`Staged::manifest`] before the files are loaded; `None` if they need no manifest.
+    fn manifest(&self, _staged: &Staged) -> Option<String> {
+        None
+    }
 }

@@ -1,0 +1,136 @@
+//! What is missing between the columns that a table has and those that were planned: a pure function, so whoever comes after a crash goes on
+//! from what it finds.
+//!
+//! `ALTER TABLE` is part of no transaction in some warehouses, so nothing but the catalog says how far somebody came. Every step leaves
+//! the catalog in a state of its own, and none destroys what only it has: a column whose type does not change in place keeps its values
+//! under another name until the plan is recorded as done.
+
+use commutator_core::{Column, LogicalType, Result, SyncMode, TableSchema};
+use commutator_sql::{Dialect, Layout, Which};
+
+use crate::Found;
+use crate::catalog::{changed, find, foreign, system_columns_are_there, type_of};
+
+/// How many columns are added in one request, where each takes a statement.
+const ADDED_AT_ONCE: usize = 20;
+
+/// What a plan speaks of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) layout: &'a Layout,
+    pub(crate) mode: SyncMode,
+    /// The columns before; `None` if the plan makes the table.
+    pub(crate) recorded: Option<&'a TableSchema>,
+    /// The columns afterwards, at least those before.
+    pub(crate) planned: &'a TableSchema,
+}
+
+/// Statements that are sent in one request, in this order.
+pub(crate) type Step = Vec<String>;
+
+impl Plan<'_> {
+    /// Returns the steps that are missing, given the columns of the table and of its tombstones.
+    ///
+    /// Returns [`ConfigInvalid`](commutator_core::ErrorKind::ConfigInvalid) for a table that is not of this plan's making,
+    /// [`NotFound`](commutator_core::ErrorKind::NotFound) for one that is gone, and
+    /// [`SchemaConflict`](commutator_core::ErrorKind::SchemaConflict) for columns that somebody else changed.
+    pub(crate) fn missing(&self, rows: Option<&[Found]>, tombstones: Option<&[Found]>) -> Result<Vec<Step>> {
+        let (recorded, rows) = match (self.recorded, rows) {
+            (None, None) => return Ok(vec![vec![self.layout.create(self.planned)]]),
+            (None, Some(rows)) => return self.made(rows).map(|()| Vec::new()),
+            (Some(_), None) => {
+                return crate::catalog::reconcile(self.dialect, self.recorded, None, self.mode).map(|_| Vec::new());
+            }
+            (Some(recorded), Some(rows)) => (recorded, rows),
+        };
+        system_columns_are_there(self.dialect, rows, self.mode)?;
+        let before = recorded.by_name();
+        let mut added = Vec::new();
+        let mut steps = Vec::new();
+        for (number, column) in self.planned.columns().iter().enumerate() {
+            if let Some((_, old)) = before.get(column.name.as_str()) {
+                steps.extend(self.widen(Which::Rows, number, old.ty, column, rows)?);
+                if let (true, Some(tombstones)) = (column.key, tombstones) {
+                    steps.extend(self.widen(Which::Tombstones, number, old.ty, column, tombstones)?);
+                }
+                continue;
+            }
+            match find(self.dialect, rows, &column.name) {
+                None => added.push(column),
+                Some(there) if there.native == self.dialect.native(column.ty) => {}
+                Some(there) => return Err(changed(&column.name, &self.dialect.native(column.ty), &there.native)),
+            }
+        }
+        let added = self.layout.add(&added);
+        let added = added.chunks(ADDED_AT_ONCE).map(<[String]>::to_vec);
+        Ok(added.chain(steps).collect())
+    }
+
+    /// Makes sure that a table is what this plan creates.
+    fn made(&self, rows: &[Found]) -> Result<()> {
+        let is_there = |column: &Column| {
+            find(self.dialect, rows, &column.name).is_some_and(|there| there.native == self.dialect.native(column.ty))
+        };
+        let whole = self.planned.columns().iter().all(is_there);
+        if whole && system_columns_are_there(self.dialect, rows, self.mode).is_ok() { Ok(()) } else { Err(foreign()) }
+    }
+
+    fn widen(
+        &self,
+        which: Which,
+        number: usize,
+        recorded: LogicalType,
+        column: &Column,
+        found: &[Found],
+    ) -> Result<Vec<Step>> {
+        let dialect = self.dialect;
+        let (name, to) = (column.name.as_str(), column.ty);
+        let replacement = |from| self.layout.replacement(which, number, name, from, to);
+        let is_there = |name: &str| find(dialect, found, name).is_some();
+        // Neither name depends on the types.
+        let names = replacement(recorded);
+        let own = find(dialect, found, name);
+        match (own, is_there(&names.narrow), is_there(&names.wider)) {
+            (None, true, true) => return Ok(vec![vec![names.replace]]),
+            (None, ..) if column.key => return Err(changed(name, &dialect.native(recorded), "nothing")),
+            // Someone dropped it.
+            (None, ..) => return Ok(Vec::new()),
+            // Everything was done.
+            (Some(_), true, _) => return Ok(Vec::new()),
+            (Some(_), false, _) => {}
+        }
+        let native = own.map_or("", |own| own.native.as_str());
+        if recorded == to {
+            let is_fine = type_of(dialect, recorded, native).is_some();
+            return if is_fine { Ok(Vec::new()) } else { Err(changed(name, &dialect.native(recorded), native)) };
+        }
+        let is_wide = native == dialect.native(to);
+        let from = match type_of(dialect, recorded, native) {
+            // Someone gave it this type, or a step that changes it in place did.
+            Some(_) if is_wide && native != dialect.native(recorded) => return Ok(Vec::new()),
+            Some(from) if from.fits_in(to) || native == dialect.native(recorded) => from,
+            None if is_wide => return Ok(Vec::new()),
+            _ => return Err(changed(name, &dialect.native(recorded), native)),
+        };
+        if is_wide && dialect.widened("v", from, to) == "v" {
+            return Ok(Vec::new());
+        }
+        // Where both types have one name, only a replacement shows whether it was done.
+        if let (false, Some(statement)) = (is_wide, self.layout.widen(which, name, from, to)) {
+            return Ok(vec![vec![statement]]);
+        }
+        let steps = replacement(from);
+        let add = (!is_there(&names.wider)).then(|| vec![steps.add]);
+        Ok(add.into_iter().chain([vec![steps.fill], vec![steps.set_aside, steps.replace]]).collect())
+    }
+
+    /// Returns the statements that drop what replacements left once the plan is recorded as done.
+    pub(crate) fn left(layout: &Layout, rows: Option<&[Found]>, tombstones: Option<&[Found]>) -> Vec<String> {
+        let of = |which, found: Option<&[Found]>| {
+            let left = found.unwrap_or_default().iter().filter(|column| Layout::is_left(&column.name));
+            left.map(|column| layout.drop_left(which, &column.name)).collect::<Vec<_>>()
+        };
+        [of(Which::Rows, rows), of(Which::Tombstones, tombstones)].concat()
+    }
+}

@@ -1,0 +1,160 @@
+//! The destination: what it can do, and how a table is opened.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_core::{
+    Capabilities, CheckReport, Checkpoint, Destination, Error, ErrorKind, Result, SchemaAction, SchemaPlan, Session,
+    Slice, TableSchema, Target,
+};
+use commutator_sql::{Owner, Part};
+
+use crate::session::{self, Place};
+use crate::transaction::script::{Commit, Contents};
+use crate::{Staged, StagedFile, Staging, Warehouse};
+
+mod check;
+
+/// Where the tokens of owners come from: 128 bits that nobody else draws.
+#[derive(Clone)]
+pub struct Randomness(Arc<dyn Fn() -> u128 + Send + Sync>);
+
+impl Randomness {
+    /// Takes them from a function, for tests that want to know them.
+    pub fn from_fn(draw: impl Fn() -> u128 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(draw))
+    }
+
+    /// Draws a token of 32 letters and digits.
+    pub(crate) fn token(&self) -> String {
+        format!("{:032x}", (self.0)())
+    }
+}
+
+impl Default for Randomness {
+    /// The operating system's.
+    fn default() -> Self {
+        Self::from_fn(|| uuid::Uuid::new_v4().as_u128())
+    }
+}
+
+impl fmt::Debug for Randomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Randomness")
+    }
+}
+
+/// A schema of a warehouse as a destination.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    warehouse: Arc<dyn Warehouse>,
+    staging: Staging,
+    capabilities: Capabilities,
+    random: Randomness,
+}
+
+impl Loader {
+    /// Makes a destination of a warehouse and an area that it reads staged files from.
+    pub fn new(warehouse: Arc<dyn Warehouse>, staging: Staging, capabilities: Capabilities) -> Self {
+        Self { warehouse, staging, capabilities, random: Randomness::default() }
+    }
+
+    /// The same with another source of tokens.
+    #[must_use]
+    pub fn with_randomness(self, random: Randomness) -> Self {
+        Self { random, ..self }
+    }
+
+    fn place(&self, target: &Target) -> Place {
+        Place {
+            warehouse: Arc::clone(&self.warehouse),
+            staging: self.staging.clone(),
+            target: target.clone(),
+            random: self.random.clone(),
+        }
+    }
+
+    /// Refuses what no session could be opened for.
+    fn admit(&self, target: &Target) -> Result<()> {
+        let product = self.warehouse.dialect().name;
+        if !self.capabilities.modes.contains(&target.mode) {
+            return Err(Error::new(ErrorKind::Unsupported, format!("{product} does not offer this sync mode"))
+                .with("mode", target.mode));
+        }
+        if target.slice != Slice::whole() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{product} takes a table as a whole, not in slices"),
+            )
+            .with("slice", &target.slice));
+        }
+        self.warehouse.dialect().admit_name("name", &target.name)
+    }
+}
+
+#[async_trait]
+impl Destination for Loader {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        Ok(check::run(self).await)
+    }
+
+    async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
+        let place = self.place(target);
+        self.admit(target).map_err(|e| place.name(e))?;
+        session::peek(&place).await.map_err(|e| place.name(e))
+    }
+
+    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        let place = self.place(target);
+        self.admit(target).map_err(|e| place.name(e))?;
+        session::peek_schema(&place).await.map_err(|e| place.name(e))
+    }
+
+    fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
+        let layout = self.place(target).layout();
+        let created = plan.actions.iter().filter_map(|action| match action {
+            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
+            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
+        });
+        created.chain(layout.alter(&plan.actions)).collect()
+    }
+
+    fn explain(&self, target: &Target, columns: &TableSchema) -> Vec<String> {
+        let place = self.place(target);
+        // The first transaction of the first owner, with one file.
+        let folder = format!("{}/1-…", place.folder());
+        let path = format!("{folder}/0.{}", self.warehouse.form(columns).extension());
+        let staged = Staged { folder, files: vec![StagedFile { path, bytes: 1 << 20, rows: 1000 }] };
+        let owner = Owner { number: 1, token: "…".to_owned() };
+        let commit = Commit {
+            warehouse: self.warehouse.as_ref(),
+            layout: place.layout(),
+            checkpoint: place.checkpoint(),
+            mode: target.mode,
+            owner: &owner,
+            contents: Some(Contents {
+                columns,
+                staged: Some(&staged),
+                removals: true,
+                tombstones: false,
+                keeps_removals: false,
+                ended: None,
+            }),
+        };
+        let written = commutator_sql::Written { part: Part::Checkpoint, text: Some("{…}"), replaces: false };
+        let script = commit.script(&[written]);
+        script.stage.into_iter().chain(script.apply).collect()
+    }
+
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        let place = self.place(target);
+        self.admit(target).map_err(|e| place.name(e))?;
+        let session = session::open(place.clone()).await.map_err(|e| place.name(e))?;
+        Ok(Box::new(session))
+    }
+}

@@ -1,0 +1,118 @@
+//! A batch as a file, with the columns of the staging table: `c0`, `c1`, …, then `_ct_order`, `_ct_changed_at` and `_ct_op`.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema};
+use base64::Engine as _;
+use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+
+use super::{Form, Format, Texts, lines};
+
+/// More threads than cores would finish nothing sooner, and each holds what it works on.
+static CORES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from).min(Semaphore::MAX_PERMITS)));
+
+/// Runs work on a thread of its own once a core is free for it.
+pub(super) async fn compute<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<Result<T>, JoinError> {
+    // Acquiring fails only for a closed semaphore, and nobody closes this one.
+    let permit = CORES.acquire().await.ok();
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    })
+    .await
+}
+
+/// Returns the bytes of a file that holds the rows.
+pub(super) fn file(batch: &ChangeBatch, form: Form) -> Result<Vec<u8>> {
+    let rows = staged(batch, form)?;
+    match form.format {
+        Format::Parquet => parquet(&rows),
+        Format::JsonLines => {
+            let types = batch.schema().columns().iter().map(|column| column.ty);
+            let documents: Vec<_> = types.map(|ty| form.embedded && ty == LogicalType::Json).collect();
+            lines::write(&rows, &documents)
+        }
+    }
+}
+
+/// Returns the rows as the staging table has them, in the form's types.
+fn staged(batch: &ChangeBatch, form: Form) -> Result<RecordBatch> {
+    let orders: StringArray = batch.orders().iter().map(|order| Some(order.to_string())).collect();
+    let times = TimestampMicrosecondArray::from(batch.changed_at().to_vec()).with_timezone("UTC");
+    let ops: StringArray = batch.ops().iter().map(|op| Some(op.as_str())).collect();
+    let system =
+        [("_ct_order", Arc::new(orders) as ArrayRef), ("_ct_changed_at", Arc::new(times)), ("_ct_op", Arc::new(ops))];
+    let user = batch.rows().columns().iter().enumerate().map(|(i, column)| (format!("c{i}"), Arc::clone(column)));
+    let all = user.chain(system.into_iter().map(|(name, column)| (name.to_owned(), column)));
+    let (fields, columns): (Vec<_>, Vec<_>) = all
+        .map(|(name, column)| {
+            let column = in_form(column, form);
+            (Field::new(name, column.data_type().clone(), true), column)
+        })
+        .unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(failed)
+}
+
+/// Makes text of the values that the form has as text.
+fn in_form(column: ArrayRef, form: Form) -> ArrayRef {
+    let lines = form.format == Format::JsonLines;
+    let text: StringArray = match column.data_type() {
+        DataType::Binary if form.binary != Texts::Never || lines => {
+            column.as_binary::<i32>().iter().map(|bytes| bytes.map(|bytes| text_of(bytes, form.binary))).collect()
+        }
+        DataType::Decimal128(..) if form.decimals_as_text => {
+            let decimals = column.as_primitive::<Decimal128Type>();
+            (0..decimals.len()).map(|i| decimals.is_valid(i).then(|| decimals.value_as_string(i))).collect()
+        }
+        DataType::Timestamp(..) if form.times_as_text || lines => {
+            let times = column.as_primitive::<TimestampMicrosecondType>();
+            let text =
+                |i| times.value_as_datetime(i).map(|time| time.format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string());
+            (0..times.len()).map(|i| if times.is_valid(i) { text(i) } else { None }).collect()
+        }
+        _ => return column,
+    };
+    Arc::new(text)
+}
+
+fn text_of(bytes: &[u8], form: Texts) -> String {
+    match form {
+        Texts::Base64 => base64::engine::general_purpose::STANDARD.encode(bytes),
+        Texts::Hex | Texts::Never => {
+            let mut text = String::with_capacity(bytes.len() * 2);
+            for byte in bytes {
+                // A `String` takes every write.
+                write!(text, "{byte:02x}").ok();
+            }
+            text
+        }
+    }
+}
+
+fn parquet(rows: &RecordBatch) -> Result<Vec<u8>> {
+    let level = ZstdLevel::try_new(1).map_err(failed)?;
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("commutator ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).map_err(failed)?;
+    writer.write(rows).map_err(failed)?;
+    writer.into_inner().map_err(failed)
+}
+
+pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Unexpected, "Rows cannot be encoded for staging").with_source(error)
+}

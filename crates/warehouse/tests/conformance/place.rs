@@ -1,0 +1,217 @@
+//! A warehouse and a staging area of its own for each test, and a way to read tables that shares nothing with the destination.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_core::{
+    Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Limit, Slices, SyncMode, Target,
+};
+use commutator_sql::{DUCKDB, Dialect};
+use commutator_warehouse::{Form, Loader, Staging, StagingConfig};
+
+use crate::duck::{APART, Duck, Mistake};
+
+/// A warehouse that can do everything, and Parquet files.
+pub(crate) struct Plain(pub(crate) Place);
+
+/// A warehouse that can do little, and JSON lines.
+pub(crate) struct Apart(pub(crate) Place);
+
+/// A warehouse in memory, and a folder for staged files that goes with this.
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) duck: Duck,
+}
+
+impl Place {
+    pub(crate) fn new(dialect: &'static Dialect, form: Form, mistake: Mistake) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let duck = Duck::new(dialect, form, folder.path().to_owned(), mistake);
+        Self { folder, duck }
+    }
+
+    pub(crate) fn plain() -> Self {
+        Self::new(&DUCKDB, Form::PARQUET, Mistake::None)
+    }
+
+    pub(crate) fn apart() -> Self {
+        Self::new(&APART, Form::JSON_LINES, Mistake::None)
+    }
+
+    pub(crate) fn loader(&self) -> Loader {
+        let config = StagingConfig::new(format!("file://{}", self.folder.path().display()));
+        let staging = Staging::connect(&config, None).expect("the settings are fine");
+        Loader::new(Arc::new(self.duck.clone()), staging, capabilities())
+    }
+
+    pub(crate) fn execute(&self, statements: &str) {
+        self.duck.execute(&format!("USE memory.shop; {statements}")).unwrap_or_else(|e| panic!("{statements}: {e:?}"));
+    }
+
+    /// Returns the rows of a query, each value as text and null as `-`.
+    pub(crate) fn query(&self, query: &str) -> Vec<String> {
+        query_texts(&self.duck, query)
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    /// Returns the files that are staged.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+                if entry.is_dir() { folders.push(entry) } else { files.push(entry.display().to_string()) }
+            }
+        }
+        files
+    }
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        name: "duck",
+        modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
+        guarantee: CommitGuarantee::Atomic,
+        checkpoint: CheckpointHome::Destination,
+        slices: Slices::One,
+        identifiers: DUCKDB.identifiers,
+        max_columns: Limit::Unlimited,
+        nul_in_text: true,
+        widens: true,
+        native_nested: false,
+        commit_interval: CommitInterval {
+            max_bytes: 128 << 20,
+            max_rows: 500_000,
+            max_delay: std::time::Duration::from_secs(1),
+        },
+    }
+}
+
+fn query_texts(duck: &Duck, query: &str) -> Vec<Vec<Option<String>>> {
+    duck.select(&format!("SELECT COLUMNS(*)::VARCHAR FROM ({query})")).unwrap_or_else(|e| panic!("{query}: {e:?}"))
+}
+
+#[async_trait]
+impl Harness for Plain {
+    async fn fresh() -> Option<Self> {
+        Some(Self(Place::plain()))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.loader())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read(&self.0.duck, target)
+    }
+}
+
+#[async_trait]
+impl Harness for Apart {
+    async fn fresh() -> Option<Self> {
+        Some(Self(Place::apart()))
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.loader())
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read(&self.0.duck, target)
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(crate) fn read(duck: &Duck, target: &Target) -> Vec<Row> {
+    let found = format!(
+        "SELECT schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = '{}' AND database_name <> 'temp' \
+         ORDER BY column_index",
+        target.name.replace('\'', "''")
+    );
+    let columns = query_texts(duck, &found);
+    let Some(schema) = columns.first().and_then(|column| column[0].clone()) else { return Vec::new() };
+    let text = |cell: &Option<String>| cell.clone().expect("the catalog has no nulls");
+    let columns: Vec<(String, String)> = columns.iter().map(|column| (text(&column[1]), text(&column[2]))).collect();
+    let list: Vec<_> = columns
+        .iter()
+        .map(|(name, ty)| match ty.as_str() {
+            "TIMESTAMP WITH TIME ZONE" => format!("epoch_us({0}) AS {0}", quoted(name)),
+            "BLOB" => format!("hex({0}) AS {0}", quoted(name)),
+            _ => quoted(name),
+        })
+        .collect();
+    let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&schema), quoted(&target.name));
+    let numbers = numbers(duck, &schema, target);
+    let columns: Vec<_> = columns
+        .into_iter()
+        .map(|(name, ty)| if numbers.contains(&name) { (name, "DIGITS".to_owned()) } else { (name, ty) })
+        .collect();
+    query_texts(duck, &query).iter().map(|row| row_of(&columns, row)).collect()
+}
+
+/// Returns the columns that hold the text of numbers, as the table of checkpoints says for whoever reads it.
+fn numbers(duck: &Duck, schema: &str, target: &Target) -> Vec<String> {
+    let plain = format!("_ct_checkpoint_{}", target.name);
+    // A long name has a number in its place.
+    let found = format!(
+        "SELECT table_name FROM duckdb_tables() WHERE table_name = '{0}' OR (length('{0}') > 255 AND table_name LIKE '_ct_checkpoint_%')",
+        plain.replace('\'', "''")
+    );
+    let table = query_texts(duck, &found)[0][0].clone().expect("a name");
+    let columns = format!(
+        "SELECT c->>'name' FROM (SELECT unnest(from_json(columns, '[\"JSON\"]')) AS c FROM (\
+         SELECT string_agg(content, '' ORDER BY piece) AS columns FROM {}.{} WHERE part = 'columns' AND target IS NULL)) \
+         WHERE c->>'type' = 'number'",
+        quoted(schema),
+        quoted(&table)
+    );
+    query_texts(duck, &columns).into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+}
+
+fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
+    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
+    let mut times = BTreeMap::new();
+    let mut current = None;
+    for ((name, ty), text) in columns.iter().zip(cells) {
+        match (name.as_str(), text) {
+            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
+            ("_ct_op", text) => read.op.clone_from(text),
+            ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
+            ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
+            (time, text) if time.starts_with("_ct_") => {
+                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
+            }
+            (_, text) => {
+                read.columns.insert(name.clone(), text.as_ref().map_or(Value::Null, |text| value(ty, text)));
+            }
+        }
+    }
+    let time = |name: &str| times.get(name).copied();
+    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
+        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
+        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
+    }
+    read
+}
+
+fn value(ty: &str, text: &str) -> Value {
+    match ty {
+        "BOOLEAN" => Value::Bool(text == "true"),
+        "BIGINT" | "DOUBLE" | "DIGITS" => Value::number(text),
+        "JSON" => Value::json(text),
+        "VARCHAR" => Value::text(text),
+        "BLOB" => {
+            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hex");
+            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
+        }
+        decimal if decimal.starts_with("DECIMAL(") => Value::number(text),
+        other => panic!("no logical type is a {other}"),
+    }
+}
