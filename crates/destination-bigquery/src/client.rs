@@ -16,6 +16,7 @@ use crate::error::{self, Reason};
 use auth::Auth;
 
 pub(crate) mod auth;
+pub(crate) mod bucket;
 pub(crate) mod job;
 pub(crate) mod wire;
 

@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use commutator_core::{Error, ErrorKind, Result};
+use commutator_warehouse::StagingConfig;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::BigQuery;
 
 /// Which dataset the tables are in, where rows are staged on their way, and who we are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The project that the dataset is in.
     pub project: String,
     /// The dataset that the tables are in; it has to exist, for it alone says in which region they lie.
     pub dataset: String,
-    /// Where rows are staged: `gs://bucket/folder`, in the dataset's region.
-    pub staging: String,
+    /// Where rows are staged: `gs://bucket/folder`, in the dataset's region. It is reached with the same credentials as the dataset.
+    pub staging: StagingConfig,
     /// The project that jobs run in and that pays for them; `project` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_project: Option<String>,
@@ -37,9 +38,6 @@ pub struct Config {
     /// Another address of the service, such as that of a private endpoint or of an emulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
-    /// Another address of Cloud Storage, for the same purposes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_endpoint_url: Option<String>,
     /// Whether no credentials are sent, as an emulator has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anonymous: bool,
@@ -68,18 +66,17 @@ const ENDPOINT: &str = "https://bigquery.googleapis.com";
 
 impl Config {
     /// Creates the configuration of a dataset and a staging area, with the defaults for all else.
-    pub fn new(project: impl Into<String>, dataset: impl Into<String>, staging: impl Into<String>) -> Self {
+    pub fn new(project: impl Into<String>, dataset: impl Into<String>, staging_url: impl Into<String>) -> Self {
         Self {
             project: project.into(),
             dataset: dataset.into(),
-            staging: staging.into(),
+            staging: StagingConfig::new(staging_url),
             billing_project: None,
             credentials_file: None,
             impersonate: None,
             json: Json::default(),
             labels: BTreeMap::new(),
             endpoint_url: None,
-            storage_endpoint_url: None,
             anonymous: false,
         }
     }
@@ -113,8 +110,20 @@ impl Config {
             return invalid("dataset", "A dataset's name has letters, digits and underscores");
         }
         self.staging_area()?;
+        let StagingConfig { url: _, endpoint_url: _, allow_http: _, region, access_key_id, secret_access_key, .. } =
+            &self.staging;
+        let StagingConfig { session_token, google_credentials_file, azure_account, azure_access_key, .. } =
+            &self.staging;
+        let plain = [region, access_key_id, google_credentials_file, azure_account].into_iter().any(Option::is_some);
+        let secret = [secret_access_key, session_token, azure_access_key].into_iter().any(Option::is_some);
+        if plain || secret {
+            return invalid(
+                "staging",
+                "The bucket is reached with the credentials of the dataset; of the staging area's settings it has `url` and, with `allow_http`, `endpoint_url`",
+            );
+        }
         for (setting, address) in
-            [("endpoint_url", &self.endpoint_url), ("storage_endpoint_url", &self.storage_endpoint_url)]
+            [("endpoint_url", &self.endpoint_url), ("staging.endpoint_url", &self.staging.endpoint_url)]
         {
             let is_address =
                 |address: &String| Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
@@ -137,9 +146,9 @@ impl Config {
     pub(crate) fn staging_area(&self) -> Result<(String, String)> {
         let invalid = || {
             Error::new(ErrorKind::ConfigInvalid, "The staging area is written as gs://bucket/folder")
-                .with("setting", "staging")
+                .with("setting", "staging.url")
         };
-        let rest = self.staging.strip_prefix("gs://").ok_or_else(invalid)?;
+        let rest = self.staging.url.strip_prefix("gs://").ok_or_else(invalid)?;
         let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
         let odd = |c: char| c.is_control() || matches!(c, '*' | '?' | '#' | '\'' | '\\' | '`');
         if bucket.is_empty() || rest.contains(odd) {
@@ -186,12 +195,15 @@ mod tests {
             Config { labels, ..good.clone() }
         };
         labelled("team", "").validate().unwrap();
+        let mut with_key = good.clone();
+        with_key.staging.access_key_id = Some("hunter2".to_owned());
         let bad = [
             (Config { project: "Shop`".to_owned(), ..good.clone() }, "project"),
             (Config { billing_project: Some(String::new()), ..good.clone() }, "billing_project"),
             (Config { dataset: "a.b".to_owned(), ..good.clone() }, "dataset"),
-            (Config { staging: "s3://bucket".to_owned(), ..good.clone() }, "staging"),
-            (Config { staging: "gs://b/*".to_owned(), ..good.clone() }, "staging"),
+            (Config::new("shop-1", "shop", "s3://bucket"), "staging.url"),
+            (Config::new("shop-1", "shop", "gs://b/*"), "staging.url"),
+            (with_key, "staging"),
             (Config { endpoint_url: Some("bigquery".to_owned()), ..good.clone() }, "endpoint_url"),
             (labelled("Team", "x"), "labels"),
             (labelled("1", "x"), "labels"),

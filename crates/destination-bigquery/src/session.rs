@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commutator_core::{Error, ErrorKind, Result, TableSchema};
 use commutator_sql::{BIGQUERY, BIGQUERY_JSON, Dialect, SchemaRef};
-use commutator_warehouse::{Failure, Format, Found, Row, Script, StagedFile, Warehouse};
+use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
 use http::{Method, StatusCode};
 use tokio::sync::OnceCell;
 
@@ -93,6 +93,21 @@ impl Warehouse for Service {
         &self.schema
     }
 
+    fn address(&self) -> String {
+        self.dataset()
+    }
+
+    async fn greet(&self) -> Result<String> {
+        let who = self.query("SELECT session_user()").await?;
+        let who = who.into_iter().flatten().flatten().next().unwrap_or_default();
+        Ok(format!("{} in {}, as {who}", self.dataset(), self.location().await?))
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        // It is not ours to create: nobody but the user knows in which region it should be.
+        self.location().await.map(drop)
+    }
+
     async fn query(&self, statement: &str) -> Result<Vec<Row>> {
         let doing = "A statement failed";
         let job = self.statement(statement, doing).await?;
@@ -116,6 +131,10 @@ impl Warehouse for Service {
         self.commit(script, id).await
     }
 
+    async fn alter(&self, statements: &[String], id: &str) -> Result<(), Failure> {
+        self.change(statements, id).await
+    }
+
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>> {
         let found = self.table(table).await?;
         Ok(found.map(|table| {
@@ -124,11 +143,11 @@ impl Warehouse for Service {
         }))
     }
 
-    fn format(&self, _: &TableSchema) -> Format {
-        Format::Parquet
+    fn form(&self, _: &TableSchema) -> Form {
+        Form::PARQUET
     }
 
-    fn load(&self, columns: &TableSchema, files: &[StagedFile]) -> Vec<String> {
-        if files.is_empty() { Vec::new() } else { vec![statements::load(columns)] }
+    fn load(&self, columns: &TableSchema, _: &Staged) -> Vec<String> {
+        vec![statements::load(columns)]
     }
 }

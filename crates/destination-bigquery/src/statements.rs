@@ -17,13 +17,22 @@ pub(crate) fn script(script: &Script) -> String {
         text.push_str(statement);
         text.push_str(";\n");
     };
-    script.stage.iter().for_each(|statement| add(statement));
+    for statement in &script.stage {
+        add(statement);
+    }
     if !script.apply.is_empty() {
         add("BEGIN TRANSACTION");
-        script.apply.iter().for_each(|statement| add(statement));
+        for statement in &script.apply {
+            add(statement);
+        }
         add("COMMIT TRANSACTION");
     }
     text
+}
+
+/// Writes statements that change tables, none of which a transaction admits, as the one query of a job. It stops at the first that fails.
+pub(crate) fn alterations(statements: &[String]) -> String {
+    statements.iter().map(|statement| format!("{statement};\n")).collect()
 }
 
 /// Fills the staging table with the rows of the files, which have columns of the same names.

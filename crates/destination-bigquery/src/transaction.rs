@@ -13,8 +13,19 @@ impl Service {
         let addresses: Vec<_> = script.files.iter().map(|file| self.address(&file.path)).collect();
         let files = (!addresses.is_empty()).then(|| statements::files(&addresses));
         let doing = "Rows cannot be applied";
-        let work = Work { query: statements::script(script), files, label: "commit", location, doing };
-        match self.client.run(&format!("commutator-{id}"), &work).await {
+        self.finish(id, &Work { query: statements::script(script), files, label: "commit", location, doing }).await
+    }
+
+    /// Runs statements that change tables as one job.
+    pub(crate) async fn change(&self, statements: &[String], id: &str) -> Result<(), Failure> {
+        let location = self.location().await.map_err(Failure::Refused)?.to_owned();
+        let doing = "The table's columns cannot be changed";
+        let query = statements::alterations(statements);
+        self.finish(id, &Work { query, files: None, label: "alter", location, doing }).await
+    }
+
+    async fn finish(&self, id: &str, work: &Work) -> Result<(), Failure> {
+        match self.client.run(&format!("commutator-{id}"), work).await {
             Ok(_) => Ok(()),
             Err(Ended::Failed(error)) => Err(Failure::Refused(error)),
             Err(Ended::Unclear(error)) => Err(Failure::Unclear(error)),
@@ -23,6 +34,6 @@ impl Service {
 
     /// The address of a staged file.
     fn address(&self, path: &str) -> String {
-        format!("{}/{path}", self.config.staging.trim_end_matches('/'))
+        format!("{}/{path}", self.config.staging.url.trim_end_matches('/'))
     }
 }

@@ -98,6 +98,7 @@ const fn dialect(types: Types, casts: Casts) -> Dialect {
         // That of the transaction within one.
         now: "CURRENT_TIMESTAMP()",
         stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: false },
+        keyed: clustered,
     }
 }
 
@@ -108,6 +109,14 @@ fn widening(from: LogicalType, to: LogicalType) -> Widening {
         (LogicalType::Int64 | LogicalType::Decimal { .. }, LogicalType::Decimal { .. }) => Widening::InPlace,
         _ => Widening::AddCopyRename,
     }
+}
+
+/// Rows of keys that are near each other are stored together. Columns that a table is clustered by can be neither renamed nor dropped ("Data
+/// definition language"), so those are left out that may have to make room for a wider one; four at most ("Introduction to clustered tables").
+fn clustered(keys: &[(String, LogicalType)]) -> String {
+    let texts = keys.iter().filter(|(_, ty)| *ty == LogicalType::Text).take(4);
+    let names: Vec<_> = texts.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!("CLUSTER BY {}", names.join(", ")) }
 }
 
 /// A text in quotes has no line breaks of its own ("Lexical structure").

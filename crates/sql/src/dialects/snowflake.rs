@@ -48,4 +48,5 @@ pub static SNOWFLAKE: Dialect = Dialect {
     literal: escaped_literal,
     now: "CURRENT_TIMESTAMP(6)",
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: false },
+    keyed: |_| String::new(),
 };
