@@ -14,6 +14,7 @@
 //! | `COMMUTATOR_TEST_S3_ACCESS_KEY`, `COMMUTATOR_TEST_S3_SECRET_KEY` | an identity that may do everything |
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
+//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT`, `…_BUCKETS` | `http://127.0.0.1:port` of an emulator, a project in it, and the folder in which each bucket is a folder |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //!
@@ -22,6 +23,7 @@
 
 pub(crate) mod duckdb;
 mod dynamodb_local;
+mod local_bigquery;
 mod ports;
 pub(crate) mod postgres;
 mod process;
@@ -148,13 +150,16 @@ enum Service {
     Seaweedfs,
     DynamodbLocal,
     Duckdb,
+    LocalBigquery,
     Python,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python].into_iter().chain(matrix)
+        let usual =
+            [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::LocalBigquery, Self::Python];
+        usual.into_iter().chain(matrix)
     }
 
     fn name(self) -> String {
@@ -164,6 +169,7 @@ impl Service {
             Self::Seaweedfs => seaweedfs::NAME.to_owned(),
             Self::DynamodbLocal => dynamodb_local::NAME.to_owned(),
             Self::Duckdb => duckdb::NAME.to_owned(),
+            Self::LocalBigquery => local_bigquery::NAME.to_owned(),
             Self::Python => "python".to_owned(),
         }
     }
@@ -200,6 +206,7 @@ impl Service {
             Self::Seaweedfs => seaweedfs::start(folder),
             Self::DynamodbLocal => dynamodb_local::start(folder),
             Self::Duckdb => duckdb::install(),
+            Self::LocalBigquery => local_bigquery::start(folder),
             Self::Python => python(root),
         }
     }
