@@ -61,7 +61,8 @@ pub(crate) fn failed(reason: &Reason, retry_after: Option<Duration>, doing: &str
     let Meaning { kind, retry, advice } = meaning(reason);
     let sentence = if advice.is_empty() { doing.to_owned() } else { format!("{doing}: {advice}") };
     let error = Error::new(kind, sentence).with_source(Reply::of(reason)).with("reason", &reason.reason);
-    match retry_after.map(Retry::After).filter(|_| error.retry() == Retry::Backoff).or(retry) {
+    let named = retry_after.map(Retry::After).filter(|_| error.retry() == Retry::Backoff);
+    match retry.or(named) {
         Some(retry) => error.with_retry(retry),
         None => error,
     }
