@@ -91,7 +91,10 @@ impl Session for LoaderSession {
     }
 
     async fn describe(&mut self) -> Result<Option<TableSchema>> {
-        let actual = self.place.actual(self.state.recorded.as_ref()).await.map_err(|e| self.place.name(e))?;
+        let actual = match self.place.actual(self.state.recorded.as_ref()).await {
+            Ok(actual) => actual,
+            Err(error) => return Err(self.place.name(self.meaning(error).await)),
+        };
         self.state.actual.clone_from(&actual);
         Ok(actual.as_deref().cloned())
     }

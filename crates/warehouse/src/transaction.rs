@@ -198,8 +198,12 @@ impl<'a> LoaderTransaction<'a> {
             }
             Ok(())
         };
-        let prepared = prepared.await;
-        prepared.map_err(|error| session.failure(error))
+        match prepared.await {
+            Ok(()) => Ok(()),
+            Err(error) if session.unclear => Err(Failure::Unclear(error)),
+            // Whoever took the table over may have changed it since.
+            Err(error) => Err(Failure::Refused(session.meaning(error).await)),
+        }
     }
 }
 

@@ -17,8 +17,7 @@ pub(crate) async fn open(place: Place) -> Result<LoaderSession> {
     if !place.look_up_checkpoint().await? {
         create(&place, &token).await?;
     }
-    let mut record = Record::read_and_check(&place).await?;
-    check(&place, &record).await?;
+    let mut record = read(&place).await?;
     if record.owner.token != token {
         place.warehouse.query(&place.checkpoint().raise(&token)).await?;
         record = Record::read_and_check(&place).await?;
@@ -45,14 +44,18 @@ pub(crate) async fn open(place: Place) -> Result<LoaderSession> {
         litter: Vec::new(),
     };
     session.sweep().await;
-    session.settle(&record).await?;
-    Ok(session)
+    match session.settle(&record).await {
+        Ok(()) => Ok(session),
+        // Whoever took the table over meanwhile may have changed it.
+        Err(error) => Err(session.meaning(error).await),
+    }
 }
 
 /// Creates the table of checkpoints; of several who do it at once one succeeds, and the others find it.
 async fn create(place: &Place, token: &str) -> Result<()> {
     if place.look_up().await?.is_some() {
-        return Err(catalog::foreign());
+        // Somebody else may have opened the target since, and made it.
+        return if place.look_up_checkpoint().await? { Ok(()) } else { Err(catalog::foreign()) };
     }
     match place.warehouse.query(&place.checkpoint().create(place.target.mode, token)).await {
         Ok(_) => Ok(()),
@@ -63,6 +66,21 @@ async fn create(place: &Place, token: &str) -> Result<()> {
                 Err(error)
             }
         }
+    }
+}
+
+/// Reads what is kept of the target, and refuses what cannot be opened.
+///
+/// Somebody else may own the target and change the table between two looks, so what does not fit together is looked at again.
+async fn read(place: &Place) -> Result<Record> {
+    let mut record = Record::read_and_check(place).await?;
+    loop {
+        let Err(error) = check(place, &record).await else { return Ok(record) };
+        let again = Record::read_and_check(place).await?;
+        if again == record {
+            return Err(error);
+        }
+        record = again;
     }
 }
 

@@ -11,7 +11,7 @@ use super::place::forgotten;
 use crate::Row;
 
 /// What is kept of a target.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
     pub(crate) owner: Owner,
     pub(crate) target: String,

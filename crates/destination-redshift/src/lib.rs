@@ -1,0 +1,1 @@
+//! Loads tables into Amazon Redshift.
