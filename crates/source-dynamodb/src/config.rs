@@ -51,6 +51,9 @@ pub struct Config {
     pub segments: Option<u32>,
     /// How many segments of one table are scanned at the same time, 1 to 1,000. Default: 8.
     pub scan_concurrency: Option<u32>,
+    /// How many tables' snapshots are scanned at the same time, 1 to 10,000; those of further tables wait for their turn, while their
+    /// streams are followed already. Default: 8. Each takes memory for its pages and in the destination.
+    pub snapshot_concurrency: Option<u32>,
     /// Whether all of the snapshot reads strongly consistently, which costs twice the read capacity. Default: false, because changes that
     /// an eventually consistent scan misses are in the stream. The first minute of every run or retry that scans reads so in any
     /// case: what was written just before need not be in the stream.
@@ -218,6 +221,7 @@ impl Config {
         };
         within("segments", self.segments.map(f64::from), 1.0, 1_000_000.0);
         within("scan_concurrency", self.scan_concurrency.map(f64::from), 1.0, 1_000.0);
+        within("snapshot_concurrency", self.snapshot_concurrency.map(f64::from), 1.0, 10_000.0);
         within("stream_readers", self.stream_readers.map(f64::from), 1.0, 64.0);
         within("max_read_capacity", self.max_read_capacity, 1.0, 1e9);
         within("read_capacity_share", self.read_capacity_share, 0.001, 1.0);

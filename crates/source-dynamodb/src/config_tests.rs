@@ -19,7 +19,7 @@ fn everything_can_be_set() {
         "assume_role": {"role_arn": "arn:aws:iam::1:role/a", "external_id": "e-1", "session_name": "shop", "duration_seconds": 900,
             "chain": [{"role_arn": "arn:aws:iam::2:role/b"}]},
         "endpoint_url": "http://127.0.0.1:1", "streams_endpoint_url": "https://s", "sts_endpoint_url": "https://t",
-        "segments": 3, "scan_concurrency": 2, "consistent_read": true, "max_read_capacity": 10.5, "read_capacity_share": 0.5,
+        "segments": 3, "scan_concurrency": 2, "snapshot_concurrency": 4, "consistent_read": true, "max_read_capacity": 10.5, "read_capacity_share": 0.5,
         "stream_readers": 2, "connect_timeout": 1, "request_timeout": 10}"#;
     assert_eq!(problems(json), Vec::<String>::new());
 }

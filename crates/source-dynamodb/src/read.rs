@@ -9,7 +9,7 @@ use commutator_core::{
     SourceEvent, SourceStream, TableDescription, TableName, Until,
 };
 use futures_util::stream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -60,6 +60,8 @@ struct Work {
     /// Sent before anything is read.
     first: Vec<Progress>,
     snapshot: Option<(Plan, Capacity, usize)>,
+    /// The turns that snapshots of all tables take.
+    turns: Arc<Semaphore>,
     follower: Option<Follower>,
     snapshot_ended: watch::Sender<Option<Instant>>,
 }
@@ -151,7 +153,8 @@ pub(crate) async fn read(source: &Connected, request: ReadRequest) -> Result<Sou
     }
     let capacity = Capacity::new(capacity::limit(&source.config, &raw));
     let snapshot = plan.map(|plan| (plan, capacity, concurrency as usize));
-    Ok(events_of(Work { table, first, snapshot, follower, snapshot_ended }, events))
+    let turns = Arc::clone(&source.snapshots);
+    Ok(events_of(Work { table, first, snapshot, turns, follower, snapshot_ended }, events))
 }
 
 /// Lists the shards of a table's stream, again and again with growing pauses while shards are missing that the checkpoint speaks of:
@@ -201,12 +204,14 @@ fn kept_since(checkpoint: &Checkpoint, description: &TableDescription, now_ms: i
 
 /// Does the work; returns the gap that ended it, if any.
 async fn work(work: Work) -> Result<Option<Gap>> {
-    let Work { table, first, snapshot, follower, snapshot_ended } = work;
+    let Work { table, first, snapshot, turns, follower, snapshot_ended } = work;
     for progress in first {
         table.outlet.send(None, progress, 0).await?;
     }
     let scan = async {
         if let Some((plan, capacity, concurrency)) = snapshot {
+            // Acquiring fails only for a closed semaphore, and nobody closes this one.
+            let _turn = turns.acquire().await.ok();
             snapshot::run(Arc::clone(&table), plan, capacity, concurrency).await?;
             // There is no receiver if the stream is not followed.
             snapshot_ended.send_replace(Some(Instant::now()));

@@ -9,6 +9,7 @@ use commutator_core::{
     Backlog, Budget, ChangeBatch, CheckReport, Checkpoint, DeadLetter, Extras, ReadRequest, Reread, Result, Source,
     SourceStream, TableDescription, TableName,
 };
+use tokio::sync::Semaphore;
 
 use crate::client::{self, Client};
 use crate::clock::{Clock, Surroundings};
@@ -16,6 +17,9 @@ use crate::config::Config;
 use crate::sample::{Sample, SampleSize};
 use crate::tuning::Tuning;
 use crate::{check, credentials, discover, read, reread, sample, stream};
+
+/// So many snapshots at a time keep any wire busy, and leave each of them enough memory for files of a good size.
+const SNAPSHOTS: usize = 8;
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub(crate) struct Connected {
     /// For calls that somebody waits for: it gives up soon.
     pub(crate) short: Client,
     pub(crate) budget: Budget,
+    /// The snapshots that may be scanned at a time.
+    pub(crate) snapshots: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
 }
@@ -46,7 +52,9 @@ impl DynamoDb {
         let clock = surroundings.clock;
         let client = Client::new(&aws, &config, (&tuning, tuning.attempts), &clock);
         let short = Client::new(&aws, &config, (&tuning, tuning.short_attempts), &clock);
-        Ok(Self(Arc::new(Connected { config, aws, client, short, budget, clock, tuning })))
+        let snapshots = config.snapshot_concurrency.map_or(SNAPSHOTS, |n| n as usize).clamp(1, Semaphore::MAX_PERMITS);
+        let snapshots = Arc::new(Semaphore::new(snapshots));
+        Ok(Self(Arc::new(Connected { config, aws, client, short, budget, snapshots, clock, tuning })))
     }
 
     #[cfg(test)]

@@ -152,6 +152,7 @@ pub(crate) const DYNAMODB: &[Key] = &[
     key("consistent_read", Kind::Bool),
     key("max_read_capacity", Kind::Number),
     key("read_capacity_share", Kind::Number),
+    key("snapshot_concurrency", Kind::Integer),
     key("stream_readers", Kind::Integer),
     key("connect_timeout", Kind::Number),
     key("request_timeout", Kind::Number),

@@ -1,11 +1,13 @@
 //! The snapshot: segments, pages, resuming, faults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use commutator_core::{Checkpoint, Op, OrderKey, Position, Until};
+use futures_util::StreamExt as _;
 
 use super::fake::{Fake, Shard, State};
-use super::read::Running;
+use super::read::{Outcome, Running};
 use super::server::Reply;
 use crate::tuning::Tuning;
 
@@ -45,6 +47,32 @@ async fn a_stream_is_read_together_with_the_snapshot() {
     let outcome = run.read(&Checkpoint::default(), Until::CaughtUp).await.expect_end();
     assert_eq!(outcome.sorted_ids(), ["a", "r1", "r2", "r3"]);
     assert_eq!(outcome.lags.last(), Some(&0));
+}
+
+#[tokio::test]
+async fn a_snapshot_waits_for_its_turn_while_the_stream_is_followed() {
+    let run = Running::configured(
+        Fake::new(|state| {
+            state.segments = vec![pages(&[&["a"]])];
+            state.shards = vec![Shard::new("s0", None, &[&[1, 2], &[3]])];
+        }),
+        super::read::NOW_MS,
+        super::read::fast(),
+        |config| config.snapshot_concurrency = Some(1),
+    )
+    .await;
+    let others_turn = Arc::clone(&run.source.connected().snapshots).acquire_owned().await.unwrap();
+    let mut outcome = Outcome::new(&Checkpoint::default());
+    let mut stream = run.stream(&Checkpoint::default(), Until::CaughtUp).await.unwrap();
+    while outcome.rows.len() < 3 {
+        assert!(outcome.take(stream.next().await));
+    }
+    assert_eq!(outcome.sorted_ids(), ["r1", "r2", "r3"]);
+    assert!(run.fake.with(|state| !state.log.iter().any(|line| line.starts_with("Scan"))));
+    drop(others_turn);
+    while outcome.take(stream.next().await) {}
+    assert_eq!(outcome.expect_end().sorted_ids(), ["a", "r1", "r2", "r3"]);
+    assert_eq!(run.source.connected().snapshots.available_permits(), 1, "its turn is over");
 }
 
 #[tokio::test]
