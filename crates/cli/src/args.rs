@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::Settings;
 use crate::failure::Problem;
 
-/// Replicates DynamoDB tables, a snapshot and then every change, into Parquet files, Postgres or DuckDB.
+/// Replicates DynamoDB tables, a snapshot and then every change, into Parquet files, Postgres, BigQuery or DuckDB.
 #[derive(Debug, Parser)]
 #[command(name = "commutator", version, about, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -95,7 +95,7 @@ pub(crate) struct Place {
     /// Instead of a file: the source, such as dynamodb://eu-west-1/orders,users_*
     #[arg(long, value_name = "ADDRESS", requires = "to")]
     pub(crate) from: Option<String>,
-    /// Instead of a file: the destination, such as ./lake, s3://bucket/prefix, postgres://host/db or duckdb://FILE
+    /// Instead of a file: the destination, such as ./lake, s3://bucket/prefix, postgres://host/db, bigquery://PROJECT/DATASET?staging=gs://BUCKET or duckdb://FILE
     #[arg(long, value_name = "ADDRESS", requires = "from")]
     pub(crate) to: Option<String>,
     /// With --from: what the destination's tables mean
@@ -127,7 +127,7 @@ pub(crate) struct Init {
     /// Names and globs of tables, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "orders")]
     pub(crate) tables: Vec<String>,
-    /// The destination, such as ./lake, s3://bucket/prefix, postgres://host/db or duckdb://FILE
+    /// The destination, such as ./lake, s3://bucket/prefix, postgres://host/db, bigquery://PROJECT/DATASET?staging=gs://BUCKET or duckdb://FILE
     #[arg(long, default_value = "./lake", value_name = "ADDRESS")]
     pub(crate) to: String,
     /// The account of the tables; without it the policy names the account it is created in

@@ -12,6 +12,7 @@ mod interrupt;
 mod packages;
 mod readme;
 mod services;
+mod sql;
 mod test_run;
 mod tidy;
 
@@ -34,6 +35,7 @@ cargo xtask soak [--minutes N] [--seeds N]                          play N seeds
 cargo xtask bench [NAME [OPTION…]]                                  measure, next to what people would use instead
 cargo xtask bench instructions [--save]                             count the decoder's instructions, and compare
 cargo xtask tidy                                                    check the repository's own rules
+cargo xtask sql                                                     parse all statements in their dialects
 cargo xtask readme                                                  run the README's commands";
 
 fn main() -> ExitCode {
@@ -87,6 +89,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["bench", words @ ..] => bench::run(&root, words),
         ["tidy"] => tidy::run(&root),
+        ["sql"] => sql::run(&root),
         ["readme"] => readme::run(&root),
         _ => bail!("usage:\n{USAGE}"),
     }

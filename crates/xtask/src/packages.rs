@@ -60,6 +60,21 @@ pub(crate) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
     Ok(folder.join("package"))
 }
 
+/// The folder with `node_modules`, in which a package is with all that it needs; nothing of them is run by this.
+pub(crate) fn npm_with_dependencies(package: &str, version: &str) -> Result<PathBuf> {
+    let name = format!("{}-{version}-whole", package.trim_start_matches('@').replace('/', "-"));
+    cache::installed(&name, |folder| {
+        if command::find("npm", &[]).is_none() {
+            apt_install(&["npm"]).context("npm")?;
+        }
+        fs::write(folder.join("package.json"), "{\"private\": true}")?;
+        let mut install = Command::new("npm");
+        install.args(["install", "--loglevel=error", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        install.arg(format!("{package}@{version}")).current_dir(folder);
+        command::run(&mut install).map(drop)
+    })
+}
+
 /// A Python environment that holds exactly these pinned requirements; `name` and their content make its place in the cache.
 ///
 /// With `sources` packages may be built here, which runs code of theirs.

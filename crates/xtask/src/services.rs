@@ -245,6 +245,11 @@ fn gone_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
+/// Ports that nobody listens on now.
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    ports::free()
+}
+
 /// A new, empty folder, outside the repository: PostgreSQL's account may not be able to enter that.
 pub(crate) fn scratch(name: &str) -> Result<PathBuf> {
     let folder = env::temp_dir().join(format!("commutator-{name}-{}", ports::secret::<4>()?));

@@ -133,6 +133,25 @@ fn destination(to: &str) -> String {
         format!(
             "[destination]\ntype = \"postgres\"\nurl = {url}             # keeps the password out of this file\n# schema = \"shop\"\n"
         )
+    } else if to.starts_with("bigquery://") {
+        // What cannot be read is left to whoever reads the file.
+        let keys = short_form::destination(to).unwrap_or_default();
+        let text = |key: &str| quoted(keys.get(key).and_then(toml::Value::as_str).unwrap_or_default());
+        let url = keys.get("staging").and_then(|staging| staging.get("url")).and_then(toml::Value::as_str);
+        let more: String = keys
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "type" | "project" | "dataset" | "staging"))
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect();
+        format!(
+            "[destination]\ntype = \"bigquery\"              # docs/bigquery.md says what to create and which roles to grant\n\
+             project = {}\ndataset = {}                    # exists, and says in which region the tables lie\n{more}\
+             # credentials_file = \"key.json\"  # by default application default credentials\n\n\
+             [destination.staging]\nurl = {}\n",
+            text("project"),
+            text("dataset"),
+            quoted(url.unwrap_or_default()),
+        )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
         // What follows the path are keys of the section; what cannot be read is left to whoever reads the file.
         let keys = short_form::destination(to).map_or_else(
@@ -181,7 +200,8 @@ mod tests {
     #[test]
     fn the_file_is_valid_and_so_is_what_it_comments_out() {
         let duckdb = cfg!(feature = "duckdb").then_some("duckdb://shop.duckdb");
-        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db"].into_iter().chain(duckdb) {
+        let bigquery = "bigquery://shop-1/sales?staging=gs://bucket/folder&impersonate=a@b";
+        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db", bigquery].into_iter().chain(duckdb) {
             let text = config(&arguments(to), "the-external-id");
             let variable = |_: &str| Some("postgres://h/db".to_owned());
             let settings = Settings::parse(&text, "x", &variable).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Tables(&'static [Key]),
     /// Tables with these keys, under names that the user chooses.
     Named(&'static [Key]),
+    /// Text under names that the user chooses.
+    Labels,
     /// A table whose keys follow from its `type`.
     Typed(&'static [(&'static str, &'static [Key])]),
 }
@@ -38,7 +40,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Bool => "true or false",
             Self::Texts => "a list of text",
-            Self::Table(_) | Self::Named(_) | Self::Typed(_) => "a table",
+            Self::Table(_) | Self::Named(_) | Self::Labels | Self::Typed(_) => "a table",
             Self::Tables(_) => "a list of tables",
             Self::WordOr(..) => "text or a table",
             Self::Value => "text, a whole number, true or false",
@@ -133,7 +135,8 @@ const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("type
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
 
 /// `[destination]`, by its `type`.
-pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES)];
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] =
+    &[("bigquery", BIGQUERY), ("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES)];
 
 pub(crate) const DYNAMODB: &[Key] = &[
     key("tables", Kind::Texts),
@@ -210,6 +213,22 @@ pub(crate) const POSTGRES: &[Key] = &[
     text("nul"),
     key("max_connections", Kind::Integer),
 ];
+
+pub(crate) const BIGQUERY: &[Key] = &[
+    text("project"),
+    text("dataset"),
+    key("staging", Kind::Table(STAGING_IN_GCS)),
+    text("billing_project"),
+    text("credentials_file"),
+    text("impersonate"),
+    key("json", Kind::Word(&["string", "json"])),
+    key("labels", Kind::Labels),
+    text("endpoint_url"),
+    key("anonymous", Kind::Bool),
+];
+
+/// `[destination.staging]` of a warehouse that reaches its bucket with its own credentials.
+const STAGING_IN_GCS: &[Key] = &[text("url"), text("endpoint_url"), key("allow_http", Kind::Bool)];
 
 pub(crate) const DUCKDB: &[Key] = &[text("path"), text("schema"), text("memory_limit"), key("threads", Kind::Integer)];
 

@@ -16,7 +16,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres};
+use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, bigquery, dynamodb, parquet, postgres};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
@@ -52,6 +52,8 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
+    /// A dataset of `BigQuery`.
+    BigQuery(Box<bigquery::Config>),
     /// A file of `DuckDB`.
     #[cfg(feature = "duckdb")]
     DuckDb(Box<commutator::duckdb::Config>),
@@ -61,7 +63,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) | Self::Postgres(_) => &tables::MODES,
+            Self::Parquet(..) | Self::Postgres(_) | Self::BigQuery(_) => &tables::MODES,
             #[cfg(feature = "duckdb")]
             Self::DuckDb(_) => &tables::MODES,
         }
@@ -211,6 +213,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
         }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        Some("bigquery") => section::read(document, "destination", values).map(Box::new).map(Destination::BigQuery),
         Some("duckdb") => duckdb(document, values),
         _ => {
             if !document.dropped("destination") {

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 use url::form_urlencoded;
 
 use super::document::scalar;
-use super::keys::{self, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
+use super::keys::{self, BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
 use super::nearest::hint;
 use crate::failure::Problem;
 
@@ -35,7 +35,7 @@ pub(crate) fn source(address: &str) -> Result<Table, Vec<Problem>> {
     Ok(values)
 }
 
-/// Reads an address as a `[destination]` section: `postgres://…`, `duckdb://…`, an object store's address or a folder.
+/// Reads an address as a `[destination]` section: `postgres://…`, `bigquery://…`, `duckdb://…`, an object store's address or a folder.
 pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
     let wrong = |message: String| vec![Problem::new("--to", message)];
     let mut values = Table::new();
@@ -52,6 +52,22 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             values.insert("type".into(), "postgres".into());
             values.insert("url".into(), url.into());
         }
+        Some("bigquery") => {
+            let (place, query) = split_query(address);
+            let (staging, others): (Vec<_>, Vec<_>) =
+                query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("staging="));
+            values = options("--to", &others.join("&"), BIGQUERY)?;
+            let place = place.trim_start_matches("bigquery://");
+            let staging = form_urlencoded::parse(staging.join("&").as_bytes()).next().map(|(_, url)| url.into_owned());
+            let (Some((project, dataset)), Some(url)) = (place.split_once('/'), staging) else {
+                let whole = "bigquery://PROJECT/DATASET?staging=gs://BUCKET/FOLDER";
+                return Err(wrong(format!("names a project, a dataset and a bucket to stage rows in: `{whole}`")));
+            };
+            values.insert("type".into(), "bigquery".into());
+            values.insert("project".into(), project.into());
+            values.insert("dataset".into(), dataset.into());
+            values.insert("staging".into(), Table::from_iter([("url".to_owned(), Value::from(url))]).into());
+        }
         Some("duckdb") => {
             let (place, query) = split_query(address);
             values = options("--to", query, DUCKDB)?;
@@ -67,7 +83,7 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
         Some(scheme) => {
             return Err(wrong(format!(
                 "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…`, \
-                 `postgres://…` or `duckdb://FILE`"
+                 `postgres://…`, `bigquery://…` or `duckdb://FILE`"
             )));
         }
         None if address.trim().is_empty() => return Err(wrong("is empty; name a folder such as `./lake`".to_owned())),
@@ -214,6 +230,11 @@ mod tests {
             (
                 "duckdb://./shop.duckdb?schema=shop&threads=2",
                 serde_json::json!({"type": "duckdb", "path": "./shop.duckdb", "schema": "shop", "threads": 2}),
+            ),
+            (
+                "bigquery://shop-1/sales?staging=gs://bucket/folder&json=json",
+                serde_json::json!({"type": "bigquery", "project": "shop-1", "dataset": "sales", "json": "json",
+                    "staging": {"url": "gs://bucket/folder"}}),
             ),
             ("duckdb:///data/shop.duckdb", serde_json::json!({"type": "duckdb", "path": "/data/shop.duckdb"})),
             ("postgresql://h/db", serde_json::json!({"type": "postgres", "url": "postgresql://h/db"})),

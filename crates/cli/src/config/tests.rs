@@ -6,7 +6,7 @@ use commutator::pipeline::{OnBadRecord, OnGap};
 use commutator::{SyncMode, TableName};
 use serde::de::DeserializeOwned;
 
-use super::keys::{DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
+use super::keys::{BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
 use super::*;
 
 const GOOD: &str = r#"
@@ -245,6 +245,7 @@ fn the_known_keys_are_those_of_the_connectors() {
     assert_eq!(names_of(DYNAMODB), fields_of::<dynamodb::Config>());
     assert_eq!(parquet, fields_of::<parquet::Config>());
     assert_eq!(names_of(POSTGRES), fields_of::<postgres::Config>());
+    assert_eq!(names_of(BIGQUERY), fields_of::<bigquery::Config>());
     #[cfg(feature = "duckdb")]
     assert_eq!(names_of(DUCKDB), fields_of::<commutator::duckdb::Config>());
     for key in DYNAMODB {
@@ -265,6 +266,9 @@ async fn the_known_modes_are_those_of_the_connectors() {
     let postgres = postgres::Config::from_url("postgres://u@127.0.0.1/db?sslmode=disable");
     let offered = commutator::Destination::capabilities(&postgres.clone().connect().await.unwrap()).modes;
     assert_eq!(Destination::Postgres(Box::new(postgres)).modes(), offered);
+    let config = bigquery::Config { anonymous: true, ..bigquery::Config::new("p", "d", "gs://b") };
+    let offered = commutator::Destination::capabilities(&config.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::BigQuery(Box::new(config)).modes(), offered);
     #[cfg(feature = "duckdb")]
     {
         let duckdb = commutator::duckdb::Config::in_memory();
@@ -307,6 +311,7 @@ fn every_key_is_documented() {
     look("source", DYNAMODB);
     look("parquet", PARQUET);
     look("postgres", POSTGRES);
+    look("bigquery", BIGQUERY);
     look("duckdb", DUCKDB);
     assert_eq!(missing, Vec::<String>::new());
 }

@@ -52,7 +52,7 @@ impl Front {
             return self.storage(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
         }
         let mut body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
-        if let (Method::POST, Some(job)) = (&parts.method, &mut body)
+        if let (true, Some(job)) = (parts.method == Method::POST, &mut body)
             && let Err(error) = self.load(job).await
         {
             let error = json!({ "error": { "code": 400, "message": error["message"], "errors": [error] } });

@@ -61,4 +61,9 @@ impl Harness for Emulated {
     async fn rows(&self, target: &Target) -> Vec<Row> {
         read::rows(&self.emulator, &self.dataset, target).await
     }
+
+    /// A statement takes the emulator a quarter of a second.
+    fn cases(&self) -> u32 {
+        2
+    }
 }
