@@ -1,4 +1,4 @@
-//! The emulator, asked directly: nothing here is the destination's.
+//! The emulator, or the service itself, asked directly: nothing here is the destination's.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,8 @@ pub(crate) struct Emulator {
     /// The folder in which each bucket is a folder.
     pub(crate) buckets: String,
     http: reqwest::Client,
+    /// The service's token, and where it makes datasets.
+    real: Option<(String, String)>,
 }
 
 impl Emulator {
@@ -19,7 +21,17 @@ impl Emulator {
         let (address, project, buckets) = (variable("URL")?, variable("PROJECT")?, variable("BUCKETS")?);
         // Whoever has one already keeps it.
         rustls::crypto::ring::default_provider().install_default().ok();
-        Some(Self { address, project, buckets, http: reqwest::Client::new() })
+        Some(Self { address, project, buckets, http: reqwest::Client::new(), real: None })
+    }
+
+    /// Returns the real service, if the environment says how to reach it.
+    #[cfg(feature = "real")]
+    pub(crate) fn real() -> Option<Self> {
+        let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_{name}")).ok();
+        let (project, token, location) = (variable("PROJECT")?, variable("TOKEN")?, variable("LOCATION")?);
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let address = "https://bigquery.googleapis.com".to_owned();
+        Some(Self { address, project, buckets: String::new(), http: reqwest::Client::new(), real: Some((token, location)) })
     }
 
     /// Sends a request and returns the answer with its status.
@@ -28,6 +40,9 @@ impl Emulator {
         if let Some(body) = body {
             request = request.json(&body);
         }
+        if let Some((token, _)) = &self.real {
+            request = request.bearer_auth(token);
+        }
         let answer = request.send().await.expect("the emulator answers");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("the emulator answers with JSON"))
@@ -35,7 +50,12 @@ impl Emulator {
 
     pub(crate) async fn create_dataset(&self, name: &str) {
         let path = format!("/bigquery/v2/projects/{}/datasets", self.project);
-        let body = json!({ "datasetReference": { "projectId": self.project, "datasetId": name } });
+        let mut body = json!({ "datasetReference": { "projectId": self.project, "datasetId": name } });
+        if let Some((_, location)) = &self.real {
+            body["location"] = json!(location);
+            // What a trial leaves is gone the day after.
+            body["defaultTableExpirationMs"] = json!("86400000");
+        }
         let (status, answer) = self.send(http::Method::POST, &path, Some(body)).await;
         assert_eq!(status, 200, "{answer}");
     }

@@ -1,21 +1,50 @@
-//! The suite over the real service, for whoever has a project: nobody has run it yet.
-//!
-//! `COMMUTATOR_TEST_BIGQUERY_PROJECT`, `COMMUTATOR_TEST_BIGQUERY_DATASET` (which exists) and `COMMUTATOR_TEST_BIGQUERY_STAGING` (`gs://bucket/folder` in the
-//! dataset's region) say where; application default credentials say who. It leaves its tables behind, with names that begin with `trial_`.
+//! The suite over the real service, for whoever has a project: nobody has run it yet. `docs/bigquery.md` says how.
 
-use commutator_core::Destination as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row};
+use commutator_core::{Destination, Target};
 use commutator_destination_bigquery::Config;
 
-#[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
-async fn checks_pass() {
-    let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_{name}")).ok();
-    let (Some(project), Some(dataset), Some(staging)) = (variable("PROJECT"), variable("DATASET"), variable("STAGING"))
-    else {
-        eprintln!("skipped: the real service needs COMMUTATOR_TEST_BIGQUERY_PROJECT, …_DATASET and …_STAGING");
-        return;
-    };
-    let bigquery = Config::new(project, dataset, staging).connect().await.unwrap();
-    let report = bigquery.check().await.unwrap();
-    assert!(report.passed(), "{report:#?}");
+use crate::emulator::Emulator;
+use crate::read;
+
+/// A dataset of the real service, whose tables are gone the day after.
+struct Real {
+    service: Emulator,
+    dataset: String,
+    staging: String,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+#[async_trait]
+impl Harness for Real {
+    async fn fresh() -> Option<Self> {
+        let service = Emulator::real()?;
+        let staging = std::env::var("COMMUTATOR_TEST_BIGQUERY_STAGING").ok()?;
+        let dataset = format!("trial_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        service.create_dataset(&dataset).await;
+        Some(Self { service, dataset, staging })
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        let config = Config::new(&self.service.project, &self.dataset, format!("{}/{}", self.staging, self.dataset));
+        Arc::new(config.connect().await.expect("the settings are fine"))
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read::rows(&self.service, &self.dataset, target).await
+    }
+
+    fn cases(&self) -> u32 {
+        1
+    }
+}
+
+/// What every destination must do.
+mod contract {
+    commutator_conformance::suite!(super::super::Real);
 }
