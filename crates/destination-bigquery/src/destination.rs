@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Limit, Result,
-    SchemaPlan, Session, Slices, SyncMode, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
+    ErrorKind, Limit, Result, SchemaPlan, Session, Slices, SyncMode, TableSchema, Target,
 };
 use commutator_sql::BIGQUERY;
 use commutator_warehouse::Loader;
@@ -57,6 +57,19 @@ fn capabilities() -> Capabilities {
     }
 }
 
+/// Refuses names that no table can have: those of columns take more characters (page "Creating and using tables", "Table naming").
+fn admit(target: &Target) -> Result<()> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+    if target.name.chars().all(plain) {
+        return Ok(());
+    }
+    let message = "A table of BigQuery has a name of letters, digits, `_`, `-` and spaces; give it another `name`";
+    Err(Error::new(ErrorKind::ConfigInvalid, message)
+        .with("setting", "name")
+        .with("table", &target.table)
+        .with("target", &target.name))
+}
+
 #[async_trait]
 impl Destination for BigQuery {
     fn capabilities(&self) -> Capabilities {
@@ -68,10 +81,12 @@ impl Destination for BigQuery {
     }
 
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
+        admit(target)?;
         self.0.peek(target).await
     }
 
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
+        admit(target)?;
         self.0.peek_schema(target).await
     }
 
@@ -84,6 +99,7 @@ impl Destination for BigQuery {
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        admit(target)?;
         self.0.open(target).await
     }
 }

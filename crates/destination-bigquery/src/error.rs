@@ -106,7 +106,7 @@ impl StdError for Reply {}
 
 /// Whether a query's message speaks of names and statements, and never of values. Those are known by how they begin; all others may.
 fn speaks_of_names(message: &str) -> bool {
-    const STARTS: [&str; 20] = [
+    const STARTS: [&str; 21] = [
         "ALTER TABLE",
         "Access Denied:",
         "Already Exists:",
@@ -117,6 +117,7 @@ fn speaks_of_names(message: &str) -> bool {
         "Function not found",
         "Invalid dataset ID",
         "Invalid project ID",
+        "Invalid table ID",
         "Name ",
         "No matching signature",
         "Not found:",
@@ -204,8 +205,10 @@ fn meaning(reason: &Reason) -> Meaning {
              in _ct_checkpoints, and `commutator run` loads it anew",
             )
         }
-        "invalidQuery" | "invalid" if says("Invalid project ID") || says("Invalid dataset ID") => {
-            (ConfigInvalid, "correct `project` and `dataset`")
+        "invalidQuery" | "invalid"
+            if ["project", "dataset", "table"].iter().any(|what| says(&format!("Invalid {what} ID"))) =>
+        {
+            (ConfigInvalid, "correct `project` and `dataset`, or give the table another `name`")
         }
         "invalidQuery" if says("PARSE_JSON") => (
             DataInvalid,

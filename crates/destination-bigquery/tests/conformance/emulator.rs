@@ -31,7 +31,13 @@ impl Emulator {
         let (project, token, location) = (variable("PROJECT")?, variable("TOKEN")?, variable("LOCATION")?);
         rustls::crypto::ring::default_provider().install_default().ok();
         let address = "https://bigquery.googleapis.com".to_owned();
-        Some(Self { address, project, buckets: String::new(), http: reqwest::Client::new(), real: Some((token, location)) })
+        Some(Self {
+            address,
+            project,
+            buckets: String::new(),
+            http: reqwest::Client::new(),
+            real: Some((token, location)),
+        })
     }
 
     /// Sends a request and returns the answer with its status.
