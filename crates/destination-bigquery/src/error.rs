@@ -30,18 +30,16 @@ impl Reason {
     ///
     /// The page "Error messages" says so of each of them; the texts are those of "Troubleshoot query errors".
     pub(crate) fn is_transient(&self) -> bool {
+        let passes = matches!(self.reason.as_str(), "jobRateLimitExceeded" | "rateLimitExceeded" | "tableUnavailable");
+        passes || self.is_internal() || self.is_conflict()
+    }
+
+    /// Returns whether something broke within the service.
+    pub(crate) fn is_internal(&self) -> bool {
         matches!(
             self.reason.as_str(),
-            "backendError"
-                | "badGateway"
-                | "internalError"
-                | "jobBackendError"
-                | "jobInternalError"
-                | "jobRateLimitExceeded"
-                | "rateLimitExceeded"
-                | "tableUnavailable"
-                | "timeout"
-        ) || self.is_conflict()
+            "backendError" | "badGateway" | "internalError" | "jobBackendError" | "jobInternalError" | "timeout"
+        )
     }
 
     /// Returns whether another transaction or statement was in the way.

@@ -72,7 +72,8 @@ impl Service {
     /// Runs one statement and returns the job that has its rows.
     async fn statement(&self, statement: &str, doing: &'static str) -> Result<JobReference> {
         let location = self.location().await?.to_owned();
-        let work = Work { query: statement.to_owned(), files: None, label: "statement", location, doing };
+        let work =
+            Work { query: statement.to_owned(), files: None, label: "statement", location, doing, repeatable: true };
         let id = format!("commutator-{}", uuid::Uuid::new_v4());
         self.client.run(&id, &work).await.map_err(|ended| match ended {
             Ended::Failed(error) | Ended::Unclear(error) => error,

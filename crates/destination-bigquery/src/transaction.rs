@@ -13,7 +13,11 @@ impl Service {
         let addresses: Vec<_> = script.files.iter().map(|file| self.address(&file.path)).collect();
         let files = (!addresses.is_empty()).then(|| statements::files(&addresses));
         let doing = "Rows cannot be applied";
-        self.finish(id, &Work { query: statements::script(script), files, label: "commit", location, doing }).await
+        self.finish(
+            id,
+            &Work { query: statements::script(script), files, label: "commit", location, doing, repeatable: false },
+        )
+        .await
     }
 
     /// Runs statements that change tables as one job.
@@ -21,7 +25,7 @@ impl Service {
         let location = self.location().await.map_err(Failure::Refused)?.to_owned();
         let doing = "The table's columns cannot be changed";
         let query = statements::alterations(statements);
-        self.finish(id, &Work { query, files: None, label: "alter", location, doing }).await
+        self.finish(id, &Work { query, files: None, label: "alter", location, doing, repeatable: false }).await
     }
 
     async fn finish(&self, id: &str, work: &Work) -> Result<(), Failure> {

@@ -30,6 +30,8 @@ pub(crate) struct Work {
     pub(crate) location: String,
     /// How the sentence about a failure begins.
     pub(crate) doing: &'static str,
+    /// Whether it does no harm if it happens twice.
+    pub(crate) repeatable: bool,
 }
 
 /// How a job did not end well.
@@ -112,6 +114,10 @@ impl Client {
                     return Ok(reference);
                 };
                 let error = error::failed(&reason, None, work.doing).with("job", &reference.job_id);
+                // What broke within the service may have been the answer to the commit; whoever asked looks at what there is.
+                if reason.is_internal() && !work.repeatable {
+                    return Err(Ended::Unclear(error).into());
+                }
                 return Err(if reason.is_transient() {
                     Attempt::Passing(error, self.patience.pause(0))
                 } else {

@@ -12,6 +12,7 @@ fn work() -> Work {
         label: "commit",
         location: "EU".to_owned(),
         doing: "Rows cannot be applied",
+        repeatable: false,
     }
 }
 
@@ -122,10 +123,10 @@ async fn a_repeated_request_waits_for_the_job_that_runs() {
 
 #[tokio::test]
 async fn a_job_that_failed_for_a_while_has_a_successor_under_the_next_id() {
-    // "jobBackendError: … Retry the job with a new jobId."
+    // "jobRateLimitExceeded: … retry the job with a new jobId."
     let server = Server::answering(|_, seen| match () {
         () if seen.body["jobReference"]["jobId"] == "x-0" => taken(),
-        () if seen.line.contains("/jobs/x-0") => job("DONE", Some(("jobBackendError", ""))),
+        () if seen.line.contains("/jobs/x-0") => job("DONE", Some(("jobRateLimitExceeded", ""))),
         () if seen.body["jobReference"]["jobId"] == "x-1" => job("DONE", None),
         () => Reply::Json(404, google(404, "notFound", &seen.line)),
     })
@@ -147,6 +148,22 @@ async fn a_job_that_failed_for_good_is_not_tried_again() {
     let Ended::Failed(error) = server.client().run("x", &work()).await.unwrap_err() else { panic!("it failed") };
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(server.lines().len(), 4);
+}
+
+#[tokio::test]
+async fn a_job_that_broke_within_the_service_is_looked_after() {
+    // "If the job completes but includes an error object that contains backendError, the job failed": but of a script nobody says how far it came.
+    for reason in ["backendError", "jobInternalError"] {
+        let server = Server::answering(move |_, seen| match () {
+            () if seen.body["jobReference"]["jobId"] == "x-1" => job("DONE", None),
+            () => job("DONE", Some((reason, ""))),
+        })
+        .await;
+        let ended = server.client().run("x", &work()).await.unwrap_err();
+        assert!(matches!(ended, Ended::Unclear(_)), "{ended:?}");
+        let again = Work { repeatable: true, ..work() };
+        assert_eq!(server.client().run("x", &again).await.unwrap().job_id, "x-1");
+    }
 }
 
 #[tokio::test]
