@@ -1,9 +1,6 @@
 //! An emulator of `BigQuery` on `DuckDB`. `gs://bucket/…` is the folder `gcs/bucket` of its data.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -57,7 +54,7 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
     })
 }
 
-fn version(environment: &PathBuf) -> Result<String> {
+fn version(environment: &Path) -> Result<String> {
     let pinned = REQUIREMENTS.lines().find_map(|line| line.strip_prefix("local-bigquery=="));
     let python = command::run(Command::new(environment.join("bin/python")).arg("--version"))?;
     Ok(format!("local-bigquery {} on {}", pinned.context("no version is pinned")?, python.trim()))
