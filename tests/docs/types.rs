@@ -109,6 +109,7 @@ fn kinds(schema: &TableSchema, postgres: &dyn Destination) -> String {
         keys: schema.keys().to_vec(),
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     };
     let create = postgres.preview(&target, &plan(None, schema).unwrap()).remove(0);

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use commutator_conformance::{Row, Value};
+use commutator_conformance::Row;
 use commutator_core::{Checkpoint, OrderKey, SyncMode};
-use commutator_simulator::{Item, Value as Sent};
+use commutator_simulator::Item;
 
+use crate::cells::{differs, is_discarded, lost_type, wrong_name};
 use crate::history::Record;
 use crate::modes::{check_history, check_soft_delete};
 use crate::run::Outcome;
@@ -15,9 +14,18 @@ use crate::run::Outcome;
 pub(crate) type Key = Vec<String>;
 
 /// Checks everything that a run promised; an error says what differs.
-pub(crate) fn check(outcome: &Outcome) -> Result<(), String> {
+pub(crate) fn check(outcomes: &[Outcome]) -> Result<(), String> {
+    outcomes
+        .iter()
+        .try_for_each(|outcome| check_table(outcome).map_err(|problem| format!("{}: {problem}", outcome.target.name)))
+}
+
+fn check_table(outcome: &Outcome) -> Result<(), String> {
     if !outcome.history.lossy && !outcome.gaps.is_empty() {
         return Err(format!("gaps were seen where nothing was lost: {:?}", outcome.gaps));
+    }
+    if let Some(problem) = wrong_name(outcome).or_else(|| lost_type(outcome)) {
+        return Err(problem);
     }
     match outcome.target.mode {
         SyncMode::Mirror => check_mirror(outcome),
@@ -53,7 +61,7 @@ pub(crate) fn check_changes(outcome: &Outcome) -> Result<(), String> {
             newest.insert(key, row);
         }
     }
-    let records = outcome.history.records.iter().map(|(sequence, record)| (sequence_digits(sequence), record));
+    let records = outcome.records.iter().map(|(sequence, record)| (sequence_digits(sequence), record));
     let records: BTreeMap<String, &Record> = records.collect();
     for row in outcome.rows.iter().filter(|row| !row.order.is_snapshot()) {
         let Some(record) = records.get(&digits_of(row.order)) else {
@@ -63,13 +71,20 @@ pub(crate) fn check_changes(outcome: &Outcome) -> Result<(), String> {
     }
     if let Some(began) = complete_since(outcome) {
         let arrived: BTreeSet<String> = outcome.rows.iter().map(|row| digits_of(row.order)).collect();
-        let missing = records.iter().find(|(digits, record)| record.at >= began && !arrived.contains(*digits));
+        let is_here = |digits: &str, record: &Record| arrived.contains(digits) || is_withheld(outcome, record);
+        let missing = records.iter().find(|(digits, record)| record.at >= began && !is_here(digits, record));
         if let Some((digits, record)) = missing {
             return Err(format!("change {digits} is missing: {record:?}"));
         }
     }
-    let live = newest.into_values().filter(|row| !is_removal(row)).collect();
-    same_items(outcome, live)
+    let live = newest.into_iter().filter(|(key, row)| !is_removal(row) && !has_left(outcome, key));
+    same_items(outcome, live.map(|(_, row)| row).collect())
+}
+
+/// Returns whether an item is there that does not belong here any more: in `append` nobody is told.
+fn has_left(outcome: &Outcome, key: &Key) -> bool {
+    let is_this = |item: &&Item| key_of_item(outcome, item) == *key;
+    outcome.target.mode == SyncMode::Append && outcome.others.iter().any(|item| is_this(&item))
 }
 
 /// Returns the time since which every change must have arrived, in milliseconds since 1970.
@@ -92,16 +107,24 @@ pub(crate) fn snapshot_started_at(checkpoint: &Checkpoint) -> Option<u64> {
 
 fn check_change(outcome: &Outcome, row: &Row, record: &Record) -> Result<(), String> {
     let op = row.op.as_deref().unwrap_or_default();
-    let right = match record.op {
-        "put" => matches!(op, "insert" | "modify"),
-        removal => op == removal,
+    let right = match (record.op, record.existed) {
+        ("put", false) => "insert",
+        ("put", true) => "modify",
+        (removal, _) => removal,
     };
-    if !right {
+    if op != right {
         return Err(format!("a change became another one: {row:?} for {record:?}"));
     }
-    let item = if record.op == "put" { record.item.clone() } else { key_only(outcome, &record.item) };
-    let row = if record.op == "put" { row.clone() } else { key_row(outcome, row) };
-    differs(outcome, &row, &item).map_or(Ok(()), Err)
+    let cells = match record.op {
+        "put" => outcome.shown.cells(&record.item),
+        _ => outcome.shown.key_cells(&record.item),
+    };
+    differs(outcome, row, &cells).map_or(Ok(()), Err)
+}
+
+/// Returns whether a contract keeps a change away.
+pub(crate) fn is_withheld(outcome: &Outcome, record: &Record) -> bool {
+    record.op == "put" && is_discarded(outcome, &record.item)
 }
 
 pub(crate) fn is_removal(row: &Row) -> bool {
@@ -119,30 +142,36 @@ pub(crate) fn same_items(outcome: &Outcome, rows: Vec<&Row>) -> Result<(), Strin
     for item in &outcome.items {
         let key = key_of_item(outcome, item);
         match left.remove(&key) {
+            row if is_discarded(outcome, item) => is_earlier(outcome, &key, row)?,
             None => return Err(format!("an item was lost: {}", item.to_json())),
-            Some(row) => differs(outcome, row, item).map_or(Ok(()), Err)?,
+            Some(row) => differs(outcome, row, &outcome.shown.cells(item)).map_or(Ok(()), Err)?,
         }
     }
     left.into_values().next().map_or(Ok(()), |row| Err(format!("a row was resurrected: {row:?}")))
 }
 
-/// Returns how a row differs from an item.
-pub(crate) fn differs(outcome: &Outcome, row: &Row, item: &Item) -> Option<String> {
-    let mut columns = row.columns.clone();
-    for (name, sent) in item.iter() {
-        let column = column(outcome, name);
-        let actual = columns.remove(&column).unwrap_or(Value::Null);
-        let expected = expected(sent);
-        if actual != expected && actual != expected.clone().into_json() {
-            return Some(format!("{column} is {actual:?}, not {expected:?}, in {row:?}"));
+/// Checks what is there of an item that has no place as it is now: the newest version that had one, unless the table was read anew.
+fn is_earlier(outcome: &Outcome, key: &Key, row: Option<&Row>) -> Result<(), String> {
+    let of_key = outcome.records.values().filter(|record| key_of_item(outcome, &record.item) == *key);
+    let mut versions: Vec<&Record> = Vec::new();
+    for record in of_key {
+        match record.op {
+            "put" if is_withheld(outcome, record) => {}
+            "put" => versions.push(record),
+            _ => versions.clear(),
         }
     }
-    let more = columns.into_iter().find(|(_, value)| *value != Value::Null)?;
-    Some(format!("{more:?} is too much in {row:?} for {}", item.to_json()))
-}
-
-fn column(outcome: &Outcome, attribute: &str) -> String {
-    outcome.checkpoint.names().get(attribute).cloned().unwrap_or_else(|| attribute.to_owned())
+    let is = |version: &&&Record| {
+        row.is_some_and(|row| differs(outcome, row, &outcome.shown.cells(&version.item)).is_none())
+    };
+    let once = outcome.checkpoint.epoch() == commutator_core::Epoch::FIRST;
+    let right = match (row, once) {
+        (None, true) => versions.is_empty(),
+        (None, false) => true,
+        (Some(_), true) => versions.last().as_ref().is_some_and(is),
+        (Some(_), false) => versions.iter().any(|version| is(&version)),
+    };
+    if right { Ok(()) } else { Err(format!("{row:?} is not the newest of {versions:?} that had a place")) }
 }
 
 pub(crate) fn key_of_row(outcome: &Outcome, row: &Row) -> Key {
@@ -151,21 +180,13 @@ pub(crate) fn key_of_row(outcome: &Outcome, row: &Row) -> Key {
 }
 
 pub(crate) fn key_of_item(outcome: &Outcome, item: &Item) -> Key {
-    let value = |name: &str| item.iter().find(|(other, _)| column(outcome, other) == name).map(|(_, v)| expected(v));
+    let names = outcome.checkpoint.names();
+    let cells = outcome.shown.key_cells(item);
+    let value = |name: &str| {
+        let cell = cells.iter().find(|cell| names.get(&cell.identity).is_some_and(|of| of == name));
+        cell.and_then(|cell| cell.exact.clone())
+    };
     outcome.target.keys.iter().map(|column| format!("{:?}", value(&column.name).as_ref())).collect()
-}
-
-pub(crate) fn key_only(outcome: &Outcome, item: &Item) -> Item {
-    let is_key = |name: &str| outcome.target.keys.iter().any(|key| key.name == column(outcome, name));
-    item.iter().filter(|(name, _)| is_key(name)).fold(Item::new(), |key, (name, v)| key.with(name, v.clone()))
-}
-
-fn key_row(outcome: &Outcome, row: &Row) -> Row {
-    let keys = outcome.target.keys.iter().map(|column| column.name.clone());
-    Row {
-        columns: keys.filter_map(|name| Some((name.clone(), row.columns.get(&name)?.clone()))).collect(),
-        ..row.clone()
-    }
 }
 
 /// Returns a sequence number without what stands before it, as text to compare by equality.
@@ -176,36 +197,4 @@ pub(crate) fn sequence_digits(sequence: &str) -> String {
 /// Returns the sequence number of an order key in the same form.
 pub(crate) fn digits_of(order: OrderKey) -> String {
     sequence_digits(&order.to_string()[8..])
-}
-
-/// Returns the value that a row must have for what was sent.
-fn expected(sent: &Sent) -> Value {
-    match sent {
-        Sent::S(text) => Value::text(text.as_str()),
-        Sent::N(number) => Value::number(&number.to_string()),
-        Sent::B(bytes) => Value::binary(bytes.clone()),
-        Sent::Bool(flag) => Value::Bool(*flag),
-        Sent::Null => Value::Null,
-        _ => Value::json(&json(sent)),
-    }
-}
-
-fn json(sent: &Sent) -> String {
-    let list = |parts: Vec<String>| format!("[{}]", parts.join(","));
-    let text = |text: &str| serde_json::Value::from(text).to_string();
-    match sent {
-        Sent::S(value) => text(value),
-        Sent::N(number) => number.to_string(),
-        Sent::B(bytes) => text(&STANDARD.encode(bytes)),
-        Sent::Bool(flag) => flag.to_string(),
-        Sent::Null => "null".to_owned(),
-        Sent::M(map) => {
-            let entries = map.iter().map(|(name, value)| format!("{}:{}", text(name), json(value)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
-        }
-        Sent::L(values) => list(values.iter().map(json).collect()),
-        Sent::Ss(values) => list(values.iter().map(|value| text(value)).collect()),
-        Sent::Ns(values) => list(values.iter().map(ToString::to_string).collect()),
-        Sent::Bs(values) => list(values.iter().map(|value| text(&STANDARD.encode(value))).collect()),
-    }
 }

@@ -3,6 +3,7 @@
 use commutator_conformance::{DoubleHarness, Mistake};
 use commutator_core::SyncMode;
 
+use crate::bent::{Defect, RuleDefect};
 use crate::chaos::Place;
 use crate::compare::check;
 use crate::destinations::mistaken;
@@ -19,7 +20,7 @@ const PLAIN: &[SyncMode] = &[SyncMode::Mirror, SyncMode::Append];
 /// Returns the first seed that shows a defect in some mode, and what it showed.
 fn caught(
     place: impl Fn() -> DoubleHarness,
-    defect: Option<ReaderDefect>,
+    defect: Option<Defect>,
     seeds: u64,
     modes: &[SyncMode],
 ) -> Option<(u64, String)> {
@@ -31,7 +32,8 @@ fn caught(
 }
 
 fn reader(defect: ReaderDefect) {
-    let (_, problem) = caught(DoubleHarness::default, Some(defect), SEEDS, PLAIN).expect("the defect is caught");
+    let (_, problem) =
+        caught(DoubleHarness::default, Some(Defect::Reader(defect)), SEEDS, PLAIN).expect("the defect is caught");
     assert!(!problem.is_empty());
 }
 
@@ -47,6 +49,33 @@ fn destination_in(modes: &[SyncMode], mistake: Mistake) {
 #[test]
 fn without_a_defect_nothing_is_caught() {
     assert_eq!(caught(DoubleHarness::default, None, 20, &MODES), None);
+}
+
+fn rule(defect: RuleDefect, modes: &[SyncMode]) {
+    let (seed, problem) =
+        caught(DoubleHarness::default, Some(Defect::Rule(defect)), SEEDS, modes).expect("the defect is caught");
+    assert!(!problem.is_empty());
+    eprintln!("{defect:?} {seed} {problem}");
+}
+
+#[test]
+fn hashes_without_salt() {
+    rule(RuleDefect::HashesWithoutSalt, &MODES);
+}
+
+#[test]
+fn items_that_stay_in_a_part_when_they_move_to_another() {
+    rule(RuleDefect::MovedItemsStay, &[SyncMode::Mirror]);
+}
+
+#[test]
+fn a_packed_row_without_one_of_its_attributes() {
+    rule(RuleDefect::PackedDropsAnAttribute, &MODES);
+}
+
+#[test]
+fn a_flattened_map_that_overwrites_a_column() {
+    rule(RuleDefect::FlattenOverwritesAColumn, &MODES);
 }
 
 #[test]

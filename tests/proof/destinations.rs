@@ -57,6 +57,15 @@ pub(crate) mod postgres;
 
 pub(crate) use postgres::Server as PostgresPlace;
 
+/// A database of a real `DuckDB`, read by statements of its own. Its file is opened anew by every process, once nobody has it open any more.
+#[cfg(feature = "duckdb")]
+#[path = "../../crates/destination-duckdb/tests/conformance/place.rs"]
+#[expect(dead_code, reason = "the destination's own tests use more of it")]
+pub(crate) mod duckdb;
+
+#[cfg(feature = "duckdb")]
+pub(crate) use duckdb::File as DuckDbPlace;
+
 /// Returns a destination that makes a mistake.
 pub(crate) fn mistaken(mistake: Mistake) -> DoubleHarness {
     DoubleHarness(Double::with(mistake))

@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) item: Item,
     /// When it happened, in milliseconds since 1970.
     pub(crate) at: u64,
+    /// Whether there was such an item before.
+    pub(crate) existed: bool,
 }
 
 /// The course of events.
@@ -54,7 +56,7 @@ impl History {
         };
         for _ in 0..scenario.items {
             let item = history.item();
-            history.note(item.clone(), table.put(item).unwrap(), None);
+            history.put(item);
         }
         history
     }
@@ -107,25 +109,33 @@ impl History {
         };
         let table = self.table.clone();
         match (self.dice.u8(..10), pick(&mut self.dice)) {
-            (0..3, Some(key)) => self.note(key.clone(), table.delete(&key).unwrap(), Some("remove")),
-            (3, Some(key)) => self.note(key.clone(), table.expire(&key).unwrap(), Some("expire")),
+            (0..3, Some(key)) => self.note(key.clone(), table.delete(&key).unwrap(), "remove", true),
+            (3, Some(key)) => self.note(key.clone(), table.expire(&key).unwrap(), "expire", true),
             (4, Some(key)) => {
                 let old = table.get(&key).unwrap().unwrap();
-                let item = old.with("count", i64::from(self.dice.u8(..)));
-                self.note(item.clone(), table.put(item).unwrap(), None);
+                let moves = self.scenario.said.looks_at_kind() && self.dice.bool();
+                let item = if moves { self.of_kind(old) } else { old.with("count", i64::from(self.dice.u8(..))) };
+                self.put(item);
             }
             _ => {
                 let item = self.item();
-                self.note(item.clone(), table.put(item).unwrap(), None);
+                self.put(item);
             }
         }
     }
 
-    fn note(&mut self, item: Item, written: Written, removal: Option<&'static str>) {
+    fn put(&mut self, item: Item) {
+        let key = self.table.key_of(&item).unwrap();
+        let existed = self.table.get(&key).unwrap().is_some();
+        let written = self.table.put(item.clone()).unwrap();
+        self.note(item, written, "put", existed);
+    }
+
+    fn note(&mut self, item: Item, written: Written, op: &'static str, existed: bool) {
         if let Written::Changed(Some(sequence)) = written {
             let at = self.clock.now_ms();
-            tracing::debug!(sequence, at, removal, item = item.to_json(), "written");
-            self.records.insert(format!("{sequence:0>40}"), Record { op: removal.unwrap_or("put"), item, at });
+            tracing::debug!(sequence, at, op, item = item.to_json(), "written");
+            self.records.insert(format!("{sequence:0>40}"), Record { op, item, at, existed });
         }
     }
 
@@ -176,7 +186,38 @@ impl History {
             let value = self.value();
             item = item.with(name, value);
         }
-        item
+        let said = &self.scenario.said;
+        let (is_nested, has_kinds) = (said.is_nested(), said.looks_at_kind());
+        if is_nested {
+            item = self.nested(item);
+        }
+        if has_kinds { self.of_kind(item) } else { item }
+    }
+
+    /// Gives an item a kind, which may be none.
+    fn of_kind(&mut self, item: Item) -> Item {
+        match self.dice.usize(..5) {
+            4 => item.without("kind"),
+            at => item.with("kind", ["a", "b", "c", "a"][at]),
+        }
+    }
+
+    /// Gives an item maps of maps, and an attribute that has the name of a flattened one.
+    fn nested(&mut self, item: Item) -> Item {
+        let deep = match self.dice.u8(..8) {
+            0 => return item,
+            1 => Value::M(BTreeMap::new()),
+            2 => Value::map([("k", Value::Null)]),
+            3 => Value::list([Value::map([("k", 1_i64)])]),
+            4 => "no map".into(),
+            _ => {
+                let number = Value::from(i64::from(self.dice.u8(..)));
+                let inner = Value::map([("c", number), ("none", Value::Null)]);
+                Value::map([("k", self.value()), ("a", Value::map([("b", inner), ("d", "x".into())]))])
+            }
+        };
+        let item = item.with("deep", deep);
+        if self.dice.u8(..3) == 0 { item.with("deep_k", "an attribute's own") } else { item }
     }
 
     fn value(&mut self) -> Value {
@@ -194,6 +235,8 @@ impl History {
             .unwrap(),
             4 => self.dice.bool().into(),
             5 => Value::Null,
+            // A contract takes or refuses text and binary by their kind, which a page that has both in one attribute does not tell.
+            6 if self.scenario.said.has_contract() => "YQ==".into(),
             6 => Value::B((0..self.dice.u8(..5)).collect()),
             7 => Value::map([("k", Value::from(1_i64)), ("z", Value::list([Value::from("a"), Value::Null]))]),
             8 => Value::list([Value::from(true), Value::number("1.50").unwrap()]),

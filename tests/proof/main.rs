@@ -4,6 +4,8 @@
 //! paused, so that hours of polling are over at once; nothing else is left to chance, so a failing seed replays exactly:
 //! `COMMUTATOR_PROOF_SEED=17 cargo test -p commutator-tests --test proof`.
 
+mod bent;
+mod cells;
 mod chaos;
 mod compare;
 mod defects;
@@ -11,7 +13,10 @@ mod destinations;
 mod history;
 mod modes;
 mod named;
+mod plain;
 mod run;
+mod said;
 mod scenario;
 mod seeds;
+mod shown;
 mod transport;

@@ -6,12 +6,14 @@ use commutator_conformance::{Row, Value};
 use commutator_core::Op;
 use commutator_core::history::{Version, intervals};
 
+use crate::cells::differs;
 use crate::compare::{
-    Key, check_changes, complete_since, differs, digits_of, is_removal, key_of_item, key_of_row, key_only, same_items,
+    Key, check_changes, complete_since, digits_of, is_removal, is_withheld, key_of_item, key_of_row, same_items,
     sequence_digits,
 };
 use crate::history::Record;
 use crate::run::Outcome;
+use crate::shown::Cell;
 
 /// The items that exist, each once and not deleted; and of those that do not, every one that was seen, deleted.
 pub(crate) fn check_soft_delete(outcome: &Outcome) -> Result<(), String> {
@@ -20,7 +22,7 @@ pub(crate) fn check_soft_delete(outcome: &Outcome) -> Result<(), String> {
         return Err(format!("a row does not say whether it is deleted: {row:?}"));
     }
     let mut versions: BTreeMap<Key, Vec<&Record>> = BTreeMap::new();
-    for record in outcome.history.records.values() {
+    for record in outcome.records.values() {
         versions.entry(key_of_item(outcome, &record.item)).or_default().push(record);
     }
     let mut keys: BTreeMap<Key, &Row> = BTreeMap::new();
@@ -31,15 +33,17 @@ pub(crate) fn check_soft_delete(outcome: &Outcome) -> Result<(), String> {
     }
     for row in deleted {
         let known = versions.get(&key_of_row(outcome, row)).map(Vec::as_slice).unwrap_or_default();
-        let was = |record: &&Record| record.op == "put" && differs(outcome, row, &record.item).is_none();
-        let of_key = |record: &&Record| differs(outcome, row, &key_only(outcome, &record.item)).is_none();
+        let is = |cells: &[Cell]| differs(outcome, row, cells).is_none();
+        let was = |record: &&Record| record.op == "put" && is(&outcome.shown.cells(&record.item));
+        let of_key = |record: &&Record| is(&outcome.shown.key_cells(&record.item));
         // Without a stream nobody notes what an item was.
         if !outcome.history.replaced && !known.iter().any(|record| was(record) || of_key(record)) {
             return Err(format!("a deleted row has values that its item never had: {row:?}"));
         }
     }
     if let Some(began) = complete_since(outcome) {
-        let seen = versions.iter().filter(|(_, records)| records.iter().any(|record| record.at >= began));
+        let shows = |record: &&Record| record.at >= began && !is_withheld(outcome, record);
+        let seen = versions.iter().filter(|(_, records)| records.iter().any(shows));
         for (key, records) in seen {
             if !keys.contains_key(key) {
                 return Err(format!("an item is not even there as a deleted one: {records:?}"));
@@ -53,7 +57,7 @@ pub(crate) fn check_soft_delete(outcome: &Outcome) -> Result<(), String> {
 pub(crate) fn check_history(outcome: &Outcome) -> Result<(), String> {
     check_changes(outcome)?;
     let times: BTreeMap<String, u64> =
-        outcome.history.records.iter().map(|(sequence, record)| (sequence_digits(sequence), record.at)).collect();
+        outcome.records.iter().map(|(sequence, record)| (sequence_digits(sequence), record.at)).collect();
     let mut versions: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
     for row in &outcome.rows {
         versions.entry(key_of_row(outcome, row)).or_default().push(row);

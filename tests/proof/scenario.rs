@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use commutator_core::SyncMode;
-use commutator_core::rules::{Nested, TableRules};
-use commutator_simulator::{Fault, Faults, Item, KeySchema, KeyType, Operation, Quirks, Value};
+use commutator_core::rules::TableRules;
+use commutator_simulator::{Fault, Faults, KeySchema, KeyType, Operation, Quirks};
+
+use crate::said::Said;
 
 /// What may happen to the reader's way through the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +50,7 @@ pub(crate) struct Scenario {
     pub(crate) clock_ahead_ms: i64,
     /// Whether the items have ever more attributes and types.
     pub(crate) drift: bool,
-    /// Whether only items without a note are wanted, and their totals are not; in `mirror` alone, where that is plainly to be seen.
-    pub(crate) rules: bool,
+    pub(crate) said: Said,
 }
 
 impl Scenario {
@@ -88,7 +89,7 @@ impl Scenario {
             company: if dice.u8(..4) == 0 { 0.5 } else { 0.0 },
             clock_ahead_ms: dice.i64(-20..=20) * 60_000,
             drift: dice.bool(),
-            rules: false,
+            said: Said::draw(seed, mode, keys.0),
         };
         if dice.u8(..3) == 0 {
             scenario.scan_slowly(&mut dice);
@@ -96,7 +97,6 @@ impl Scenario {
         if dice.u8(..4) == 0 {
             scenario.quirks.flickers = 0.03;
         }
-        scenario.rules = dice.u8(..3) == 0 && mode == SyncMode::Mirror;
         scenario
     }
 
@@ -132,31 +132,13 @@ impl Scenario {
             company: 0.0,
             clock_ahead_ms: 0,
             drift: false,
-            rules: false,
+            said: Said::default(),
         }
     }
 
     /// Returns what is said of the table's columns and rows; every other run makes use of a destination's types for maps and lists.
-    pub(crate) fn said(&self, has_native: bool) -> TableRules {
-        let is_native = has_native && !self.seed.is_multiple_of(2);
-        let said = TableRules::default().nested(if is_native { Nested::Native } else { Nested::Json });
-        if !self.rules {
-            return said;
-        }
-        said.exclude("tot*").filter("not exists(note)".parse().unwrap())
-    }
-
-    /// Returns what of the table's items is wanted.
-    pub(crate) fn wanted(&self, items: Vec<Item>) -> Vec<Item> {
-        if !self.rules {
-            return items;
-        }
-        let noted = |item: &Item| item.iter().any(|(name, value)| name == "note" && *value != Value::Null);
-        let without_total = |item: Item| {
-            let kept = item.iter().filter(|(name, _)| !name.starts_with("tot"));
-            kept.fold(Item::new(), |item, (name, value)| item.with(name, value.clone()))
-        };
-        items.into_iter().filter(|item| !noted(item)).map(without_total).collect()
+    pub(crate) fn rules(&self, has_native: bool) -> TableRules {
+        self.said.rules(has_native && !self.seed.is_multiple_of(2))
     }
 
     /// Returns the key schema.

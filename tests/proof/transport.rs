@@ -23,6 +23,8 @@ pub(crate) enum ReaderDefect {
     LatestForChildren,
     /// What is on a shard's last page is dropped.
     LastPageDropped,
+    /// A change is taken for the first of its item, so a rule that asks whether there was one before is told that there was none.
+    ModifiesAreInserts,
 }
 
 /// Hands requests to a simulator.
@@ -89,6 +91,13 @@ impl InProcess {
                 }
                 if let (ReaderDefect::ChildrenFirst, Some(shard)) = (defect, shard.as_object_mut()) {
                     shard.remove("ParentShardId");
+                }
+            }
+        }
+        if defect == ReaderDefect::ModifiesAreInserts {
+            for record in answer["Records"].as_array_mut().into_iter().flatten() {
+                if record["eventName"] == "MODIFY" {
+                    record["eventName"] = "INSERT".into();
                 }
             }
         }

@@ -141,6 +141,7 @@ fn target(columns: &TableSchema) -> Result<Target> {
         keys: columns.keys().to_vec(),
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     })
 }

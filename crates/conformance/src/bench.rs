@@ -94,6 +94,7 @@ impl Bench {
             name,
             keys,
             mode,
+            filtered: false,
             slice: Slice::whole(),
             expected_bytes: 0,
         }
@@ -102,6 +103,21 @@ impl Bench {
     /// Opens a new table whose key is the number `id`; skips the trial if the destination does not offer the mode.
     pub(crate) async fn table(&self, mode: SyncMode) -> Verdict<Table<'_>> {
         self.table_with_keys(mode, vec![Column::key("id", LogicalType::Int64)]).await
+    }
+
+    /// Opens a new table of filtered items whose key is the number `id`, and ends its snapshot if it shall; skips the trial if the
+    /// destination keeps idle removals.
+    pub(crate) async fn filtered_table(&self, mode: SyncMode, loaded: bool) -> Verdict<Table<'_>> {
+        self.require(mode)?;
+        if !self.destination.drops_idle_removals() {
+            return Err(Stop::Skipped("the destination keeps idle removals".to_owned()));
+        }
+        let target = self.target(mode, vec![Column::key("id", LogicalType::Int64)]);
+        let mut table = self.open(Target { filtered: true, ..target }).await?;
+        if loaded {
+            table.transact(&[], Some(Epoch::FIRST)).await?;
+        }
+        Ok(table)
     }
 
     /// Opens a new table with these key columns.
@@ -114,7 +130,8 @@ impl Bench {
     pub(crate) async fn open(&self, target: Target) -> Verdict<Table<'_>> {
         let session = self.destination.open(&target).await?;
         let writer = Writer::new(session, &target).await?;
-        Ok(Table { bench: self, model: Model::new(target.mode), target, writer })
+        let model = if target.filtered { Model::filtered(target.mode) } else { Model::new(target.mode) };
+        Ok(Table { bench: self, model, target, writer })
     }
 
     /// Compares a target's rows with the model's.

@@ -104,12 +104,20 @@ impl Destination for Chaos {
         self.inner.capabilities()
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        self.inner.drops_idle_removals()
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.plan.call("check", self.inner.check()).await
     }
 
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
         self.plan.call("peek", self.inner.peek(target)).await
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        self.inner.preview_mode(target).await
     }
 
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {

@@ -83,6 +83,7 @@ fn comparable(
     let validities = if has_validity { validities(target, &found, &expected, &cell) } else { Vec::new() };
     let validity = validities.into_iter().map(Some).chain(std::iter::repeat(None));
     let row = |(row, validity): (Expected, Option<Validity>)| {
+        let optional = row.optional;
         let key: Columns = names().zip(row.key).filter_map(&cell).collect();
         let mut wanted = std::iter::once(row.item).chain(row.or).map(|item| Comparable {
             columns: key.clone().into_iter().chain(item.into_iter().filter_map(&cell)).collect(),
@@ -93,11 +94,12 @@ fn comparable(
         });
         let first = wanted.next().expect("the first item is there always");
         if found.binary_search(&first).is_ok() {
-            return first;
+            return Some(first);
         }
-        wanted.find(|other| found.binary_search(other).is_ok()).unwrap_or(first)
+        let found = wanted.find(|other| found.binary_search(other).is_ok());
+        found.or_else(|| (!optional).then_some(first))
     };
-    let mut wanted: Vec<Comparable> = expected.into_iter().zip(validity).map(row).collect();
+    let mut wanted: Vec<Comparable> = expected.into_iter().zip(validity).filter_map(row).collect();
     wanted.sort();
     (wanted, found)
 }

@@ -10,6 +10,8 @@ use crate::{Change, Item, Key};
 #[derive(Debug, Clone)]
 pub struct Model {
     mode: SyncMode,
+    /// Whether idle removals leave nothing.
+    filtered: bool,
     /// In `mirror`: the newest version of each key, `None` for a removal.
     newest: BTreeMap<Key, (OrderKey, Option<Item>)>,
     /// In `soft_delete` and `history`: every version of every key, by age.
@@ -30,6 +32,8 @@ pub struct Expected {
     pub or: Vec<Item>,
     /// The order key.
     pub order: OrderKey,
+    /// Whether the row may be absent as well.
+    pub optional: bool,
     /// The operation, in `append` and `history`.
     pub op: Option<Op>,
     /// Whether the row is deleted, in `soft_delete`.
@@ -41,14 +45,19 @@ pub struct Expected {
 impl Expected {
     /// Creates a row as `mirror` has it.
     pub fn new(key: Key, order: OrderKey, item: Item) -> Self {
-        Self { key, item, or: Vec::new(), order, op: None, deleted: None, changed_at: None }
+        Self { key, item, or: Vec::new(), order, optional: false, op: None, deleted: None, changed_at: None }
     }
 }
 
 impl Model {
     /// Creates an empty table.
     pub fn new(mode: SyncMode) -> Self {
-        Self { mode, newest: BTreeMap::new(), versions: BTreeMap::new(), all: Vec::new() }
+        Self { mode, filtered: false, newest: BTreeMap::new(), versions: BTreeMap::new(), all: Vec::new() }
+    }
+
+    /// Creates an empty table of [filtered](commutator_core::Target::filtered) items.
+    pub fn filtered(mode: SyncMode) -> Self {
+        Self { filtered: true, ..Self::new(mode) }
     }
 
     /// Applies one change.
@@ -95,7 +104,11 @@ impl Model {
                 live.filter_map(|(key, (order, item))| Some(Expected::new(key.clone(), *order, item.clone()?)))
                     .collect()
             }
+            SyncMode::SoftDelete if self.filtered => {
+                self.versions.values().filter_map(|versions| last_passed(versions, last_known(versions)?)).collect()
+            }
             SyncMode::SoftDelete => self.versions.values().filter_map(last_known).collect(),
+            SyncMode::History if self.filtered => self.versions.values().flat_map(not_idle).map(row).collect(),
             SyncMode::History => self.versions.values().flat_map(BTreeMap::values).map(row).collect(),
             SyncMode::Append => self.all.iter().map(row).collect(),
         }
@@ -124,4 +137,21 @@ fn last_known(versions: &BTreeMap<OrderKey, Change>) -> Option<Expected> {
     }
     let item = images.remove(0);
     Some(Expected { or: images, deleted: Some(deleted), ..Expected::new(newest.key.clone(), *order, item) })
+}
+
+/// Returns the row that `soft_delete` has of a key in a filtered table.
+fn last_passed(versions: &BTreeMap<OrderKey, Change>, row: Expected) -> Option<Expected> {
+    let mut images = versions.values().filter(|change| !change.op.0.is_removal()).peekable();
+    images.peek()?;
+    // The removal may have come before a row of the snapshot, which then stays away.
+    let optional = row.deleted == Some(true) && images.all(|change| change.op.0 == Op::Snapshot);
+    Some(Expected { optional, ..row })
+}
+
+/// Returns the versions that `history` has of a key in a filtered table, once no snapshot runs.
+fn not_idle(versions: &BTreeMap<OrderKey, Change>) -> Vec<&Change> {
+    let before = std::iter::once(None).chain(versions.values().map(Some));
+    let removes = |before: Option<&Change>| before.is_some_and(|before| !before.op.0.is_removal());
+    let kept = versions.values().zip(before).filter(|(change, before)| !change.op.0.is_removal() || removes(*before));
+    kept.map(|(change, _)| change).collect()
 }

@@ -149,6 +149,14 @@ macro_rules! suite {
                 what_a_resync_did_not_see_is_closed,
                 a_version_that_a_resync_saw_goes_on,
             }
+            filtered {
+                a_removal_of_what_never_passed_leaves_no_row,
+                a_removal_of_what_passed_marks_its_row,
+                a_removal_before_the_snapshot_s_row_keeps_it_away,
+                a_version_before_which_nothing_was_is_not_kept,
+                versions_are_sorted_out_when_the_snapshot_ends,
+                a_resync_of_versions_keeps_what_removes_something,
+            }
             identifiers {
                 hard_attribute_names_stay_apart,
                 hard_attribute_names_can_be_keys,

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod fencing;
+pub(crate) mod filtered;
 pub(crate) mod floats;
 pub(crate) mod history;
 pub(crate) mod identifiers;

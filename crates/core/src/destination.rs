@@ -46,6 +46,9 @@ pub struct Target {
     pub keys: Vec<Column>,
     /// What the destination's table shall mean.
     pub mode: SyncMode,
+    /// Whether a filter leaves items out by attributes beside their key, so that a removal may be *idle*: of an item that the table
+    /// never had. [`Transaction::write`] says what becomes of it.
+    pub filtered: bool,
     /// The part of the table that this session owns.
     pub slice: Slice,
     /// About how many bytes the table has at the source, to choose a layout by.
@@ -84,6 +87,21 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Names of files and what belongs to one commit alone stand there as examples. Empty for destinations that have no statements.
     fn explain(&self, _target: &Target, _columns: &TableSchema) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns whether idle removals leave nothing behind in [filtered](Target::filtered) tables, as [`Transaction::write`] says.
+    ///
+    /// A destination that says no keeps a row of each as in any other table, which costs room and is seen by readers.
+    fn drops_idle_removals(&self) -> bool {
+        false
+    }
+
+    /// Returns the statements by which [`open`](Self::open) would give the table the target's mode if it has another one now, without
+    /// taking the target over; empty if it has that mode, and for destinations that have no statements.
+    ///
+    /// Returns the error with which `open` would refuse the mode.
+    async fn preview_mode(&self, _target: &Target) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Takes the target over from any other writer and reads its checkpoint.
@@ -126,6 +144,14 @@ pub trait Transaction: Debug + Send {
     /// - `history`: it becomes a row of its own, removals included, unless the table has a row with its key and order key already.
     ///   The intervals are those of [`history::intervals`](crate::history::intervals).
     /// - `append`: it becomes a row of its own.
+    ///
+    /// In a [filtered](Target::filtered) table most removals are idle: the item never passed the filter, so there is nothing to remove. In
+    /// `soft_delete` and `history` they leave no row, other than above:
+    ///
+    /// - `soft_delete`: a removal of a key that has no row is a tombstone until the snapshot has ended, as in `mirror`: a row of the snapshot
+    ///   that is older stays away, or is a deleted row at once.
+    /// - `history`: a removal is dropped if the version before it is a removal, or if there is none. While a snapshot runs whose row may
+    ///   still come before it, it stays as a row; those that are idle go when the snapshot ends.
     async fn write(&mut self, batch: &ChangeBatch) -> Result<()>;
 
     /// Ends the snapshot of `epoch`, after all rows of this transaction: what is only of older epochs is gone from the source.

@@ -113,6 +113,10 @@ impl Destination for DuckDb {
         blocking(move || session::peek(&database, &work)).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let Some(database) = self.existing().await? else { return Ok(None) };
         let place = self.place(target, &database.catalog)?;
@@ -130,6 +134,13 @@ impl Destination for DuckDb {
             SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
         });
         created.chain(layout.alter(&plan.actions)).collect()
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let Some(database) = self.existing().await? else { return Ok(Vec::new()) };
+        let place = self.place(target, &database.catalog)?;
+        let work = place.clone();
+        blocking(move || session::preview_mode(&database, &work)).await.map_err(|e| place.name(e))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

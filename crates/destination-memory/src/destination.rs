@@ -94,6 +94,10 @@ impl Destination for Memory {
         Ok(report)
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
         Ok(self.lock().slots.get(&slot_id(target)).map(|slot| slot.checkpoint.clone()))
     }

@@ -40,7 +40,7 @@ impl Session for MemorySession {
         if let Some(table) = state.tables.get_mut(&self.target.name) {
             return table.evolve(&schema);
         }
-        state.tables.insert(self.target.name.clone(), Table::new(self.target.mode, &schema)?);
+        state.tables.insert(self.target.name.clone(), Table::new(&self.target, &schema)?);
         Ok(())
     }
 

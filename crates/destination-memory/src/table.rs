@@ -50,16 +50,18 @@ impl State {
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     mode: SyncMode,
+    /// Whether removals may be idle, as the last session says that committed.
+    pub(crate) filtered: bool,
     rows: ChangeBatch,
     /// In `history`, when each row was written first.
     synced_at: Vec<i64>,
 }
 
 impl Table {
-    pub(crate) fn new(mode: SyncMode, schema: &Arc<TableSchema>) -> Result<Self> {
+    pub(crate) fn new(target: &Target, schema: &Arc<TableSchema>) -> Result<Self> {
         let empty = RecordBatch::new_empty(schema.to_arrow());
         let rows = ChangeBatch::new(Arc::clone(schema), empty, Vec::new(), Vec::new(), Vec::new())?;
-        Ok(Self { mode, rows, synced_at: Vec::new() })
+        Ok(Self { mode: target.mode, filtered: target.filtered, rows, synced_at: Vec::new() })
     }
 
     pub(crate) fn schema(&self) -> &Arc<TableSchema> {
@@ -68,7 +70,11 @@ impl Table {
 
     /// Returns the rows without tombstones.
     pub(crate) fn visible(&self) -> Result<ChangeBatch> {
-        if self.mode == SyncMode::Mirror { without_removals(&self.rows) } else { Ok(self.rows.clone()) }
+        match self.mode {
+            SyncMode::Mirror => without_removals(&self.rows),
+            SyncMode::SoftDelete if self.filtered => self.rows.filter(&self.rows.not_idle()?),
+            SyncMode::SoftDelete | SyncMode::History | SyncMode::Append => Ok(self.rows.clone()),
+        }
     }
 
     /// Returns the rows as a reader sees them.
@@ -112,7 +118,22 @@ impl Table {
             // Rows that were there stay in front, as they are.
             synced_at.resize(rows.len(), now);
         }
-        Ok(Self { mode: self.mode, rows, synced_at })
+        let mut table = Self { mode: self.mode, filtered: self.filtered, rows, synced_at };
+        if self.filtered && (ended.is_some() || !keeps_tombstones) {
+            table.drop_idle_removals()?;
+        }
+        Ok(table)
+    }
+
+    /// Nothing older than a removal can come any more.
+    fn drop_idle_removals(&mut self) -> Result<()> {
+        if matches!(self.mode, SyncMode::SoftDelete | SyncMode::History) {
+            let keep = self.rows.not_idle()?;
+            self.rows = self.rows.filter(&keep)?;
+            let mut kept = keep.into_iter();
+            self.synced_at.retain(|_| kept.next().unwrap_or(true));
+        }
+        Ok(())
     }
 }
 

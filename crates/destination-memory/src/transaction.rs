@@ -37,7 +37,10 @@ impl Transaction for MemoryTransaction<'_> {
         state.owned(target, *owner)?;
         let keeps_tombstones = !checkpoint.snapshot_ended();
         match state.tables.get_mut(&target.name) {
-            Some(table) => *table = table.apply(&self.staged, self.ended, keeps_tombstones, memory.clock.now())?,
+            Some(table) => {
+                table.filtered = target.filtered;
+                *table = table.apply(&self.staged, self.ended, keeps_tombstones, memory.clock.now())?;
+            }
             // A source that has no rows yet has no columns either, but a checkpoint.
             None if self.staged.is_empty() => {}
             None => {

@@ -118,6 +118,7 @@ async fn tables(mode: SyncMode) -> String {
         keys: keys.clone(),
         mode,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     };
     let mut session = memory.open(&target).await.unwrap();

@@ -25,10 +25,14 @@ const ENCODED_AT_ONCE: u64 = 4 << 20;
 /// So many bytes of rows of all tables wait for that, and no table need wait with less than the second.
 const WAITING: (u64, u64) = (32 << 20, 256 << 10);
 
-/// So many bytes all tables hold together.
-const TOGETHER: u64 = 96 << 20;
+/// The same where row groups are encoded in one go: what waits becomes one.
+const WAITING_IN_A_CROWD: (u64, u64) = (48 << 20, 512 << 10);
 
-/// So many row groups of a file are encoded at a time, on as many cores.
+/// So many bytes all tables hold together.
+const TOGETHER: u64 = 64 << 20;
+
+/// So many row groups are encoded at a time, of one file on as many cores or of as many tables. One that waits for more rows holds a page and
+/// a compressor for each column, so where more tables have rows none waits.
 const GROUPS: usize = 4;
 
 /// Rows that are written but not committed; they are encoded on several cores while further ones are being read.
@@ -107,8 +111,12 @@ impl Append {
     pub(crate) async fn write(&mut self, rows: RecordBatch, files: &Files) -> Result<()> {
         self.waiting_bytes += memory_size(&rows);
         self.waiting.push(rows);
-        let enough = self.share.of(WAITING.0).max(WAITING.1).min(ENCODED_AT_ONCE).min(self.file_bytes as u64);
-        if self.waiting_bytes >= enough {
+        let enough = if self.is_crowded() {
+            self.share.of(WAITING_IN_A_CROWD.0).max(WAITING_IN_A_CROWD.1)
+        } else {
+            self.share.of(WAITING.0).max(WAITING.1).min(ENCODED_AT_ONCE)
+        };
+        if self.waiting_bytes >= enough.min(self.file_bytes as u64) {
             self.encode(files).await?;
         }
         let open = self.open.iter().map(|open| open.held).sum::<usize>();
@@ -120,6 +128,11 @@ impl Append {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether more tables have rows than row groups shall wait for some.
+    fn is_crowded(&self) -> bool {
+        self.share.holders() > GROUPS as u64
     }
 
     /// Hands the waiting rows to an encoder: one that is done with those before, or a new one while there are cores, or the one that will
@@ -162,10 +175,10 @@ impl Append {
         }
         rows += batches.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
         memory += std::mem::take(&mut self.waiting_bytes);
-        let (held, file_bytes) = (group.memory_size(), self.file_bytes);
+        let (held, file_bytes, crowded) = (group.memory_size(), self.file_bytes, self.is_crowded());
         let task = tokio::spawn(compute(move || {
             batches.iter().try_for_each(|rows| group.write(rows))?;
-            let is_full = group.is_full() || group.size() >= file_bytes;
+            let is_full = crowded || group.is_full() || group.size() >= file_bytes;
             if is_full { group.close().map(Group::Closed) } else { Ok(Group::Open(group)) }
         }));
         self.open.push_back(Open { task, held, rows, memory });

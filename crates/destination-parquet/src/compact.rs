@@ -251,7 +251,7 @@ impl<'a> Work<'a> {
 
     fn report(&self, now: &Manifest, target: &Target, waits: bool) -> Compacted {
         let names: BTreeSet<&str> = now.names().collect();
-        let written = lock(&self.files.written).clone();
+        let written: HashSet<String> = lock(&self.files.written).iter().cloned().collect();
         let written: Vec<&DataFile> = now.files.iter().filter(|file| written.contains(&file.name)).collect();
         let replaced = self.base.files.iter().filter(|file| !written.is_empty() && !names.contains(file.name.as_str()));
         let replaced: Vec<&DataFile> = replaced.collect();

@@ -109,6 +109,10 @@ impl Destination for Parquet {
         }
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         Ok(probe::run(&self.store).await)
     }

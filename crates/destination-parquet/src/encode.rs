@@ -1,11 +1,13 @@
 //! Rows to Parquet files and back.
 
+use std::io;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use commutator_core::Result;
+use object_store::PutPayload;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -16,6 +18,7 @@ use parquet::schema::types::SchemaDescPtr;
 use crate::error;
 use crate::native::Layout;
 use crate::properties::{SAMPLE, properties};
+use crate::sink::Sink;
 
 /// Readers skip and spread work by row groups, and each that is being encoded is held in memory.
 pub(crate) const ROW_GROUP_BYTES: usize = 24 << 20;
@@ -42,7 +45,7 @@ impl Format {
         let properties = Arc::new(properties(&schema, sample.as_ref(), compression_level)?);
         // Readers take the columns from Parquet's own schema, the same for all of them, so the files do not hold Arrow's.
         let parquet = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(error::encode)?);
-        let empty = SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::clone(&properties));
+        let empty = SerializedFileWriter::new(io::empty(), parquet.root_schema_ptr(), Arc::clone(&properties));
         let groups = ArrowRowGroupWriterFactory::new(&empty.map_err(error::encode)?, schema);
         Ok(Self { layout: Arc::new(layout), parquet, properties, groups })
     }
@@ -50,7 +53,7 @@ impl Format {
     /// Begins a file.
     pub(crate) fn file(&self) -> Result<File> {
         let (schema, properties) = (self.parquet.root_schema_ptr(), Arc::clone(&self.properties));
-        SerializedFileWriter::new(Vec::new(), schema, properties).map(|writer| File { writer }).map_err(error::encode)
+        SerializedFileWriter::new(Sink::new(), schema, properties).map(|writer| File { writer }).map_err(error::encode)
     }
 
     /// Begins a row group of any file of this format.
@@ -115,7 +118,7 @@ impl RowGroup {
 /// A file in memory, put together from row groups.
 #[derive(Debug)]
 pub(crate) struct File {
-    writer: SerializedFileWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Sink>,
 }
 
 impl File {
@@ -132,8 +135,8 @@ impl File {
         self.writer.bytes_written()
     }
 
-    pub(crate) fn finish(self) -> Result<Bytes> {
-        self.writer.into_inner().map(Bytes::from).map_err(error::encode)
+    pub(crate) fn finish(self) -> Result<PutPayload> {
+        self.writer.into_inner().map(Sink::finish).map_err(error::encode)
     }
 }
 
@@ -168,7 +171,7 @@ impl Encoder {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<Bytes> {
+    pub(crate) fn finish(mut self) -> Result<PutPayload> {
         if let Some(group) = self.group {
             self.file.append(group.close()?)?;
         }
@@ -189,7 +192,7 @@ pub(crate) fn decode(bytes: Bytes, layout: Layout) -> Result<impl Iterator<Item 
 pub(crate) fn encode(layout: Layout, batches: &[RecordBatch], compression_level: i32) -> Result<Bytes> {
     let mut encoder = Encoder::new(layout, batches.first(), compression_level)?;
     batches.iter().try_for_each(|batch| encoder.write(batch))?;
-    encoder.finish()
+    encoder.finish().map(Bytes::from)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
 use commutator_core::{Error, ErrorKind, Result, SyncMode, TableSchema};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::PutPayload;
 use uuid::Uuid;
 
 use crate::buckets::Bucket;
@@ -30,6 +30,8 @@ pub(crate) struct Files {
     /// The version of the manifest that will name the files.
     pub(crate) version: u64,
     pub(crate) mode: SyncMode,
+    /// Whether removals that remove nothing leave nothing, as [`Target::filtered`](commutator_core::Target::filtered) says.
+    pub(crate) filtered: bool,
     pub(crate) compression_level: i32,
     /// The number of the table's schema.
     pub(crate) number: u32,
@@ -42,7 +44,7 @@ pub(crate) struct Files {
     pub(crate) forms_of: BTreeMap<u32, Arc<Forms>>,
     /// Every name that was ever given, as these files may exist.
     pub(crate) written: Arc<Mutex<Vec<String>>>,
-    pub(crate) held: Arc<Mutex<HashMap<String, (Bytes, HeldFile)>>>,
+    pub(crate) held: Arc<Mutex<HashMap<String, (PutPayload, HeldFile)>>>,
     pub(crate) memory: Arc<Memory>,
     /// How many bytes of finished files wait in memory at most, of all tables.
     pub(crate) most_held: u64,
@@ -68,6 +70,7 @@ impl Files {
             owner: manifest.owner,
             version: manifest.version + 1,
             mode: manifest.mode,
+            filtered: false,
             compression_level,
             number,
             schema: Arc::clone(schema),
@@ -150,7 +153,7 @@ impl Files {
         let unique = Uuid::new_v4().simple().to_string();
         let name = file_name(purpose, self.owner, self.version, &unique);
         lock(&self.written).push(name.clone());
-        let size = bytes.len();
+        let size = bytes.content_length();
         let is_table = matches!(purpose, Purpose::Data | Purpose::Rewritten);
         let held = is_table && !self.stages && self.hold(&name, &bytes);
         if !held && (is_table && self.stages || purpose == Purpose::Rewritten) {
@@ -165,8 +168,8 @@ impl Files {
     }
 
     /// Keeps a finished file in memory, if there is room; returns whether it did.
-    fn hold(&self, name: &str, bytes: &Bytes) -> bool {
-        let Some(room) = self.memory.hold_file(bytes.len() as u64, self.most_held) else { return false };
+    fn hold(&self, name: &str, bytes: &PutPayload) -> bool {
+        let Some(room) = self.memory.hold_file(bytes.content_length() as u64, self.most_held) else { return false };
         lock(&self.held).insert(name.to_owned(), (bytes.clone(), room));
         true
     }
@@ -209,7 +212,7 @@ impl Files {
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let held = lock(&self.held).get(&file.name).map(|(bytes, _)| bytes.clone());
         let bytes = match held {
-            Some(bytes) => bytes,
+            Some(bytes) => bytes.into(),
             None => self.folder.get(&file.name).await?,
         };
         let unknown =

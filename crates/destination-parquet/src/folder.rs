@@ -79,17 +79,17 @@ impl Folder {
     }
 
     /// Writes a file under a name that nobody else uses, durably.
-    pub(crate) async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
-        let path = self.path(name);
+    pub(crate) async fn put(&self, name: &str, bytes: impl Into<PutPayload> + Send) -> Result<()> {
+        let (path, bytes) = (self.path(name), bytes.into());
         let write = async {
-            if bytes.len() < MULTIPART_FROM {
-                return self.store.objects.put(&path, PutPayload::from_bytes(bytes)).await.map(drop);
+            if bytes.content_length() < MULTIPART_FROM {
+                return self.store.objects.put(&path, bytes).await.map(drop);
             }
             let upload = self.store.objects.put_multipart(&path).await?;
             let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
-            for start in (0..bytes.len()).step_by(PART) {
+            for block in bytes {
                 upload.wait_for_capacity(PARTS_AT_ONCE).await?;
-                upload.put(bytes.slice(start..bytes.len().min(start + PART)));
+                upload.put(block);
             }
             upload.finish().await.map(drop)
         };

@@ -184,4 +184,6 @@ impl fmt::Display for Form {
 }
 
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod tests;

@@ -40,6 +40,7 @@ mod read;
 mod replaced;
 mod session;
 mod settle;
+mod sink;
 mod sizes;
 mod sweep;
 mod transaction;

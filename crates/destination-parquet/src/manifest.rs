@@ -1,6 +1,6 @@
 //! The manifest: what a table consists of, as one JSON file per commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -172,7 +172,7 @@ impl Manifest {
     /// Removes the schemas that no file has any more, but for the table's own.
     pub(crate) fn forget_unused_schemas(&mut self) {
         let Some((last, _)) = self.schema() else { return };
-        let used: Vec<u32> = self.files.iter().chain(&self.pending).map(|file| file.schema).collect();
+        let used: BTreeSet<u32> = self.files.iter().chain(&self.pending).map(|file| file.schema).collect();
         self.schemas.retain(|number, _| *number == last || used.contains(number));
         self.forms.retain(|number, _| self.schemas.contains_key(number));
     }

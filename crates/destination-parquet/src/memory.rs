@@ -95,9 +95,14 @@ impl Share {
         };
     }
 
+    /// Returns how many transactions hold something.
+    pub(crate) fn holders(&self) -> u64 {
+        self.memory.holders.load(Ordering::Relaxed)
+    }
+
     /// Returns an equal part of what all may hold.
     pub(crate) fn of(&self, most: u64) -> u64 {
-        most / self.memory.holders.load(Ordering::Relaxed).max(1)
+        most / self.holders().max(1)
     }
 
     /// Returns whether it is to write what it holds: `alone` bytes, or an equal part of those that all `together` hold, if they do

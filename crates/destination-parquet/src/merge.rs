@@ -26,6 +26,8 @@ pub(crate) struct Versioned {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Keep {
     pub(crate) mode: SyncMode,
+    /// Removals that remove nothing are left out, once the rows are the table.
+    pub(crate) filtered: bool,
     /// The rows are merged again before they become the table, so that removals stay, as tombstones.
     pub(crate) interim: bool,
     /// The snapshot that ends.

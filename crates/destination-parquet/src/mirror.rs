@@ -116,7 +116,7 @@ impl Mirror {
         let size = rows.iter().map(memory_size).sum();
         let buckets = Bucket::ALL.split(self.sizes.load_bits(size, self.expected_bytes));
         let (schema, targets) = (Arc::clone(&files.schema), buckets.clone());
-        let keep = Keep { mode: files.mode, interim: true, ended: None };
+        let keep = Keep { mode: files.mode, filtered: files.filtered, interim: true, ended: None };
         let parts = compute(move || merge(&[Versioned { batches: rows }], &schema, keep, &targets)).await?;
         let parallel = std::thread::available_parallelism().map_or(1, usize::from);
         let full: Vec<_> = buckets.into_iter().zip(parts).filter(|(_, rows)| !rows.is_empty()).collect();

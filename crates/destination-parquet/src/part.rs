@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
 use commutator_core::{Result, TableSchema};
+use object_store::PutPayload;
 
 use crate::encode::Encoder;
 use crate::native::Layout;
@@ -16,7 +16,7 @@ const SAMPLE_ROWS: u64 = 2048;
 /// A file in memory.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: PutPayload,
     pub(crate) rows: u64,
     /// How many bytes its rows take in memory.
     pub(crate) memory: u64,

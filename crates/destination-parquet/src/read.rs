@@ -61,7 +61,7 @@ impl Parquet {
             let Some(manifest) = chain::newest(&folder).await? else { return Ok(None) };
             manifest.check(target)?;
             tries -= 1;
-            match read(folder.clone(), &manifest).await {
+            match read(folder.clone(), &manifest, target.filtered).await {
                 // A live writer replaced a file in between, so there is a newer manifest.
                 Err(error) if error.kind() == ErrorKind::NotFound && tries > 0 => {}
                 rows => return rows,
@@ -70,7 +70,11 @@ impl Parquet {
     }
 }
 
-async fn read(folder: Folder, manifest: &Manifest) -> Result<Option<(Arc<TableSchema>, Vec<RecordBatch>)>> {
+async fn read(
+    folder: Folder,
+    manifest: &Manifest,
+    filtered: bool,
+) -> Result<Option<(Arc<TableSchema>, Vec<RecordBatch>)>> {
     let Some(files) = Files::of(folder, manifest, 1) else { return Ok(None) };
     let mut inputs = Vec::new();
     for file in manifest.files.iter().chain(&manifest.pending) {
@@ -79,7 +83,7 @@ async fn read(folder: Folder, manifest: &Manifest) -> Result<Option<(Arc<TableSc
     let rows = if manifest.mode == SyncMode::Append {
         inputs.into_iter().flat_map(|input| input.batches).collect()
     } else {
-        let keep = Keep { mode: manifest.mode, ..Keep::default() };
+        let keep = Keep { mode: manifest.mode, filtered, ..Keep::default() };
         merge(&inputs, &files.schema, keep, &[Bucket::ALL])?.pop().unwrap_or_default()
     };
     Ok(Some((files.schema, rows)))

@@ -81,7 +81,8 @@ impl ParquetSession {
         let level = self.settings.compression_level;
         let files = Files::new(self.folder.clone(), &self.manifest, level, (*number, schema, &self.forms));
         let (written, memory) = (Arc::clone(&self.written), Arc::clone(&self.memory));
-        Some(Files { written, memory, most_held: self.sizes.held, ..files })
+        let filtered = self.target.filtered;
+        Some(Files { written, memory, most_held: self.sizes.held, filtered, ..files })
     }
 
     /// Takes notice of what became of a manifest that was to be added.

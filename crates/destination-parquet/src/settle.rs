@@ -199,7 +199,8 @@ impl Work<'_> {
             .await?;
         inputs.push(Versioned { batches: node.rows });
         let (schema, bucket, largest) = (Arc::clone(&self.files.schema), node.bucket, self.sizes.bucket);
-        let keep = Keep { mode: self.files.mode, interim: false, ended: self.ended };
+        let (mode, filtered) = (self.files.mode, self.files.filtered);
+        let keep = Keep { mode, filtered, interim: false, ended: self.ended };
         let files = Arc::clone(self.files);
         let merged = compute(move || {
             let cut = |stay: usize, of: usize| {

@@ -7,5 +7,6 @@ mod native;
 mod race;
 mod readers;
 mod s3;
+mod spark;
 mod table;
 mod views;

@@ -10,7 +10,7 @@ use crate::table::{SNAPSHOT, Writer, at, batch, connect, snapshot, target};
 
 const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
-fn documents(rows: &[(Op, OrderKey, i64, &str)]) -> ChangeBatch {
+pub(crate) fn documents(rows: &[(Op, OrderKey, i64, &str)]) -> ChangeBatch {
     let column = Column { native: true, ..Column::new("doc", LogicalType::Json) };
     let schema = Arc::new(TableSchema::new(vec![Column::key("id", LogicalType::Int64), column]).unwrap());
     let rows: Vec<_> =

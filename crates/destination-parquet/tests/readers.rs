@@ -19,6 +19,14 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// What the Python programs print of a table.
+    pub(crate) fn parse(mut seen: Json) -> Self {
+        let columns = serde_json::from_value(seen["columns"].take()).unwrap();
+        let mut rows: Vec<Vec<Json>> = serde_json::from_value(seen["rows"].take()).unwrap();
+        rows.sort_by_key(|row| row[0].to_string());
+        Self { columns, rows }
+    }
+
     /// Returns the rows without the system columns.
     pub(crate) fn own(&self) -> Vec<Vec<Json>> {
         let own = self.columns.iter().filter(|(name, _)| !name.starts_with("_ct_")).count();
@@ -53,11 +61,7 @@ pub(crate) fn read(python: &str, engine: &str, folder: &Path) -> Seen {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read.py");
     let output = Command::new(python).arg(script).arg(engine).arg(folder).output().unwrap();
     assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
-    let mut seen: Json = serde_json::from_slice(&output.stdout).unwrap();
-    let columns = serde_json::from_value(seen["columns"].take()).unwrap();
-    let mut rows: Vec<Vec<Json>> = serde_json::from_value(seen["rows"].take()).unwrap();
-    rows.sort_by_key(|row| row[0].to_string());
-    Seen { columns, rows }
+    Seen::parse(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 #[tokio::test]

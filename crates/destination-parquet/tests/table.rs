@@ -112,6 +112,7 @@ pub(crate) fn target(name: &str, mode: SyncMode) -> Target {
         keys: vec![Column::key("id", LogicalType::Int64)],
         mode,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     }
 }

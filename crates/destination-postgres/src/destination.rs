@@ -97,6 +97,10 @@ impl Destination for Postgres {
         session::peek(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let place = self.place(target)?;
         session::peek_schema(&self.pool, &place).await.map_err(|e| place.name(e))
@@ -114,6 +118,11 @@ impl Destination for Postgres {
             _ => format!("-- Every row is written anew, for {}.\n{alter}", rewritten.join(", ")),
         });
         created.chain(altered).collect()
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let place = self.place(target)?;
+        session::preview_mode(&self.pool, &place).await.map_err(|e| place.name(e))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

@@ -22,7 +22,7 @@ pub(crate) mod catalog;
 mod mode;
 mod open;
 
-pub(crate) use open::{open, peek, peek_schema};
+pub(crate) use open::{open, peek, peek_schema, preview_mode};
 
 /// An open table.
 #[derive(Debug)]

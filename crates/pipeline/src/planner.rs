@@ -56,6 +56,7 @@ impl Pipeline {
             on_bad_record: options.on_bad_record,
             contract_holds: checkpoint.is_some_and(Checkpoint::was_loaded),
             seen: HashMap::new(),
+            left: HashMap::new(),
         };
         let names = checkpoint.map(|checkpoint| checkpoint.names().clone()).unwrap_or_default();
         let identifiers = self.destination().capabilities().identifiers;

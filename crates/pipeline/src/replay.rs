@@ -84,6 +84,7 @@ impl Pipeline {
             on_bad_record: OnBadRecord::Fail,
             contract_holds: checkpoint.was_loaded(),
             seen: HashMap::new(),
+            left: HashMap::new(),
         };
         key_form::check(&intake.rules, &checkpoint, &description.name)?;
         let hides_keys = intake.rules.hides_keys();

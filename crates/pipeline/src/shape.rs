@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use commutator_core::schema::{Names, conform, merge_by, plan_by};
 use commutator_core::{
-    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, LogicalType, NameMap, Result, SchemaPlan, SourceBatch,
-    SyncMode, TableSchema,
+    ChangeBatch, Column, Error, ErrorKind, IdentifierRules, NameMap, Result, SchemaPlan, SourceBatch, SyncMode,
+    TableSchema,
 };
 
 use crate::feed::Chunk;
@@ -56,7 +56,7 @@ impl Shape {
     /// Applies the table's rules to a chunk and gives its columns their destination names.
     pub(crate) fn take_in(&mut self, mut chunk: Chunk) -> Result<Chunk> {
         for batch in &mut chunk.batches {
-            chunk.left_out += self.intake.take(batch)?;
+            chunk.left_out += self.intake.take(batch, &self.names)?;
             if let Some(changes) = &mut batch.changes {
                 *changes = self.name(changes)?;
             }
@@ -66,7 +66,7 @@ impl Shape {
 
     /// Applies the table's rules to a single row and gives its columns their destination names; `None` if rules leave it out.
     pub(crate) fn take_in_row(&mut self, row: ChangeBatch) -> Result<Option<ChangeBatch>> {
-        self.intake.take_row(row)?.map(|row| self.name(&row)).transpose()
+        self.intake.take_row(row, &self.names)?.map(|row| self.name(&row)).transpose()
     }
 
     /// Gives the columns of a row their destination names that rules were applied to before it became a letter; its key has the names
@@ -76,7 +76,7 @@ impl Shape {
         let others = row.schema().columns()[row.schema().keys().len()..].iter().map(|column| &column.name);
         let named = keys.chain(others).zip(row.schema().columns());
         let named = named.map(|(name, column)| Column { name: name.clone(), ..column.clone() }).collect();
-        let row = self.intake.take_again(&with_columns(row, named)?)?;
+        let row = self.intake.take_again(&with_columns(row, named)?, &self.names)?;
         self.name(&row)
     }
 
@@ -85,7 +85,8 @@ impl Shape {
         let rules = &self.intake.rules;
         let named = columns.iter().map(|column| Column {
             name: self.names.name(&column.name).to_owned(),
-            native: column.ty == LogicalType::Json && rules.is_native(&column.name),
+            // Also while it is no JSON yet: what it becomes must not depend on which kind of value the first batch held.
+            native: rules.is_native(&column.name),
             ..column.clone()
         });
         let named = named.collect();

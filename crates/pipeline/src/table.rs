@@ -206,6 +206,7 @@ impl Table {
             on_bad_record: self.options.on_bad_record,
             contract_holds: checkpoint.was_loaded(),
             seen: HashMap::new(),
+            left: HashMap::new(),
         }
     }
 

@@ -30,6 +30,8 @@ impl Pipeline {
             name: self.options().name(&table.name),
             keys: key_columns(&rules::keys(&options.rules, &table.keys), &mut names),
             mode: options.mode,
+            // Rules that cannot hold are refused before anything is opened.
+            filtered: self.rules(table).is_ok_and(|rules| rules.leave_items_out()),
             slice: Slice::whole(),
             expected_bytes: table.bytes,
         }

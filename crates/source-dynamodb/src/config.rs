@@ -52,7 +52,7 @@ pub struct Config {
     /// How many segments of one table are scanned at the same time, 1 to 1,000. Default: 8.
     pub scan_concurrency: Option<u32>,
     /// How many tables' snapshots are scanned at the same time, 1 to 10,000; those of further tables wait for their turn, while their
-    /// streams are followed already. Default: 8. Each takes memory for its pages and in the destination.
+    /// streams are followed already. Default: 4. Each takes memory for its pages and in the destination.
     pub snapshot_concurrency: Option<u32>,
     /// Whether all of the snapshot reads strongly consistently, which costs twice the read capacity. Default: false, because changes that
     /// an eventually consistent scan misses are in the stream. The first minute of every run or retry that scans reads so in any

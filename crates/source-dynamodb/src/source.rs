@@ -18,8 +18,8 @@ use crate::sample::{Sample, SampleSize};
 use crate::tuning::Tuning;
 use crate::{check, credentials, discover, read, reread, sample, stream};
 
-/// So many snapshots at a time keep any wire busy, and leave each of them enough memory for files of a good size.
-const SNAPSHOTS: usize = 8;
+/// So many snapshots with eight segments each keep a wire busy: more pages at a time than the default budget has room for.
+const SNAPSHOTS: usize = 4;
 
 /// A connection to `DynamoDB` and its streams. Cloning shares connections, credentials and budget.
 #[derive(Debug, Clone)]

@@ -20,6 +20,15 @@ fn escaped_literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
+/// A text in single quotes, without a backslash: whether that is special depends on the server's version and settings.
+fn portable_literal(text: &str) -> String {
+    let parts: Vec<_> = text.split('\\').map(plain_literal).collect();
+    match parts.as_slice() {
+        [whole] => whole.clone(),
+        parts => format!("({})", parts.join(" || CHR(92) || ")),
+    }
+}
+
 /// The digits of a decimal without zeros at the end, of its text.
 fn trimmed(text: String, scale: u8) -> String {
     if scale == 0 { text } else { format!("rtrim(rtrim({text}, '0'), '.')") }
@@ -33,5 +42,7 @@ mod tests {
     fn literals_end_where_they_end() {
         assert_eq!(plain_literal(r"it's \"), r"'it''s \'");
         assert_eq!(escaped_literal(r"it's \"), r"'it\'s \\'");
+        assert_eq!(portable_literal(r"it's \"), "('it''s ' || CHR(92) || '')");
+        assert_eq!(portable_literal("it's"), "'it''s'");
     }
 }

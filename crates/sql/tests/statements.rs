@@ -126,6 +126,20 @@ fn soft_delete() {
 }
 
 #[test]
+fn filtered() {
+    let statements = |dialect| {
+        let marked = layout(dialect, SyncMode::SoftDelete);
+        let versions = layout(dialect, SyncMode::History);
+        let mut all = marked.apply_images_not_removed(&schema());
+        all.extend(marked.mark_known(&schema()));
+        all.extend([true, false].map(|runs| versions.drop_idle(&schema(), runs)));
+        all.extend([versions.stage_idle(&schema()), versions.drop_staged(&schema())]);
+        all
+    };
+    insta::assert_snapshot!("filtered", side_by_side(statements));
+}
+
+#[test]
 fn history_and_append() {
     let statements = |dialect| {
         let layout = layout(dialect, SyncMode::History);
@@ -168,6 +182,7 @@ fn checkpoint_of_a_target() {
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
         expected_bytes: 0,
+        filtered: false,
     };
     let statements = |dialect| {
         let checkpoint = TargetCheckpoint::new(dialect, &schema_ref(dialect), &target);

@@ -110,11 +110,17 @@ impl Session for LoaderSession {
 
     async fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         if self.unclear || self.committing {
-            let lost = "The answer to the last commit was lost; open the table again to see whether it happened";
-            return Err(self.place.name(Error::new(ErrorKind::Unavailable, lost)));
+            return Err(self.place.name(lost()));
         }
         LoaderTransaction::new(self).map(|transaction| Box::new(transaction) as Box<dyn Transaction + '_>)
     }
+}
+
+fn lost() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "The answer to the last commit or change of the table was lost; open the table again to see whether it happened",
+    )
 }
 
 /// Returns the columns in an order that does not depend on when they were added.

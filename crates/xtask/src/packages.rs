@@ -31,6 +31,14 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Installs Java 17 where there is no Java.
+pub(crate) fn java() -> Result<()> {
+    if command::run(Command::new("java").arg("-version")).is_err() {
+        apt_install(&["openjdk-17-jre-headless"]).context("Java 17")?;
+    }
+    Ok(())
+}
+
 /// Whether this is root.
 pub(crate) fn is_root() -> bool {
     command::run(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")

@@ -17,6 +17,7 @@
 //! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT`, `…_BUCKETS` | `http://127.0.0.1:port` of an emulator, a project in it, and the folder in which each bucket is a folder |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
+//! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
 //!
 //! `CI=true` makes a service that cannot be started an error. Elsewhere it is named and left out.
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
@@ -28,6 +29,7 @@ mod ports;
 pub(crate) mod postgres;
 mod process;
 mod seaweedfs;
+mod spark;
 pub(crate) mod state;
 mod tls;
 
@@ -152,13 +154,21 @@ enum Service {
     Duckdb,
     LocalBigquery,
     Python,
+    Spark,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        let usual =
-            [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::LocalBigquery, Self::Python];
+        let usual = [
+            Self::Postgres,
+            Self::Seaweedfs,
+            Self::DynamodbLocal,
+            Self::Duckdb,
+            Self::LocalBigquery,
+            Self::Python,
+            Self::Spark,
+        ];
         usual.into_iter().chain(matrix)
     }
 
@@ -171,6 +181,7 @@ impl Service {
             Self::Duckdb => duckdb::NAME.to_owned(),
             Self::LocalBigquery => local_bigquery::NAME.to_owned(),
             Self::Python => "python".to_owned(),
+            Self::Spark => spark::NAME.to_owned(),
         }
     }
 
@@ -208,6 +219,7 @@ impl Service {
             Self::Duckdb => duckdb::install(),
             Self::LocalBigquery => local_bigquery::start(folder),
             Self::Python => python(root),
+            Self::Spark => spark::install(root),
         }
     }
 }

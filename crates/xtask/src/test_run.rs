@@ -25,7 +25,8 @@ use crate::{
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
 const DUCKDB: &str = "commutator-destination-duckdb";
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb";
+const PROOF: &str = "commutator-tests";
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb,commutator-tests/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -81,9 +82,10 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
     let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
         .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
     let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
+    let features: &[&str] = if steps.links_duckdb { &["--features", "duckdb"] } else { &[] };
     steps.cargo(
         "soak",
-        &[&package[..], &["--", "equals_the_model", "--nocapture", "--test-threads", "3"]].concat(),
+        &[&package[..], features, &["--", "equals_the_model", "--nocapture", "--test-threads", "4"]].concat(),
         &env,
     );
     drop(stop);
@@ -118,6 +120,7 @@ impl<'a> Steps<'a> {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
         let scope: &[&str] = match (chosen, self.links_duckdb) {
             (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
+            (true, true) if arguments.contains(&PROOF) => &["--features", "duckdb"],
             (true, _) => &[],
             (false, true) => &["--workspace", "--features", WITH_DUCKDB],
             (false, false) => &["--workspace"],

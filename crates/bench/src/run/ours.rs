@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use super::{ACCESS_KEY, Done, REGION, parquet_bytes};
 
 /// The source's part of the budget that the program has if nothing else is said.
-const BUDGET: usize = 64 << 20;
+const BUDGET: usize = 32 << 20;
 
 /// The source of every table that this endpoint has.
 pub(crate) async fn source(url: &str) -> Result<dynamodb::DynamoDb> {

@@ -93,7 +93,7 @@ fn config(arguments: &Init, external_id: &str) -> String {
 [pipeline]
 id = "main"                       # names the checkpoints in the destination; do not change it later
 # hash_salt = "${{COMMUTATOR_HASH_SALT}}"   # some twenty random characters that stay the same, for columns with `hash`
-# memory_mb = 256                 # a quarter of it for rows on their way, of all tables
+# memory_mb = 256                 # an eighth of it for rows on their way, of all tables
 
 [source]
 type = "dynamodb"

@@ -69,7 +69,14 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
         let mut take = |items: &ChangeBatch| planner.add(items);
         let sample = Box::pin(sampler.sample_with(&whole, (SampleSize::PAGE, extras), &mut take)).await?;
         let outcome = planner.finish()?;
-        let statements = pipeline.destination().preview(&target, &outcome.changes);
+        let mut statements = match checkpoint {
+            None => Vec::new(),
+            Some(_) => pipeline.destination().preview_mode(&target).await?,
+        };
+        if let Some(first) = statements.first_mut() {
+            *first = format!("-- The table becomes one of mode {}.\n{first}", target.mode);
+        }
+        statements.extend(pipeline.destination().preview(&target, &outcome.changes));
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
         plans.push(TablePlan {

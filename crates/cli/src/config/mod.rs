@@ -76,10 +76,10 @@ impl Destination {
 }
 
 impl Settings {
-    /// Returns how many bytes of decoded rows may be on their way: a quarter of all memory, which a source fills only while its
+    /// Returns how many bytes of decoded rows may be on their way: an eighth of all memory, which a source fills only while its
     /// destination is behind. The rest is for what destinations gather into files and statements, and for what is being decoded.
     pub fn on_their_way(&self) -> usize {
-        self.memory_bytes / 4
+        self.memory_bytes / 8
     }
 
     /// Reads a configuration file, with variables from the environment.

@@ -86,6 +86,14 @@ pub enum Mistake {
     HistoryEndRemoves,
     HistoryEndLeavesOpen,
     HistoryEndClosesAgain,
+    // Filtered items.
+    IdleRemovalsAreRows,
+    IdleRemovalsAreForgotten,
+    FilteredRemovalsDoNothing,
+    IdleVersionsStay,
+    IdleVersionsGoAtOnce,
+    IdleVersionsStayAtEnd,
+    EveryRemovalIsIdle,
     // Columns.
     DescribesSystemColumns,
     DescribesTooFewColumns,

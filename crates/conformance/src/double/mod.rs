@@ -119,6 +119,10 @@ impl Destination for Double {
         Ok(state.slots.get(&self.slot_name(target)).map(|slot| slot.checkpoint.clone()))
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
     async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
         let schema = self.lock().tables.get(&self.table_name(target)).and_then(|table| table.schema.clone());
         Ok(schema.filter(|_| !self.has(Mistake::PeekShowsNoColumns)))

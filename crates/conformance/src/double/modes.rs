@@ -17,6 +17,7 @@ impl Table {
         &mut self,
         staged: &[(ChangeBatch, Vec<Row>)],
         ended: Option<Epoch>,
+        filtered: bool,
         mistake: Option<Mistake>,
     ) {
         let mut rows = bent(staged, mistake);
@@ -28,7 +29,7 @@ impl Table {
             rows.retain(|(key, row, _)| newest[key] == row.order);
         }
         for (key, row, _) in rows {
-            self.put_soft(key, row, mistake);
+            self.put_soft(key, row, filtered, mistake);
         }
         let old = |row: &Row| ended.is_some_and(|epoch| row.order.epoch() < epoch);
         let again = mistake == Some(Mistake::SoftDeleteEndMarksAgain);
@@ -47,8 +48,20 @@ impl Table {
         }
     }
 
-    fn put_soft(&mut self, key: String, mut row: Row, mistake: Option<Mistake>) {
+    fn put_soft(&mut self, key: String, mut row: Row, filtered: bool, mistake: Option<Mistake>) {
         let removed = is_removal(&row);
+        let is_idle = removed && !self.rows.contains_key(&key);
+        if filtered && is_idle && mistake != Some(Mistake::IdleRemovalsAreRows) {
+            let idle = self.idle.entry(key).or_insert(row.order);
+            *idle = row.order.max(*idle);
+            return;
+        }
+        if self.idle.get(&key).is_some_and(|idle| *idle > row.order) {
+            return;
+        }
+        if filtered && removed && mistake == Some(Mistake::FilteredRemovalsDoNothing) {
+            return;
+        }
         let Some(held) = self.rows.get_mut(&key) else {
             if !removed || mistake != Some(Mistake::SoftDeleteIgnoresUnknown) {
                 self.rows.insert(key, Row { deleted: Some(removed), ..row });
@@ -80,6 +93,7 @@ impl Table {
         &mut self,
         staged: &[(ChangeBatch, Vec<Row>)],
         ended: Option<Epoch>,
+        sorts_out: bool,
         mistake: Option<Mistake>,
     ) {
         for (key, mut row, changed_at) in bent(staged, mistake) {
@@ -97,6 +111,9 @@ impl Table {
         }
         if let Some(epoch) = ended {
             self.close_unseen(epoch, mistake);
+        }
+        if sorts_out {
+            self.drop_idle_versions(mistake);
         }
         let mut of_key: BTreeMap<&str, Vec<&mut Row>> = BTreeMap::new();
         for (key, row) in &mut self.rows {
@@ -124,6 +141,24 @@ impl Table {
             self.rows.remove(&key);
         }
         self.rows.entry(key).or_insert(Row { validity, ..row });
+    }
+
+    fn drop_idle_versions(&mut self, mistake: Option<Mistake>) {
+        let mut versions: Vec<_> =
+            self.rows.iter().map(|(key, row)| (of(key), row.order, is_removal(row), key)).collect();
+        versions.sort_unstable();
+        let is_idle = |at: usize| {
+            let (key, _, removal, _) = versions[at];
+            let before = at.checked_sub(1).map(|before| versions[before]).filter(|before| before.0 == key);
+            let removed = before.map(|before| before.2);
+            let too_much = mistake == Some(Mistake::EveryRemovalIsIdle);
+            removal && (removed.unwrap_or(true) || too_much)
+        };
+        let idle: Vec<String> =
+            (0..versions.len()).filter(|&at| is_idle(at)).map(|at| versions[at].3.clone()).collect();
+        for key in &idle {
+            self.rows.remove(key);
+        }
     }
 
     /// Ends what the snapshot of an epoch did not see.

@@ -198,7 +198,7 @@ impl Transaction for DoubleTransaction<'_> {
             self.session.evolve_table(schema)?;
         }
         let empty = self.staged.iter().all(|(batch, _)| batch.is_empty());
-        let keeps_tombstones = !checkpoint.snapshot_ended() || double.has(Mistake::TombstonesStay);
+        let keeps_tombstones = !checkpoint.snapshot_ended();
         if double.has(Mistake::CheckpointBeforeRows) {
             self.keep(checkpoint);
             tokio::task::yield_now().await;

@@ -14,6 +14,8 @@ pub(super) struct Table {
     pub(super) schema: Option<TableSchema>,
     pub(super) rows: BTreeMap<String, Row>,
     pub(super) written: usize,
+    /// In filtered tables of `soft_delete`, the removals of keys without a row, while a snapshot runs.
+    pub(super) idle: BTreeMap<String, OrderKey>,
 }
 
 pub(super) fn is_removal(row: &Row) -> bool {
@@ -76,8 +78,22 @@ impl Table {
         mistake: Option<Mistake>,
     ) {
         match target.mode {
-            SyncMode::SoftDelete => return self.apply_soft_delete(staged, ended, mistake),
-            SyncMode::History => return self.apply_history(staged, ended, mistake),
+            SyncMode::SoftDelete => {
+                self.apply_soft_delete(staged, ended, target.filtered, mistake);
+                if !keeps_tombstones || mistake == Some(Mistake::IdleRemovalsAreForgotten) {
+                    self.idle.clear();
+                }
+                return;
+            }
+            SyncMode::History => {
+                let sorts_out = match mistake {
+                    Some(Mistake::IdleVersionsStay) => false,
+                    Some(Mistake::IdleVersionsGoAtOnce) => true,
+                    Some(Mistake::IdleVersionsStayAtEnd) => ended.is_none() && !keeps_tombstones,
+                    _ => !keeps_tombstones,
+                };
+                return self.apply_history(staged, ended, target.filtered && sorts_out, mistake);
+            }
             SyncMode::Mirror | SyncMode::Append => {}
         }
         let append = target.mode == SyncMode::Append;
@@ -114,7 +130,12 @@ impl Table {
                 _ => {}
             }
         }
-        if !append && (!keeps_tombstones || mistake == Some(Mistake::TombstonesAreOff)) {
+        let drops = match mistake {
+            Some(Mistake::TombstonesStay) => false,
+            Some(Mistake::TombstonesAreOff) => true,
+            _ => !keeps_tombstones,
+        };
+        if !append && drops {
             self.drop_tombstones();
         }
     }

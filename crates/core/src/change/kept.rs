@@ -41,6 +41,27 @@ impl ChangeBatch {
         self.keep(versions.filter_map(|(row, version)| known.insert(version).then_some(row)))
     }
 
+    /// Returns of each row whether a table of [filtered](crate::Target::filtered) items keeps it, if the batch holds all that is known of
+    /// its keys, each version once: all but idle removals, before which there is no version of their key that is none.
+    pub fn not_idle(&self) -> Result<Vec<bool>> {
+        let keys = self.keys()?;
+        let mut rows_of: HashMap<_, Vec<usize>> = HashMap::with_capacity(self.len());
+        for (row, key) in keys.iter().enumerate() {
+            rows_of.entry(key).or_default().push(row);
+        }
+        let mut keep = vec![true; self.len()];
+        for mut rows in rows_of.into_values() {
+            rows.sort_unstable_by_key(|&row| self.orders[row]);
+            let mut was_there = false;
+            for row in rows {
+                let is_there = !self.ops[row].is_removal();
+                keep[row] = is_there || was_there;
+                was_there = is_there;
+            }
+        }
+        Ok(keep)
+    }
+
     /// Returns a removal for each key whose newest row is of an epoch before `epoch` and not a removal already; what `soft_delete` and
     /// `history` add when the snapshot of `epoch` ends.
     ///

@@ -120,6 +120,22 @@ proptest! {
     }
 
     #[test]
+    fn a_removal_is_idle_unless_the_version_before_it_was_there(drawn in any_versions()) {
+        let whole = batch(&drawn).distinct().unwrap();
+        let all = versions(&whole);
+        for (row, keep) in all.iter().zip(whole.not_idle().unwrap()) {
+            let before = all.iter().filter(|other| (&other.0, &other.1) == (&row.0, &row.1) && other.2 < row.2);
+            let was_there = before.max_by_key(|other| other.2).is_some_and(|other| other.3.is_some());
+            prop_assert_eq!(keep, row.3.is_some() || was_there);
+        }
+        // What is kept is kept again.
+        let kept = whole.filter(&whole.not_idle().unwrap()).unwrap();
+        prop_assert!(kept.not_idle().unwrap().into_iter().all(|keep| keep));
+        prop_assert_eq!(mirror(&kept).into_iter().filter(|row| row.1.1.is_some()).collect::<Vec<_>>(),
+            mirror(&whole).into_iter().filter(|row| row.1.1.is_some()).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn what_a_snapshot_did_not_see_is_removed_once(drawn in any_versions()) {
         let whole = batch(&drawn);
         let removed = whole.unseen(Epoch(2)).unwrap();

@@ -42,6 +42,7 @@ impl Rules {
         if plain && contract.is_none() {
             return Ok((batch.clone(), LeftOut::default()));
         }
+        let held = contract.is_some_and(|contract| contract.types != SchemaPolicy::Evolve);
         let mut fields = Vec::new();
         for (column, array) in batch.schema().columns().iter().zip(batch.rows().columns()) {
             let field = Field { column: column.clone(), array: Arc::clone(array) };
@@ -50,7 +51,7 @@ impl Rules {
             if column.key || plain || identity::is_system(&column.name) || is_made() {
                 fields.push(field);
             } else {
-                sort_kinds(field, by, known, &mut fields)?;
+                sort_kinds(field, by, held, known, &mut fields)?;
             }
         }
         let (keep, left_out) = match contract {
@@ -68,10 +69,16 @@ impl Rules {
 }
 
 /// Gives a column the type that all of its values have together, or each kind of values a column of its own.
-fn sort_kinds(field: Field, by: TypeJoin, known: &dyn Known, fields: &mut Vec<Field>) -> Result<()> {
+///
+/// Where types are `held` to what the table has, each value fits or not by itself: it must not become text because of one beside it.
+fn sort_kinds(field: Field, by: TypeJoin, held: bool, known: &dyn Known, fields: &mut Vec<Field>) -> Result<()> {
     let Field { column, array } = &field;
     let ty = column.ty;
     if !by.has_variants() {
+        if held && known.column(&column.name).is_some_and(|has| has != LogicalType::Text) {
+            fields.push(field);
+            return Ok(());
+        }
         let together = match ty {
             LogicalType::Json if by.becomes_text() => by.infer(cells(array, ty)).unwrap_or(ty),
             ty => ty,
@@ -130,9 +137,10 @@ fn hold(
         let asked_for = field.column.key || identity::is_system(&field.column.name);
         let holds = has.is_some_and(|has| by.join(has, field.column.ty) == has);
         let fits = asked_for || holds || field.array.null_count() == rows;
-        // A column beside another is there because of a type.
-        let policy =
-            if has.is_some() || identity::is_variant(&field.column.name) { contract.types } else { contract.columns };
+        // A column beside another is there because of a type, unless the other would be as new as it is.
+        let is_beside = |of: String| known.column(&of).is_some() || contract.columns == SchemaPolicy::Evolve;
+        let of_type = has.is_some() || identity::variant_of(&field.column.name).is_some_and(is_beside);
+        let policy = if of_type { contract.types } else { contract.columns };
         if fits || policy == SchemaPolicy::Evolve {
             kept.push(field);
             continue;

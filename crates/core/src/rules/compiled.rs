@@ -154,6 +154,10 @@ impl Rules {
 
     /// Returns whether an attribute that is not of the key has a column.
     pub(super) fn keeps(&self, attribute: &str) -> bool {
+        // A constant is of no item: it is there whether items have the attribute, and patterns match it, or not.
+        if self.rule(attribute).is_some_and(|rule| rule.constant.is_some()) {
+            return true;
+        }
         let matches = |patterns: &[super::Pattern]| patterns.iter().any(|pattern| pattern.matches(attribute));
         let included = self.said.include.is_empty() || matches(&self.said.include);
         included && !matches(&self.said.exclude) && self.rule(attribute).is_none_or(|rule| !rule.exclude)

@@ -72,6 +72,11 @@ impl Rules {
         }
     }
 
+    /// Returns whether a filter leaves items out by attributes beside their key, so that an item may come to pass it, or pass it no more.
+    pub fn leave_items_out(&self) -> bool {
+        self.part.iter().chain(&self.said.filter).any(|filter| !self.looks_at_keys_alone(filter))
+    }
+
     fn looks_at_keys_alone(&self, filter: &Filter) -> bool {
         filter.attributes().into_iter().all(|attribute| self.key_attributes.contains(attribute))
     }

@@ -126,6 +126,9 @@ fn only_what_is_included_has_a_column() {
     let said = TableRules::default().include("a*").exclude("ab").column("z", ColumnRule::constant(true));
     let found = applied(&said, &inserted(&[json!({"id": 1, "a": 1, "ab": 2, "b": 3})]));
     assert_eq!(found, [json!({"id": 1, "a": 1, "z": true})]);
+    // A constant is there in every row, whatever patterns say of an attribute that some items have under its name.
+    let found = applied(&said.exclude("z"), &inserted(&[json!({"id": 1, "z": 5}), json!({"id": 2})]));
+    assert_eq!(found, [json!({"id": 1, "z": true}), json!({"id": 2, "z": true})]);
 }
 
 #[test]
@@ -225,6 +228,11 @@ fn a_filter_of_keys_alone_lets_removals_pass_only_of_its_keys() {
         [(Op::Remove, json!({"id": 5})), (Op::Remove, json!({"id": 50})), (Op::Modify, json!({"id": 51, "a": 1}))];
     let applied = rules(&said).apply(&batch(&items)).unwrap();
     assert_eq!(rows(&applied.changes), [(Op::Remove, BTreeMap::from([("id".to_owned(), json!(5))]))]);
+    // Only what other attributes decide about can come to pass, or pass no more.
+    assert!(!rules(&said).leave_items_out() && !rules(&TableRules::default()).leave_items_out());
+    let others = TableRules::default().filter("id < 10 and s = 'on'".parse().unwrap());
+    assert!(rules(&others).leave_items_out());
+    assert!(rules(&said).for_part("s = 'on'".parse().unwrap(), None).leave_items_out());
 }
 
 #[test]

@@ -23,9 +23,11 @@ pub(crate) fn variant(of: &str, kind: &str) -> String {
     format!("{}{VARIANT}{kind}{WANTED}{}__{kind}", origin(of), wanted(of))
 }
 
-/// Returns whether a column stands beside another for its values of one kind.
-pub(crate) fn is_variant(identity: &str) -> bool {
-    origin(identity).contains(VARIANT)
+/// Returns the identity of the column that another stands beside for values of one kind; `None` if it stands beside none.
+pub(crate) fn variant_of(identity: &str) -> Option<String> {
+    let (of, kind) = origin(identity).rsplit_once(VARIANT)?;
+    let wanted = wanted(identity).strip_suffix(kind)?.strip_suffix("__")?;
+    Some(if wanted == of { of.to_owned() } else { renamed(of, wanted) })
 }
 
 /// Returns the identity of the column that packs all attributes.
@@ -77,5 +79,9 @@ mod tests {
             assert_eq!((wanted(identity), attribute_of(identity)), (name, attribute));
         }
         assert_ne!(member("a", "b", "_"), "a_b");
+        for of in ["plain".to_owned(), super::renamed("a", "b"), city] {
+            assert_eq!(variant_of(&variant(&of, "text")), Some(of.clone()));
+            assert_eq!(variant_of(&of), None);
+        }
     }
 }

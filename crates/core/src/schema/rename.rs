@@ -57,6 +57,11 @@ impl Names {
         &self.given[attribute]
     }
 
+    /// Returns the name that the attribute has, or would be given now.
+    pub fn look_up(&self, attribute: &str) -> String {
+        self.given.get(attribute).cloned().unwrap_or_else(|| self.choose(attribute))
+    }
+
     /// Returns every name that was given.
     pub fn map(&self) -> &NameMap {
         &self.given

@@ -23,9 +23,10 @@ pub struct Column {
     /// Whether the column is part of the primary key; key columns are never null.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key: bool,
-    /// Whether maps and lists in it become the destination's own types, as far as they agree; the column's type is JSON all the same.
+    /// Whether maps and lists in it become the destination's own types, as far as they agree, if its type is JSON or becomes it; the type
+    /// is JSON all the same.
     ///
-    /// It says what a column is born as: one that a table has already stays what it is.
+    /// It says what a column is born as, of whatever type: one that a table has already stays what it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub native: bool,
 }

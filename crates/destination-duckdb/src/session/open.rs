@@ -104,6 +104,20 @@ pub(crate) fn peek_schema(database: &Arc<Database>, place: &Place) -> Result<Opt
     Ok(catalog::reconcile(recorded.as_ref(), found.as_deref(), mode)?.map(Arc::unwrap_or_clone))
 }
 
+/// Returns the statements by which opening the table would give it the mode of the target.
+pub(crate) fn preview_mode(database: &Arc<Database>, place: &Place) -> Result<Vec<String>> {
+    let lease = database.lease()?;
+    if place.look_up(&lease, Checkpoints::NAME)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let Some((_, _, before, _, columns)) = kept(&lease, place)? else { return Ok(Vec::new()) };
+    let recorded = parse::<TableSchema>(columns.as_deref())?;
+    let Some(change) = ModeChange::of(&place.target, &before, recorded.is_some())? else { return Ok(Vec::new()) };
+    let tombstones = Layout::tombstones_name(&DUCKDB, &place.target.name);
+    let tombstones = place.look_up(&lease, &tombstones)?.is_some();
+    Ok(mode::statements(change, place, recorded.as_ref(), tombstones))
+}
+
 fn kept(connection: &Connection, place: &Place) -> Result<Option<Kept>> {
     let Target { pipeline, table, slice, .. } = &place.target;
     connection

@@ -11,11 +11,15 @@ pub(super) fn rows(job: &mut Job, connection: &Connection, columns: &TableSchema
     let layout = job.place.layout();
     match job.place.target.mode {
         SyncMode::Mirror => mirror(job, connection, columns),
-        SyncMode::SoftDelete => {
-            run(connection, layout.apply_images(columns))?;
-            if job.removals { run(connection, layout.mark_removed(columns)) } else { Ok(()) }
+        SyncMode::SoftDelete => soft_delete(job, connection, columns),
+        SyncMode::History => {
+            let runs = job.ended.is_none() && !job.checkpoint.snapshot_ended();
+            let idle = (job.place.target.filtered && job.removals).then(|| layout.drop_idle(columns, runs));
+            run(
+                connection,
+                [layout.add_versions(columns)].into_iter().chain(idle).chain([layout.set_intervals(columns)]),
+            )
         }
-        SyncMode::History => run(connection, [layout.add_versions(columns), layout.set_intervals(columns)]),
         SyncMode::Append => run(connection, [layout.append(columns)]),
     }
 }
@@ -25,6 +29,23 @@ pub(super) fn rows(job: &mut Job, connection: &Connection, columns: &TableSchema
 fn mirror(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
     let layout = job.place.layout();
     run(connection, layout.apply(columns, job.state.tombstones))?;
+    record(job, connection, columns)
+}
+
+/// In a filtered table a removal marks only what is there, and is a tombstone besides until the snapshot has ended.
+fn soft_delete(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+    let (layout, filtered) = (job.place.layout(), job.place.target.filtered);
+    let check = job.state.tombstones;
+    run(connection, if check { layout.apply_images_not_removed(columns) } else { layout.apply_images(columns) })?;
+    if job.removals {
+        run(connection, if filtered { layout.mark_known(columns) } else { layout.mark_removed(columns) })?;
+    }
+    if filtered { record(job, connection, columns) } else { Ok(()) }
+}
+
+/// Keeps removals as tombstones while a snapshot runs.
+fn record(job: &mut Job, connection: &Connection, columns: &TableSchema) -> Result<()> {
+    let layout = job.place.layout();
     if job.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
         if !job.state.tombstones {
             run(connection, [layout.create_tombstones(columns)])?;
@@ -50,6 +71,13 @@ pub(super) fn end(job: &mut Job, connection: &Connection, epoch: Epoch, columns:
             }
             SyncMode::Append => {}
         }
+    }
+    if job.place.target.mode == SyncMode::History && job.place.target.filtered {
+        // The first epoch's, too: only now is it known that no row comes before them.
+        let empty =
+            if job.staged || epoch > Epoch::FIRST { layout.clear_stage() } else { layout.create_stage(columns) };
+        let (stage, drop) = (layout.stage_idle(columns), layout.drop_staged(columns));
+        run(connection, [empty, stage, drop, layout.set_intervals(columns)])?;
     }
     if job.state.tombstones {
         run(connection, [layout.drop_tombstones()])?;

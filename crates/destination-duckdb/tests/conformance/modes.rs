@@ -1,7 +1,7 @@
 //! What is special about `soft_delete` and `history` here, and about a mode that changes.
 
 use commutator_conformance::{Change, Value};
-use commutator_core::{Epoch, ErrorKind, Op, OrderKey, SyncMode, Target};
+use commutator_core::{Destination as _, Epoch, ErrorKind, Op, OrderKey, SyncMode, Target};
 
 use crate::place::File;
 use crate::table::{Table, item, put, remove, seen, target};
@@ -60,7 +60,14 @@ async fn a_mirror_may_become_a_table_that_keeps_deleted_rows() {
     table.commit(&[seen(1, [("v", Value::int(1))]), seen(2, [("v", Value::int(2))])]).await;
     // Tombstones, for the snapshot still runs.
     table.commit(&[remove(2, 5), remove(3, 6)]).await;
+    // What is shown before is what happens, and nothing happens by showing it.
+    let preview = async |mode| place.duckdb().await.preview_mode(&of(mode, "t")).await;
+    let shown = preview(SyncMode::SoftDelete).await.unwrap();
+    assert!(shown[0].contains("ADD COLUMN _ct_deleted") && shown[2].starts_with("INSERT INTO"), "{shown:?}");
+    assert!(preview(SyncMode::Mirror).await.unwrap().is_empty());
+    assert_eq!(preview(SyncMode::History).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
     let mut table = Table::open(&place, of(SyncMode::SoftDelete, "t")).await;
+    assert!(preview(SyncMode::SoftDelete).await.unwrap().is_empty());
     table.commit(&[seen(3, [("v", Value::int(3))]), remove(1, 7)]).await;
     let rows = "SELECT id, v, _ct_deleted FROM t ORDER BY id";
     assert_eq!(place.query(rows).await, ["1 1 true", "2 - true", "3 - true"]);

@@ -148,7 +148,7 @@ fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
             ("_ct_op", text) => read.op.clone_from(text),
             ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
             ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
-            (time, text) if time.starts_with("_ct_") => {
+            (time, text) if time.starts_with("_ct_") && time != "_ct_item" => {
                 times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
             }
             (_, text) => {

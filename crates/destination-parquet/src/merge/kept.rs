@@ -87,6 +87,8 @@ pub(crate) fn marked(rows: &Rows<'_>, keep: Keep) -> Chosen {
         match image {
             Some(image) if image != newest && keep.interim => chosen.rows.extend([newest, image]),
             Some(image) if image != newest => chosen.removed.push(Removed { image, by: Some(newest) }),
+            // There is nothing that it could have removed.
+            None if keep.filtered && !keep.interim => {}
             _ if unseen && !rows.is_removal(newest) => chosen.removed.push(Removed { image: newest, by: None }),
             _ => chosen.rows.push(newest),
         }
@@ -99,10 +101,34 @@ pub(crate) fn versions(rows: &Rows<'_>, keep: Keep) -> Chosen {
     let mut known = HashSet::with_capacity_and_hasher(rows.count(), FixedState::default());
     let mut chosen = Chosen::default();
     chosen.rows.extend(rows.all().filter(|&row| known.insert((rows.key(row), rows.order(row)))));
+    if keep.filtered && !keep.interim {
+        chosen.rows = not_idle(rows, &chosen.rows);
+    }
     if let Some(oldest) = oldest(keep) {
         let newest = newest(rows, Keep { interim: true, ended: None, ..keep });
         let unseen = newest.rows.into_iter().filter(|&row| rows.order(row) < oldest.as_str() && !rows.is_removal(row));
         chosen.removed.extend(unseen.map(|image| Removed { image, by: None }));
     }
     chosen
+}
+
+/// Returns the versions without the removals before which their key has none, or another removal.
+fn not_idle(rows: &Rows<'_>, versions: &[At]) -> Vec<At> {
+    let mut of_key: ByKey<'_, Vec<At>> = by_key(rows);
+    for &row in versions {
+        of_key.entry(rows.key(row)).or_default().push(row);
+    }
+    let mut kept = Vec::with_capacity(versions.len());
+    for mut versions in of_key.into_values() {
+        versions.sort_unstable_by_key(|&row| rows.order(row));
+        let mut was_there = false;
+        for row in versions {
+            let is_there = !rows.is_removal(row);
+            if is_there || was_there {
+                kept.push(row);
+            }
+            was_there = is_there;
+        }
+    }
+    kept
 }

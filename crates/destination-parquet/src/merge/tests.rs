@@ -82,7 +82,7 @@ proptest! {
         bits in 0u8..5,
     ) {
         let ended = from_epoch.map(|epoch| Ended { epoch, synced_at: 9 });
-        let keep = Keep { mode: SyncMode::Mirror, interim: tombstones, ended };
+        let keep = Keep { mode: SyncMode::Mirror, filtered: false, interim: tombstones, ended };
         let all: Vec<_> = inputs.iter().flatten().copied().collect();
         let inputs: Vec<_> = inputs.iter().map(|versions| Versioned { batches: vec![batch(versions)] }).collect();
         let buckets = Bucket::ALL.split(bits);
@@ -200,8 +200,8 @@ proptest! {
     ) {
         let all: Vec<_> = inputs.iter().flatten().copied().collect();
         for mode in [SyncMode::SoftDelete, SyncMode::History] {
-            let interim = Keep { mode, interim: true, ended: None };
-            let last = Keep { mode, interim: false, ended: ended.map(|epoch| Ended { epoch, synced_at: 9 }) };
+            let interim = Keep { mode, filtered: false, interim: true, ended: None };
+            let last = Keep { mode, filtered: false, interim: false, ended: ended.map(|epoch| Ended { epoch, synced_at: 9 }) };
             let wanted = kept_model(&all, mode, ended);
             let mut steps = Vec::new();
             for versions in &inputs {

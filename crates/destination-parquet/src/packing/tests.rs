@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use commutator_core::{Column, LogicalType, PipelineId, Slice, SyncMode, TableName, TableSchema, Target};
@@ -14,6 +16,7 @@ fn target(mode: SyncMode) -> Target {
         keys: vec![Column::key("id", LogicalType::Int64)],
         mode,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     }
 }
@@ -149,4 +152,61 @@ fn nothing_is_written_anew_for_one_small_file_or_for_large_ones() {
     assert_eq!(pack(&files, 100, 0), []);
     assert_eq!(pack(&files, 100, 1).len(), 4);
     assert_eq!(pack(&[], 100, 1), []);
+}
+
+/// A number that counts how often it is looked at.
+#[derive(Clone)]
+struct Counted<'a>(usize, &'a Cell<usize>);
+
+impl Counted<'_> {
+    fn count(&self) {
+        self.1.set(self.1.get() + 1);
+    }
+}
+
+impl PartialEq for Counted<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.count();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Counted<'_> {}
+
+impl Hash for Counted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.count();
+        self.0.hash(state);
+    }
+}
+
+#[test]
+fn an_exchange_looks_at_each_file_a_few_times_however_many_there_are() {
+    for (count, each) in [(100, 2), (20_000, 2), (20_000, 400)] {
+        let looks = Cell::new(0);
+        let all: Vec<_> = (0..count).map(|number| Counted(number, &looks)).collect();
+        let new: Vec<_> = (count..2 * count).map(|number| Counted(number, &looks)).collect();
+        let mut exchange = Exchange::new(&all, Counted::clone);
+        for (old, new) in all.chunks(each).zip(&new) {
+            assert!(exchange.exchange(old, std::slice::from_ref(new)));
+        }
+        let numbers: Vec<usize> = exchange.finish().into_iter().map(|one| one.0).collect();
+        assert_eq!(numbers, (count..count + count / each).collect::<Vec<_>>());
+        // Put into the map, found, compared, removed; a map that collides or grows does so a little more often.
+        assert!(looks.get() <= 10 * count, "{} looks at {count} files in groups of {each}", looks.get());
+    }
+}
+
+#[test]
+fn buckets_find_their_files_in_the_order_of_the_manifest() {
+    let buckets = Bucket::ALL.split(14);
+    let files: Vec<_> = buckets.iter().rev().enumerate().map(|(i, &bucket)| file(i, bucket, 0, 10)).collect();
+    let found = files_by_bucket(&files, &buckets);
+    assert_eq!(found.len(), files.len());
+    assert!(found.iter().all(|(bucket, files)| files.len() == 1 && files[0].bucket == *bucket));
+    // A file of which a bucket has only some of the keys, and one of which none has any.
+    assert!(files_by_bucket(&[file(0, Bucket::ALL, 0, 1)], &buckets).is_empty());
+    assert!(files_by_bucket(&[file(0, buckets[1], 0, 1)], &buckets[..1]).is_empty());
+    let finer = [file(1, buckets[3], 0, 1), file(0, buckets[2], 0, 1)];
+    assert_eq!(files_by_bucket(&finer, &[Bucket::ALL])[&Bucket::ALL], finer);
 }

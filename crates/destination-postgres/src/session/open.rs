@@ -145,6 +145,30 @@ pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Optio
     Ok(actual.map(Arc::unwrap_or_clone))
 }
 
+/// Returns the statements by which opening the table would give it the mode of the target.
+pub(crate) async fn preview_mode(pool: &Arc<Pool>, place: &Place) -> Result<Vec<String>> {
+    let lease = pool.get().await?;
+    let mut statements = Vec::new();
+    if catalog::read(&lease, &place.schema, "_ct_checkpoints").await?.is_some() {
+        let select = format!(
+            "SELECT mode, columns::text, hashed FROM {} WHERE {}",
+            statements::checkpoints(&place.schema),
+            place.row()
+        );
+        let failed = |e| error::failed(e, "The table's recorded mode cannot be read");
+        if let Some(row) = lease.query_typed_opt(&select, &[]).await.map_err(failed)? {
+            let recorded = parse::<TableSchema>(row.get(1))?;
+            if let Some(change) = ModeChange::of(&place.target, row.get(0), recorded.is_some())? {
+                let tombstones = statements::tombstones_name(&place.target.name);
+                let tombstones = catalog::read(&lease, &place.schema, &tombstones).await?.is_some();
+                statements = mode::statements(change, place, recorded.as_ref(), row.get(2), tombstones);
+            }
+        }
+    }
+    lease.give_back();
+    Ok(statements)
+}
+
 fn parse<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
     text.map(serde_json::from_str).transpose().map_err(|e| {
         Error::new(ErrorKind::DataInvalid, "The checkpoint cannot be read; was it written by a newer version?")

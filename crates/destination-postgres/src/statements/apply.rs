@@ -10,9 +10,7 @@ impl Layout {
     /// `removals`: whether removals are staged. `check`: whether a table of tombstones exists. `record`: whether removals
     /// leave tombstones, for which that table must exist.
     pub(crate) fn apply(&self, schema: &TableSchema, removals: bool, check: bool, record: bool) -> String {
-        let keys = list(schema.keys().iter().map(|key| key.name.as_str()));
         let newest = self.newest(schema, "");
-        let unique = self.unique(schema);
         let mut with = Vec::new();
         let mut conditions = Vec::new();
         let source = if removals {
@@ -23,13 +21,7 @@ impl Layout {
                 self.same(schema, "t", "n"),
             ));
             if record {
-                with.push(format!(
-                    "recorded AS (INSERT INTO {table} AS d ({keys}, _ct_order{extra}) SELECT {keys}, _ct_order{extra} FROM newest \
-                     WHERE _ct_removed ON CONFLICT ({unique}) DO UPDATE SET _ct_order = excluded._ct_order \
-                     WHERE d._ct_order < excluded._ct_order)",
-                    table = self.tombstones,
-                    extra = if self.hashed { ", _ct_key" } else { "" },
-                ));
+                with.push(format!("recorded AS ({})", self.record(schema, "newest WHERE _ct_removed")));
             }
             conditions.push("NOT n._ct_removed".to_owned());
             "newest".to_owned()
@@ -37,11 +29,7 @@ impl Layout {
             format!("({newest})")
         };
         if check {
-            conditions.push(format!(
-                "NOT EXISTS (SELECT 1 FROM {} d WHERE {} AND d._ct_order >= n._ct_order)",
-                self.tombstones,
-                self.same(schema, "d", "n"),
-            ));
+            conditions.push(self.not_removed(schema));
         }
         let with = if with.is_empty() { String::new() } else { format!("WITH {} ", with.join(",\n")) };
         let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
@@ -51,9 +39,45 @@ impl Layout {
     /// Applies the staged rows that are no removals: of each key the newest, where it is newer than the table's row.
     ///
     /// [`mark_removed`](Self::mark_removed) comes after it, so that a row which came and went in one transaction has its values.
-    pub(crate) fn apply_images(&self, schema: &TableSchema) -> String {
+    ///
+    /// `check`: whether a table of tombstones exists, as it may in filtered tables.
+    pub(crate) fn apply_images(&self, schema: &TableSchema, check: bool) -> String {
         let newest = self.newest(schema, " WHERE NOT s._ct_removed");
-        self.upsert(schema, &format!("({newest}) n"))
+        let filter = if check { format!(" WHERE {}", self.not_removed(schema)) } else { String::new() };
+        self.upsert(schema, &format!("({newest}) n{filter}"))
+    }
+
+    /// The condition that no tombstone is as new as a row named `n`.
+    fn not_removed(&self, schema: &TableSchema) -> String {
+        let same = self.same(schema, "d", "n");
+        format!("NOT EXISTS (SELECT 1 FROM {} d WHERE {same} AND d._ct_order >= n._ct_order)", self.tombstones)
+    }
+
+    /// Keeps the staged removals as tombstones.
+    pub(crate) fn record_removals(&self, schema: &TableSchema) -> String {
+        self.record(schema, &format!("({}) n", self.newest(schema, " WHERE s._ct_removed")))
+    }
+
+    fn record(&self, schema: &TableSchema, source: &str) -> String {
+        let keys = list(schema.keys().iter().map(|key| key.name.as_str()));
+        let extra = if self.hashed { ", _ct_key" } else { "" };
+        format!(
+            "INSERT INTO {} AS d ({keys}, _ct_order{extra}) SELECT {keys}, _ct_order{extra} FROM {source} \
+             ON CONFLICT ({}) DO UPDATE SET _ct_order = excluded._ct_order WHERE d._ct_order < excluded._ct_order",
+            self.tombstones,
+            self.unique(schema),
+        )
+    }
+
+    /// Does what [`mark_removed`](Self::mark_removed) does with rows that are there, and adds none.
+    pub(crate) fn mark_known(&self, schema: &TableSchema) -> String {
+        format!(
+            "UPDATE {} t SET _ct_order = n._ct_order, _ct_changed_at = n._ct_changed_at, _ct_synced_at = now(), _ct_deleted = true \
+             FROM ({}) n WHERE {} AND t._ct_order < n._ct_order",
+            self.table,
+            self.newest(schema, " WHERE s._ct_removed"),
+            self.same(schema, "t", "n"),
+        )
     }
 
     /// Marks rows as deleted whose newest staged removal is newer than they are; all other columns stay as they are.

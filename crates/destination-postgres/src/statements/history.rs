@@ -44,11 +44,73 @@ impl Layout {
         )
     }
 
+    /// Drops the staged removals that are idle: before them their key has no version, or another removal. While a snapshot `runs`, only those
+    /// before which a removal of the same epoch is: a row of the snapshot may still come before the others.
+    pub(crate) fn drop_idle(&self, schema: &TableSchema, runs: bool) -> String {
+        format!(
+            "DELETE FROM {table} t USING ({staged}) n WHERE {t_is_n} AND t._ct_order = n._ct_order AND {idle}",
+            table = self.table,
+            staged = self.staged(schema),
+            t_is_n = self.same(schema, "t", "n"),
+            idle = self.is_idle(schema, runs),
+        )
+    }
+
+    /// Stages all idle removals, once no snapshot runs; the temporary table is empty before.
+    pub(crate) fn stage_idle(&self, schema: &TableSchema) -> String {
+        let keys = list(schema.keys().iter().map(|key| key.name.as_str()));
+        format!(
+            "INSERT INTO {STAGE} ({keys}, _ct_order, _ct_changed_at, _ct_op) \
+             SELECT {keys}, _ct_order, coalesce(_ct_changed_at, _ct_synced_at), _ct_op FROM {} t WHERE {}",
+            self.table,
+            self.is_idle(schema, false),
+        )
+    }
+
+    /// Drops the versions that are staged.
+    pub(crate) fn drop_staged(&self, schema: &TableSchema) -> String {
+        format!(
+            "DELETE FROM {} t USING ({}) n WHERE {} AND t._ct_order = n._ct_order",
+            self.table,
+            self.staged(schema),
+            self.same(schema, "t", "n"),
+        )
+    }
+
+    /// The condition that a row named `t` is an idle removal; the primary key finds the version before it.
+    fn is_idle(&self, schema: &TableSchema, runs: bool) -> String {
+        let before = |what: &str| {
+            format!(
+                "(SELECT {what} FROM {} o WHERE {} AND o._ct_order < t._ct_order ORDER BY o._ct_order DESC LIMIT 1)",
+                self.table,
+                self.same(schema, "o", "t"),
+            )
+        };
+        let removal = "IN ('remove', 'expire')";
+        if runs {
+            // The epoch is what an order key begins with.
+            let removed = format!("o._ct_op {removal} AND left(o._ct_order, 8) = left(t._ct_order, 8)");
+            format!("t._ct_op {removal} AND coalesce({}, false)", before(&removed))
+        } else {
+            format!("t._ct_op {removal} AND coalesce({}, true)", before(&format!("o._ct_op {removal}")))
+        }
+    }
+
+    /// Sets the intervals of the keys right of which staged versions were dropped.
+    pub(crate) fn set_intervals_anew(&self, schema: &TableSchema) -> String {
+        // A version may have begun earlier only because of one that was dropped.
+        self.set_intervals_from(schema, "<")
+    }
+
     /// Sets the intervals of the keys right that have staged versions, where they differ.
     ///
     /// Only versions from the last one on are looked at that is older than all staged ones of its key and began before them: what
     /// is older than that keeps its interval. So a key with a million versions costs no more than one with two.
     pub(crate) fn set_intervals(&self, schema: &TableSchema) -> String {
+        self.set_intervals_from(schema, "<=")
+    }
+
+    fn set_intervals_from(&self, schema: &TableSchema, began: &str) -> String {
         let key = self.key(schema);
         let keys_of = |alias: &str| {
             let names = schema.keys().iter().map(|key| key.name.as_str());
@@ -60,7 +122,7 @@ impl Layout {
              SELECT {key}, min(_ct_order) AS _ct_first, min(_ct_at) AS _ct_at FROM ({staged}) s GROUP BY {key}),
 starts AS MATERIALIZED (\
              SELECT {of_k}, coalesce((SELECT o._ct_order FROM {table} o WHERE {o_is_k} AND o._ct_order < k._ct_first \
-             AND o._ct_valid_from <= k._ct_at ORDER BY o._ct_order DESC LIMIT 1), '') AS _ct_start FROM touched k),
+             AND o._ct_valid_from {began} k._ct_at ORDER BY o._ct_order DESC LIMIT 1), '') AS _ct_start FROM touched k),
 versions AS MATERIALIZED (\
              SELECT {of_v}, v._ct_order, {FROM} AS _ct_from, {TO} AS _ct_to FROM (\
              SELECT {of_t}, t._ct_order, t._ct_op, coalesce(t._ct_changed_at, t._ct_synced_at) AS _ct_at \

@@ -89,7 +89,7 @@ fn deleted_rows_keep_what_a_removal_does_not_carry() {
          _ct_synced_at = excluded._ct_synced_at, _ct_deleted = true WHERE t._ct_order < excluded._ct_order"
     ));
     assert!(!marks.contains("doc"), "{marks}");
-    let images = layout.apply_images(&schema());
+    let images = layout.apply_images(&schema(), false);
     assert!(images.contains("FROM pg_temp._ct_stage s WHERE NOT s._ct_removed ORDER BY"), "{images}");
     assert!(images.contains("_ct_deleted = excluded._ct_deleted WHERE t._ct_order < excluded._ct_order"), "{images}");
 }

@@ -12,12 +12,12 @@ impl PgTransaction<'_> {
     pub(super) async fn apply(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
         match self.session.place.target.mode {
             SyncMode::Mirror => self.apply_to_mirror(columns, checkpoint).await,
-            SyncMode::SoftDelete => {
-                let layout = self.layout();
-                self.run(&layout.apply_images(columns)).await?;
-                if self.removals { self.run(&layout.mark_removed(columns)).await } else { Ok(()) }
+            SyncMode::SoftDelete => self.apply_to_soft_delete(columns, checkpoint).await,
+            SyncMode::History => {
+                let runs = self.ended.is_none() && !checkpoint.snapshot_ended();
+                let sorts_out = self.session.place.target.filtered && self.removals;
+                self.apply_to_history(columns, sorts_out.then_some(runs)).await
             }
-            SyncMode::History => self.apply_to_history(columns).await,
             SyncMode::Append => Ok(()),
         }
     }
@@ -25,21 +25,48 @@ impl PgTransaction<'_> {
     /// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring
     /// the item back.
     async fn apply_to_mirror(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
-        let layout = self.layout();
-        let record = self.removals && self.ended.is_none() && !checkpoint.snapshot_ended();
         let check = self.state.tombstones;
-        if record && !self.state.tombstones {
-            let created = self.client()?.batch_execute(&layout.create_tombstones(columns)).await;
+        let record = self.records(columns, checkpoint).await?;
+        self.run(&self.layout().apply(columns, self.removals, check, record)).await
+    }
+
+    /// In a filtered table a removal marks only what is there, and is a tombstone besides until the snapshot has ended.
+    async fn apply_to_soft_delete(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<()> {
+        let (layout, filtered) = (self.layout(), self.session.place.target.filtered);
+        self.run(&layout.apply_images(columns, self.state.tombstones)).await?;
+        if self.removals {
+            self.run(&if filtered { layout.mark_known(columns) } else { layout.mark_removed(columns) }).await?;
+        }
+        if filtered && self.records(columns, checkpoint).await? {
+            self.run(&layout.record_removals(columns)).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether removals leave tombstones, whose table is there then.
+    async fn records(&mut self, columns: &TableSchema, checkpoint: &Checkpoint) -> Result<bool> {
+        let records = self.removals && self.ended.is_none() && !checkpoint.snapshot_ended();
+        if records && !self.state.tombstones {
+            let created = self.client()?.batch_execute(&self.layout().create_tombstones(columns)).await;
             created.map_err(|e| error::failed(e, "Rows cannot be applied"))?;
             self.state.tombstones = true;
         }
-        self.run(&layout.apply(columns, self.removals, check, record)).await
+        Ok(records)
     }
 
-    async fn apply_to_history(&self, columns: &TableSchema) -> Result<()> {
+    /// `idle`: whether a snapshot runs, if idle removals go.
+    async fn apply_to_history(&self, columns: &TableSchema, idle: Option<bool>) -> Result<()> {
         let layout = self.layout();
         self.run(&layout.add_versions(columns)).await?;
+        if let Some(runs) = idle {
+            self.run(&layout.drop_idle(columns, runs)).await?;
+        }
         self.run(&layout.set_intervals(columns)).await
+    }
+
+    /// Empties the temporary table, or makes it.
+    async fn clear_stage(&mut self, columns: &TableSchema) -> Result<()> {
+        if self.staged { self.run(&format!("TRUNCATE {STAGE}")).await } else { self.create_stage(columns).await }
     }
 
     async fn run(&self, statement: &str) -> Result<()> {
@@ -57,16 +84,20 @@ impl PgTransaction<'_> {
                 SyncMode::Mirror => self.run(&layout.delete_older(epoch)).await?,
                 SyncMode::SoftDelete => self.run(&layout.mark_older(epoch)).await?,
                 SyncMode::History => {
-                    if self.staged {
-                        self.run(&format!("TRUNCATE {STAGE}")).await?;
-                    } else {
-                        self.create_stage(columns).await?;
-                    }
+                    self.clear_stage(columns).await?;
                     self.run(&layout.stage_unseen(columns, epoch)).await?;
-                    self.apply_to_history(columns).await?;
+                    self.apply_to_history(columns, None).await?;
                 }
                 SyncMode::Append => {}
             }
+        }
+        if self.is_history() && self.session.place.target.filtered {
+            // The first epoch's, too: only now is it known that no row comes before them.
+            let layout = self.layout();
+            self.clear_stage(columns).await?;
+            self.run(&layout.stage_idle(columns)).await?;
+            self.run(&layout.drop_staged(columns)).await?;
+            self.run(&layout.set_intervals_anew(columns)).await?;
         }
         if self.state.tombstones {
             let drop = format!("DROP TABLE {}", self.layout().tombstones);

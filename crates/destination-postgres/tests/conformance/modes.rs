@@ -1,7 +1,7 @@
 //! What is special about `soft_delete` and `history` here, and about a mode that changes.
 
 use commutator_conformance::{Change, Value};
-use commutator_core::{Column, Epoch, ErrorKind, LogicalType, Op, OrderKey, SyncMode, Target};
+use commutator_core::{Column, Destination as _, Epoch, ErrorKind, LogicalType, Op, OrderKey, SyncMode, Target};
 
 use crate::server::{Server, fresh};
 use crate::table::{Table, at, item, put, remove, seen, target};
@@ -129,22 +129,29 @@ async fn a_new_version_writes_itself_and_the_one_before() {
 async fn keys_too_long_for_an_index_work_in_every_mode() {
     let Some(server) = fresh("keys_too_long_for_an_index_work_in_every_mode") else { return };
     let snapshot = OrderKey::snapshot(Epoch::FIRST);
-    for (mode, expected) in [
-        (SyncMode::SoftDelete, &["1 1 t", "3000 3 t", "3001 5 f"][..]),
-        (SyncMode::History, &["1 1 f", "1 - f", "3000 2 f", "3000 3 f", "3000 - f", "3001 4 f", "3001 5 t"]),
-    ] {
+    let expected = |mode| match mode {
+        SyncMode::SoftDelete => &["1 1 t", "3000 3 t", "3001 5 f"][..],
+        _ => &["1 1 f", "1 - f", "3000 2 f", "3000 3 f", "3000 - f", "3001 4 f", "3001 5 t"],
+    };
+    let modes = [SyncMode::SoftDelete, SyncMode::History];
+    for (mode, filtered) in modes.into_iter().flat_map(|mode| [false, true].map(|filtered| (mode, filtered))) {
+        let target = || Target { filtered, ..long_keys(mode) };
         server.execute("DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS _ct_checkpoints").await;
-        let mut table = Table::open(&server, long_keys(mode)).await;
+        let mut table = Table::open(&server, target()).await;
         table.commit(&[version("a", snapshot, Op::Snapshot, 1), remove_text("a", 2)]).await;
         let (first, second) = (long(1), format!("{}x", long(2)));
         table.commit(&[version(&first, at(3), Op::Insert, 2), version(&second, at(4), Op::Insert, 4)]).await;
         table.commit(&[version(&first, at(5), Op::Modify, 3), version(&second, at(7), Op::Modify, 5)]).await;
-        let mut table = Table::open(&server, long_keys(mode)).await;
+        let mut table = Table::open(&server, target()).await;
         table.commit(&[remove_text(&first, 6), version(&second, at(4), Op::Insert, 4)]).await;
+        if filtered {
+            // Of an item that never passed.
+            table.commit(&[remove_text(&format!("{}yz", long(3)), 8)]).await;
+        }
         table.end_snapshot().await;
         let flag = if mode == SyncMode::History { "_ct_current" } else { "_ct_deleted" };
         let rows = format!("SELECT length(pk || sk), v, {flag} FROM t ORDER BY length(pk || sk), _ct_order");
-        assert_eq!(text(&server, &rows).await, expected, "{mode}");
+        assert_eq!(text(&server, &rows).await, expected(mode), "{mode} {filtered}");
         table.checkpoint = table.checkpoint.next_epoch(|_| true);
         table.end_snapshot().await;
         let left = format!("SELECT count(*) FROM t WHERE {flag} = {}", mode == SyncMode::History);
@@ -167,7 +174,14 @@ async fn a_mirror_may_become_a_table_that_keeps_deleted_rows() {
         table.commit(&[version("a", snapshot, Op::Snapshot, 1), version(&key, snapshot, Op::Snapshot, 2)]).await;
         // A tombstone, for the snapshot still runs.
         table.commit(&[remove_text(&key, 5), remove_text("c", 6)]).await;
+        // What is shown before is what happens, and nothing happens by showing it.
+        let preview = async |mode| server.postgres().await.preview_mode(&long_keys(mode)).await;
+        let shown = preview(SyncMode::SoftDelete).await.unwrap();
+        assert!(shown[0].contains("ADD COLUMN _ct_deleted") && shown[1].starts_with("INSERT INTO"), "{shown:?}");
+        assert!(preview(SyncMode::Mirror).await.unwrap().is_empty());
+        assert_eq!(preview(SyncMode::History).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
         let mut table = Table::open(&server, long_keys(SyncMode::SoftDelete)).await;
+        assert!(preview(SyncMode::SoftDelete).await.unwrap().is_empty());
         table.commit(&[version("c", snapshot, Op::Snapshot, 3), remove_text("a", 7)]).await;
         let rows = "SELECT length(pk || sk), v, _ct_deleted FROM t ORDER BY length(pk || sk), pk";
         let length = key.len();

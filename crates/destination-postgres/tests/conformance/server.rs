@@ -155,7 +155,7 @@ fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
             ("_ct_deleted", text) => read.deleted = text.map(|text| text == "true"),
             ("_ct_current", text) => drop(times.insert("_ct_current", i64::from(text.as_deref() == Some("true")))),
             ("_ct_key", _) => {}
-            (time, text) if time.starts_with("_ct_") => {
+            (time, text) if time.starts_with("_ct_") && time != "_ct_item" => {
                 times.extend(text.map(|micros| (time, micros.parse().expect("microseconds"))));
             }
             (_, text) => {

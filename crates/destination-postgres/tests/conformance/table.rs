@@ -26,6 +26,7 @@ pub(crate) fn target(name: &str) -> Target {
         keys: vec![Column::key("id", LogicalType::Int64)],
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
+        filtered: false,
         expected_bytes: 0,
     }
 }

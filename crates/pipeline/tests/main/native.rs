@@ -63,10 +63,18 @@ async fn columns_of_maps_and_lists_are_born_native_where_that_is_said() {
             ("map", json, true),
             ("new", json, true),
             ("raw", json, false),
-            // Its values are of several kinds, so it would be JSON anyway.
-            ("text", json, false),
+            // It was text first, and would be native had the first batch held a map.
+            ("text", json, true),
         ]
     );
+    // The same items in one batch.
+    let other = Memory::new();
+    let Items { mut snapshot, changes, .. } = source();
+    snapshot.extend(changes.into_iter().flatten());
+    let at_once = Items { snapshot, ..Items::default() };
+    let pipeline_at_once = crate::rules::pipeline(&at_once, Nesting(other.clone()), options(rules()));
+    assert!(pipeline_at_once.run(&CancellationToken::new()).await.unwrap().succeeded());
+    assert_eq!(other.rows("t").unwrap().schema(), rows.schema());
     // What is said later changes no column that is there.
     assert!(pipeline(TableRules::default()).run(&CancellationToken::new()).await.unwrap().succeeded());
     assert_eq!(memory.rows("t").unwrap().schema(), rows.schema());

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{escaped_literal, trimmed};
+use super::{portable_literal, trimmed};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
@@ -47,7 +47,7 @@ pub static REDSHIFT: Dialect = Dialect {
     merge: MergeForm::Apart,
     aliases: false,
     parameters: Parameters::Numbered(":p"),
-    literal: escaped_literal,
+    literal: portable_literal,
     // That of the transaction, with microseconds; `GETDATE` has seconds.
     now: "SYSDATE",
     // A document may have 16 MB as SUPER, and 64 KB as text.

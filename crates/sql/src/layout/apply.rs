@@ -9,18 +9,21 @@ impl Layout {
     ///
     /// `check`: whether the table of tombstones exists.
     pub fn apply(&self, schema: &TableSchema, check: bool) -> Vec<String> {
-        let newest = self.newest(schema, "");
-        let source = if check {
-            // A key whose tombstone is newer than what is staged has no row that could be older than that.
-            format!(
-                "SELECT x.* FROM ({newest}) x WHERE NOT EXISTS (SELECT 1 FROM {} d WHERE {} AND d._ct_order >= x._ct_order)",
-                self.tombstones,
-                self.same(schema, "d", "x"),
-            )
-        } else {
-            newest
-        };
+        let source = self.unless_removed(schema, self.newest(schema, ""), check);
         self.upsert(schema, source, true).statements()
+    }
+
+    /// Selects from source rows those of whose keys no tombstone is as new, if the table of tombstones exists.
+    fn unless_removed(&self, schema: &TableSchema, source: String, check: bool) -> String {
+        if !check {
+            return source;
+        }
+        // A key whose tombstone is newer than what is staged has no row that could be older than that.
+        format!(
+            "SELECT x.* FROM ({source}) x WHERE NOT EXISTS (SELECT 1 FROM {} d WHERE {} AND d._ct_order >= x._ct_order)",
+            self.tombstones,
+            self.same(schema, "d", "x"),
+        )
     }
 
     /// Keeps the staged removals as tombstones, whose table exists. [`apply`](Self::apply) comes before it.
@@ -33,6 +36,7 @@ impl Layout {
             table: &self.tombstones,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            adds: true,
             update: vec![("_ct_order".to_owned(), "n._ct_order".to_owned())],
             insert,
         };
@@ -43,12 +47,31 @@ impl Layout {
     ///
     /// [`mark_removed`](Self::mark_removed) comes after it, so that a row which came and went in one transaction has its values.
     pub fn apply_images(&self, schema: &TableSchema) -> Vec<String> {
-        let source = self.newest(schema, &format!("s._ct_op NOT IN {REMOVALS}"));
+        self.upsert(schema, self.newest_images(schema), false).statements()
+    }
+
+    /// Does what [`apply_images`](Self::apply_images) does where a table of tombstones exists, as it may in filtered tables.
+    pub fn apply_images_not_removed(&self, schema: &TableSchema) -> Vec<String> {
+        let source = self.unless_removed(schema, self.newest_images(schema), true);
         self.upsert(schema, source, false).statements()
+    }
+
+    fn newest_images(&self, schema: &TableSchema) -> String {
+        self.newest(schema, &format!("s._ct_op NOT IN {REMOVALS}"))
     }
 
     /// Marks rows as deleted whose newest staged removal is newer than they are; all other columns stay as they are.
     pub fn mark_removed(&self, schema: &TableSchema) -> Vec<String> {
+        self.mark(schema, true)
+    }
+
+    /// Does what [`mark_removed`](Self::mark_removed) does with rows that are there, and adds none, as is right in
+    /// [filtered](commutator_core::Target::filtered) tables.
+    pub fn mark_known(&self, schema: &TableSchema) -> Vec<String> {
+        self.mark(schema, false)
+    }
+
+    fn mark(&self, schema: &TableSchema, adds: bool) -> Vec<String> {
         let system = [
             ("_ct_order", "n._ct_order"),
             ("_ct_deleted", "true"),
@@ -64,6 +87,7 @@ impl Layout {
             table: &self.table,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            adds,
             update: system,
             insert,
         };
@@ -139,6 +163,6 @@ impl Layout {
         let deleted: &[_] = if self.mode == SyncMode::SoftDelete { &[("_ct_deleted", "false")] } else { &[] };
         insert.extend(self.system_values(deleted));
         let update = insert[schema.keys().len()..].to_vec();
-        Upsert { layout: self, schema, table: &self.table, source, removes, update, insert }
+        Upsert { layout: self, schema, table: &self.table, source, removes, adds: true, update, insert }
     }
 }

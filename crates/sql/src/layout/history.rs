@@ -45,6 +45,68 @@ impl Layout {
         )
     }
 
+    /// Drops the idle removals of the keys that have staged versions: those before which their key has no version, or another removal. While a
+    /// snapshot `runs`, only those before which a removal of the same epoch is: a row of the snapshot may still come before the others.
+    ///
+    /// For [filtered](commutator_core::Target::filtered) tables, between [`add_versions`](Self::add_versions) and
+    /// [`set_intervals`](Self::set_intervals).
+    pub fn drop_idle(&self, schema: &TableSchema, runs: bool) -> String {
+        let touched: Vec<_> = (0..schema.keys().len()).map(|i| format!("c{i}")).collect();
+        let only = format!(
+            " JOIN (SELECT DISTINCT {} FROM {}) s ON {}",
+            touched.join(", "),
+            self.stage,
+            self.same(schema, "h", "s")
+        );
+        self.delete_versions(schema, &format!("({})", self.idle(schema, &only, runs)))
+    }
+
+    /// Stages the idle removals of all keys, once no snapshot runs; the staging table is empty before. Then they can be dropped by
+    /// [`drop_staged`](Self::drop_staged), and the intervals of their keys be set right.
+    pub fn stage_idle(&self, schema: &TableSchema) -> String {
+        let staged: Vec<_> = (0..schema.keys().len()).map(|i| format!("c{i}")).collect();
+        let staged = staged.join(", ");
+        format!("INSERT INTO {} ({staged}, _ct_order, _ct_op) {}", self.stage, self.idle(schema, "", false))
+    }
+
+    /// Drops the versions that are staged.
+    pub fn drop_staged(&self, schema: &TableSchema) -> String {
+        self.delete_versions(schema, &self.stage.to_string())
+    }
+
+    /// Selects idle removals, as rows of the staging table have them, among the versions `h` that a join leaves.
+    fn idle(&self, schema: &TableSchema, only: &str, runs: bool) -> String {
+        let keys = self.keys(schema);
+        let named: Vec<_> = keys.iter().enumerate().map(|(i, key)| format!("h.{key} AS c{i}")).collect();
+        let by: Vec<_> = keys.iter().map(|key| format!("h.{key}")).collect();
+        let before =
+            |column: &str| format!("lag(h.{column}) OVER (PARTITION BY {} ORDER BY h._ct_order)", by.join(", "));
+        let removed = format!("v._ct_before IN {REMOVALS}");
+        let is_idle = if runs {
+            // The epoch is what an order key begins with.
+            format!("{removed} AND substr(v._ct_order_before, 1, 8) = substr(v._ct_order, 1, 8)")
+        } else {
+            format!("(v._ct_before IS NULL OR {removed})")
+        };
+        format!(
+            "SELECT {}, v._ct_order, v._ct_op FROM (SELECT {}, h._ct_order, h._ct_op, {} AS _ct_before, {} AS _ct_order_before \
+             FROM {} h{only}) v WHERE v._ct_op IN {REMOVALS} AND {is_idle}",
+            staged_keys(schema, "v"),
+            named.join(", "),
+            before("_ct_op"),
+            before("_ct_order"),
+            self.table,
+        )
+    }
+
+    fn delete_versions(&self, schema: &TableSchema, source: &str) -> String {
+        let (named, t) = self.aliased(&self.table);
+        format!(
+            "DELETE FROM {named} WHERE EXISTS (SELECT 1 FROM {source} AS i WHERE {} AND i._ct_order = {t}._ct_order)",
+            self.same(schema, &t, "i"),
+        )
+    }
+
     /// Sets the intervals of the keys right that have staged versions, where they differ.
     pub fn set_intervals(&self, schema: &TableSchema) -> String {
         let (named, t) = self.aliased(&self.table);

@@ -14,6 +14,8 @@ pub(super) struct Upsert<'a> {
     pub(super) source: String,
     /// Whether source rows that are removals take the table's row away; otherwise they are rows like all others.
     pub(super) removes: bool,
+    /// Whether source rows whose key the table does not have become rows of it.
+    pub(super) adds: bool,
     /// Columns and values of a row that is there already.
     pub(super) update: Vec<(String, String)>,
     /// Columns and values of a new row.
@@ -35,16 +37,22 @@ impl Upsert<'_> {
         } else {
             String::new()
         };
+        let insert = if self.adds {
+            format!(
+                "\nWHEN NOT MATCHED{} THEN INSERT ({}) VALUES ({})",
+                self.kept(),
+                joined(&self.insert, |(column, _)| column),
+                joined(&self.insert, |(_, value)| value),
+            )
+        } else {
+            String::new()
+        };
         format!(
-            "MERGE INTO {} AS t USING ({}) AS n ON {}\n{delete}WHEN MATCHED AND {older} THEN UPDATE SET {}\n\
-             WHEN NOT MATCHED{} THEN INSERT ({}) VALUES ({})",
+            "MERGE INTO {} AS t USING ({}) AS n ON {}\n{delete}WHEN MATCHED AND {older} THEN UPDATE SET {}{insert}",
             self.table,
             self.source,
             self.layout.same(self.schema, "t", "n"),
             assignments(&self.update),
-            self.kept(),
-            joined(&self.insert, |(column, _)| column),
-            joined(&self.insert, |(_, value)| value),
         )
     }
 
@@ -69,7 +77,7 @@ impl Upsert<'_> {
             self.layout.same(self.schema, "t", "n"),
             self.kept(),
         );
-        delete.into_iter().chain([update, insert]).collect()
+        delete.into_iter().chain([update]).chain(self.adds.then_some(insert)).collect()
     }
 
     /// The condition, after others, that a source row is no removal, where those only take away.

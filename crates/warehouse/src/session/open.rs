@@ -5,6 +5,7 @@ use std::sync::Arc;
 use commutator_core::{Checkpoint, Result, SyncMode, TableSchema};
 use commutator_sql::recorded::{ModeChange, same_name};
 
+use super::lost;
 use super::place::fenced;
 use super::{LoaderSession, Place, Record, State};
 use crate::columns::Plan;
@@ -45,6 +46,8 @@ pub(crate) async fn open(place: Place) -> Result<LoaderSession> {
     };
     session.sweep().await;
     match session.settle(&record).await {
+        // What may still happen would be done to a table that somebody writes.
+        Ok(()) if session.unclear => Err(lost()),
         Ok(()) => Ok(session),
         // Whoever took the table over meanwhile may have changed it.
         Err(error) => Err(session.meaning(error).await),
@@ -115,7 +118,8 @@ impl LoaderSession {
         let mode = self.place.target.mode;
         self.state.actual =
             catalog::reconcile(self.place.dialect(), self.state.recorded.as_ref(), found.as_deref(), mode)?;
-        if !Plan::left(&self.place.layout(), found.as_deref(), None).is_empty() {
+        let tombstones = if self.state.tombstones { self.place.look_up_tombstones().await? } else { None };
+        if !Plan::left(&self.place.layout(), found.as_deref(), tombstones.as_deref()).is_empty() {
             self.drop_left().await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Without keys S3 uses the environment, a web identity, the container's or the machine's role, unless a provider of credentials is
 /// given to [`Staging::connect`](crate::Staging::connect); GCS and Azure use their application default credentials.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StagingConfig {
     /// Where files go: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`; `file:///folder` only for a warehouse that reads
@@ -45,18 +45,7 @@ pub struct StagingConfig {
 impl StagingConfig {
     /// Creates a configuration with all else at its default.
     pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            region: None,
-            endpoint_url: None,
-            allow_http: false,
-            access_key_id: None,
-            secret_access_key: None,
-            session_token: None,
-            google_credentials_file: None,
-            azure_account: None,
-            azure_access_key: None,
-        }
+        Self { url: url.into(), ..Self::default() }
     }
 
     pub(super) fn validate(&self) -> Result<()> {

@@ -48,7 +48,7 @@ impl Place {
     }
 
     pub(crate) fn execute(&self, statements: &str) {
-        self.duck.execute(&format!("USE memory.shop; {statements}")).unwrap_or_else(|e| panic!("{statements}: {e:?}"));
+        self.duck.execute(statements).unwrap_or_else(|e| panic!("{statements}: {e:?}"));
     }
 
     /// Returns the rows of a query, each value as text and null as `-`.

@@ -27,6 +27,7 @@ pub(crate) fn target(name: &str) -> Target {
         mode: SyncMode::Mirror,
         slice: Slice::whole(),
         expected_bytes: 0,
+        filtered: false,
     }
 }
 
@@ -77,6 +78,14 @@ impl Table {
 
     pub(crate) async fn try_commit(&mut self, changes: &[Change]) -> Result<()> {
         self.try_commit_all(&[changes], false).await
+    }
+
+    /// Returns how many commits the checkpoint has seen.
+    pub(crate) fn steps(&self) -> usize {
+        match self.checkpoint.position(&PartitionId::new("p")) {
+            Some(Position::At(offset)) => offset.order.parse().unwrap(),
+            _ => 0,
+        }
     }
 
     /// Commits batches in one transaction, and the end of the snapshot if wanted.

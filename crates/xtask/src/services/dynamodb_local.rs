@@ -18,9 +18,7 @@ const VERSION: &str = "DynamoDB Local 2.6.1";
 
 /// Starts it in memory, with one database for all credentials and regions.
 pub(super) fn start(folder: &Path) -> Result<Running> {
-    if command::run(Command::new("java").arg("-version")).is_err() {
-        packages::apt_install(&["openjdk-17-jre-headless"]).context("Java 17")?;
-    }
+    packages::java()?;
     let server = packages::npm(PACKAGE.0, PACKAGE.1, Some(INTEGRITY))?.join(SERVER);
 
     // It listens on every address and has no option against that.

@@ -85,6 +85,39 @@ fn a_frozen_table_names_every_difference() {
 }
 
 #[test]
+fn what_is_new_is_new_whatever_kinds_of_it_come_together() {
+    let said =
+        contract(SchemaPolicy::DiscardRow, SchemaPolicy::DiscardColumn).on_type_conflict(OnTypeConflict::Variant);
+    for cut in [1, 2] {
+        let mut table = Table::new(&said);
+        table.take(&[json!({"id": 1})]).unwrap();
+        let items = [json!({"id": 2, "a": 1}), json!({"id": 3, "a": "x"})];
+        items.chunks(cut).for_each(|items| table.take(items).unwrap());
+        assert_eq!(table.rows(), [json!({"id": 1})], "{cut} at a time");
+        assert_eq!((table.left_out.discarded_rows, table.left_out.discarded_values), (2, 0));
+    }
+}
+
+#[test]
+fn a_value_fits_whatever_stands_beside_it_where_conflicts_become_text() {
+    let first = json!({"id": 1, "a": 1, "b": [1], "c": 12.5});
+    let tiny: Value = serde_json::from_str("1e-130").unwrap();
+    let others = [json!({"id": 2, "a": 2, "b": 2, "c": 5}), json!({"id": 3, "a": "x", "b": "x", "c": tiny})];
+    let expected = [first.clone(), others[0].clone(), json!({"id": 3, "b": "x"})];
+    for numbers in [Numbers::Exact, Numbers::DecimalOrText] {
+        let said = contract(SchemaPolicy::DiscardColumn, SchemaPolicy::DiscardColumn);
+        let said = said.on_type_conflict(OnTypeConflict::Text).numbers(numbers);
+        for cut in [1, 2] {
+            let mut table = Table::new(&said);
+            table.take(std::slice::from_ref(&first)).unwrap();
+            others.chunks(cut).for_each(|items| table.take(items).unwrap());
+            assert_eq!(table.rows(), expected, "{numbers:?}, {cut} at a time");
+            assert_eq!(table.left_out.discarded_values, 2);
+        }
+    }
+}
+
+#[test]
 fn a_value_fits_whatever_type_its_batch_has() {
     let mut table = Table::new(&TableRules::default().contract(Contract::both(SchemaPolicy::Freeze)));
     table.take(&[json!({"id": 1, "a": 12.5, "b": [1]})]).unwrap();
