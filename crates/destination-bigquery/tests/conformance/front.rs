@@ -133,7 +133,7 @@ fn listed(folder: &std::path::Path, before: &str, names: &mut Vec<String>) {
         let name = format!("{before}{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
             listed(&entry.path(), &format!("{name}/"), names);
-        } else if !name.ends_with(".half") {
+        } else if entry.path().extension().is_none_or(|extension| extension != "half") {
             names.push(name);
         }
     }
