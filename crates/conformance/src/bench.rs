@@ -34,7 +34,7 @@ impl Bench {
     /// Creates the surroundings of one trial.
     pub async fn new(harness: impl Harness) -> Self {
         let destination = harness.connect().await;
-        let sampling = Sampling::from_environment();
+        let sampling = Sampling::from_environment(harness.cases());
         Self { harness: Box::new(harness), destination, tables: AtomicU32::new(0), sampling }
     }
 

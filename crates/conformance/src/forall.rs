@@ -26,15 +26,15 @@ pub(crate) struct Sampling {
 }
 
 impl Sampling {
-    /// Reads the environment; without a seed there every run draws others.
-    pub(crate) fn from_environment() -> Self {
+    /// Reads the environment; without a seed there every run draws others, and without a number of cases it is this one.
+    pub(crate) fn from_environment(cases: u32) -> Self {
         let variable = |name| std::env::var(name).ok();
         let parse = |name, text: String| text.parse().unwrap_or_else(|e| panic!("{name} is not a number: {e}"));
         let random = || RandomState::new().hash_one(0);
         Self {
             seed: variable(SEED_VARIABLE).map_or_else(random, |text| parse(SEED_VARIABLE, text)),
             cases: variable(CASES_VARIABLE)
-                .map_or(CASES, |text| u32::try_from(parse(CASES_VARIABLE, text)).unwrap_or(u32::MAX)),
+                .map_or(cases, |text| u32::try_from(parse(CASES_VARIABLE, text)).unwrap_or(u32::MAX)),
         }
     }
 }

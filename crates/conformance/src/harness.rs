@@ -27,4 +27,9 @@ pub trait Harness: Send + Sync + 'static {
     /// In `mirror` these are the rows that a user would see: no tombstones. The system columns of other modes go into the fields of
     /// [`Row`] that are named after them; what a mode does not have is `None`.
     async fn rows(&self, target: &Target) -> Vec<Row>;
+
+    /// Returns how many random cases a trial tries unless the environment says otherwise; fewer for a backend of which each takes seconds.
+    fn cases(&self) -> u32 {
+        crate::CASES
+    }
 }

@@ -7,6 +7,9 @@
 //! staging table; `documents`, what a `VARIANT` would bend; `error`, what it says. The page `docs/snowflake.md` describes the tables, the types
 //! and the limits.
 
+// Two versions are in use: this one is object_store's.
+extern crate reqwest_012 as reqwest;
+
 mod auth;
 mod client;
 mod config;

@@ -33,6 +33,8 @@ pub struct Dialect {
     pub now: &'static str,
     /// Where rows are staged.
     pub stage: Stage,
+    /// What stands behind the columns of a new table, given its key columns' quoted names and types.
+    pub keyed: fn(&[(String, LogicalType)]) -> String,
 }
 
 /// The names of types, in the form in which the catalog writes them where it has one.

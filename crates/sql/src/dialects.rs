@@ -5,7 +5,7 @@ mod duckdb;
 mod redshift;
 mod snowflake;
 
-pub use bigquery::BIGQUERY;
+pub use bigquery::{BIGQUERY, BIGQUERY_JSON};
 pub use duckdb::DUCKDB;
 pub use redshift::REDSHIFT;
 pub use snowflake::{BENT, SNOWFLAKE, SNOWFLAKE_TEXT};

@@ -77,14 +77,24 @@ impl Layout {
         let system = system_columns(self.mode).map(|(name, ty, never_null)| {
             format!("{name} {}{}", self.dialect.native(ty), if never_null { " NOT NULL" } else { "" })
         });
-        create_table("CREATE TABLE", self.table.as_str(), user.chain(system))
+        let table = create_table("CREATE TABLE", self.table.as_str(), user.chain(system));
+        self.keyed(table, schema)
+    }
+
+    /// Adds what the dialect says of a table with such keys.
+    fn keyed(&self, table: String, schema: &TableSchema) -> String {
+        let keys: Vec<_> = schema.keys().iter().map(|key| (self.name(&key.name).to_string(), key.ty)).collect();
+        match (self.dialect.keyed)(&keys) {
+            keyed if keyed.is_empty() => table,
+            keyed => format!("{table}\n{keyed}"),
+        }
     }
 
     /// Creates the tombstones' table.
     pub fn create_tombstones(&self, schema: &TableSchema) -> String {
         let keys = schema.keys().iter().map(|key| self.definition(key, false));
         let order = format!("_ct_order {} NOT NULL", self.dialect.native(LogicalType::Text));
-        create_table("CREATE TABLE", self.tombstones.as_str(), keys.chain([order]))
+        self.keyed(create_table("CREATE TABLE", self.tombstones.as_str(), keys.chain([order])), schema)
     }
 
     /// Drops the tombstones' table.

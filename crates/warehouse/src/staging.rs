@@ -52,8 +52,12 @@ impl Staging {
     /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) for a setting that cannot be right.
     pub fn connect(config: &StagingConfig, credentials: Option<SharedCredentialsProvider>) -> Result<Self> {
         let (objects, root) = store::open(config, credentials)?;
-        let url = config.url.trim_end_matches('/').into();
-        Ok(Self { objects, root, url, budget: Budget::new(IN_FLIGHT_BYTES) })
+        Ok(Self::over(objects, root, &config.url))
+    }
+
+    /// Makes an area of a store that a warehouse connects to in a way of its own; files go below `root`, which the address names.
+    pub fn over(objects: Arc<dyn ObjectStore>, root: Path, url: &str) -> Self {
+        Self { objects, root, url: url.trim_end_matches('/').into(), budget: Budget::new(IN_FLIGHT_BYTES) }
     }
 
     /// Returns the area's address, without a slash at its end.

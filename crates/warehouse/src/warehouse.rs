@@ -56,6 +56,8 @@ pub struct Script {
     pub stage: Vec<String>,
     /// What happens as a whole or not at all.
     pub apply: Vec<String>,
+    /// The files that [`stage`](Self::stage) loads, for a warehouse that is told them beside its statements.
+    pub files: Vec<StagedFile>,
 }
 
 /// Why a script did not end well.

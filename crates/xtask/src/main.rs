@@ -12,6 +12,7 @@ mod interrupt;
 mod packages;
 mod readme;
 mod services;
+mod sql;
 mod test_run;
 mod tidy;
 
@@ -26,14 +27,15 @@ use anyhow::{Context, Result, bail};
 use self::services::Wanted;
 
 const USAGE: &str = "\
-cargo xtask services start [--dynamodb-local] [--postgres-matrix]   start the servers that tests use
+cargo xtask services start [--bigquery] [--dynamodb-local] [--postgres-matrix]   start the servers that tests use
 cargo xtask services stop | status | env                            stop them, list them, print their variables
-cargo xtask test [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
+cargo xtask test [--bigquery] [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
 cargo xtask bench [NAME [OPTION…]]                                  measure, next to what people would use instead
 cargo xtask bench instructions [--save]                             count the decoder's instructions, and compare
 cargo xtask tidy                                                    check the repository's own rules
+cargo xtask sql                                                     parse all statements in their dialects
 cargo xtask readme                                                  run the README's commands";
 
 fn main() -> ExitCode {
@@ -87,6 +89,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["bench", words @ ..] => bench::run(&root, words),
         ["tidy"] => tidy::run(&root),
+        ["sql"] => sql::run(&root),
         ["readme"] => readme::run(&root),
         _ => bail!("usage:\n{USAGE}"),
     }
@@ -96,6 +99,7 @@ fn wanted(options: &[&str]) -> Result<Wanted> {
     let mut wanted = Wanted::default();
     for option in options {
         match *option {
+            "--bigquery" => wanted.bigquery = true,
             "--dynamodb-local" => wanted.dynamodb_local = true,
             "--postgres-matrix" => wanted.postgres_matrix = true,
             unknown => bail!("unknown option {unknown}\nusage:\n{USAGE}"),

@@ -1,7 +1,7 @@
 //! Fetching programs with the package clients of their registries.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -68,6 +68,21 @@ pub(crate) fn npm(package: &str, version: &str, integrity: Option<&str>) -> Resu
     Ok(folder.join("package"))
 }
 
+/// The folder with `node_modules`, in which a package is with all that it needs; nothing of them is run by this.
+pub(crate) fn npm_with_dependencies(package: &str, version: &str) -> Result<PathBuf> {
+    let name = format!("{}-{version}-whole", package.trim_start_matches('@').replace('/', "-"));
+    cache::installed(&name, |folder| {
+        if command::find("npm", &[]).is_none() {
+            apt_install(&["npm"]).context("npm")?;
+        }
+        fs::write(folder.join("package.json"), "{\"private\": true}")?;
+        let mut install = Command::new("npm");
+        install.args(["install", "--loglevel=error", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        install.arg(format!("{package}@{version}")).current_dir(folder);
+        command::run(&mut install).map(drop)
+    })
+}
+
 /// A Python environment that holds exactly these pinned requirements; `name` and their content make its place in the cache.
 ///
 /// With `sources` packages may be built here, which runs code of theirs.
@@ -94,6 +109,55 @@ pub(crate) fn python_environment(name: &str, requirements: &str, sources: bool) 
         command::run(pip.arg("-r").arg(&list))?;
         Ok(())
     })
+}
+
+/// A Python environment that holds exactly what is listed, whatever the packages themselves ask for, of a Python of at least this version;
+/// `finish` does what is left.
+pub(crate) fn listed_python_environment(
+    name: &str,
+    least: (u8, u8),
+    requirements: &str,
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let name = format!("{name}-{}", cache::fingerprint(requirements.as_bytes()));
+    cache::installed(&name, |folder| {
+        let (major, minor) = least;
+        let python = python_since(least).with_context(|| {
+            format!("it needs Python {major}.{minor} or later, and neither the search path nor pyenv has one; install it there")
+        })?;
+        command::run(Command::new(&python).args(["-m", "venv"]).arg(folder))?;
+        let list = folder.join("requirements.txt");
+        fs::write(&list, requirements)?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary=:all:",
+        ]);
+        command::run(pip.arg("-r").arg(&list))?;
+        finish(folder)
+    })
+}
+
+/// A Python of at least this version, on the search path or among those that pyenv has; its shims alone say nothing.
+fn python_since((major, minor): (u8, u8)) -> Option<PathBuf> {
+    let test = format!("import sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");
+    let works = |python: &PathBuf| command::run(Command::new(python).args(["-c", &test])).is_ok();
+    let names = (minor..=minor + 2).map(|minor| format!("python{major}.{minor}")).chain(["python3".to_owned()]);
+    let found = names.filter_map(|name| command::find(&name, &[]));
+    let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".pyenv")));
+    let mut versions: Vec<PathBuf> = pyenv
+        .and_then(|folder| fs::read_dir(folder.join("versions")).ok())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin/python3")))
+        .collect();
+    versions.sort();
+    found.chain(versions).find(works)
 }
 
 fn recent_python() -> Option<PathBuf> {

@@ -15,6 +15,7 @@
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
+//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT`, `…_BUCKETS` | `http://127.0.0.1:port` of an emulator, a project in it, and the folder in which each bucket is a folder |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
@@ -24,6 +25,7 @@
 
 pub(crate) mod duckdb;
 mod dynamodb_local;
+mod local_bigquery;
 mod ports;
 pub(crate) mod postgres;
 mod process;
@@ -49,6 +51,7 @@ use crate::{interrupt, packages};
 /// Which services beside the usual ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wanted {
+    pub(crate) bigquery: bool,
     pub(crate) dynamodb_local: bool,
     pub(crate) postgres_matrix: bool,
 }
@@ -84,6 +87,7 @@ pub(crate) fn start(root: &Path, wanted: Wanted, new: &mut Vec<String>) -> Resul
                 continue;
             }
             Service::PostgresMajor(..) if !wanted.postgres_matrix => continue,
+            Service::LocalBigquery if !wanted.bigquery => continue,
             _ => {}
         }
         if started.state.get(&name).is_some() {
@@ -152,6 +156,7 @@ enum Service {
     Seaweedfs,
     DynamodbLocal,
     Duckdb,
+    LocalBigquery,
     Python,
     SnowflakeFront,
     Spark,
@@ -165,6 +170,7 @@ impl Service {
             Self::Seaweedfs,
             Self::DynamodbLocal,
             Self::Duckdb,
+            Self::LocalBigquery,
             Self::Python,
             Self::SnowflakeFront,
             Self::Spark,
@@ -179,6 +185,7 @@ impl Service {
             Self::Seaweedfs => seaweedfs::NAME.to_owned(),
             Self::DynamodbLocal => dynamodb_local::NAME.to_owned(),
             Self::Duckdb => duckdb::NAME.to_owned(),
+            Self::LocalBigquery => local_bigquery::NAME.to_owned(),
             Self::Python => "python".to_owned(),
             Self::SnowflakeFront => snowflake_front::NAME.to_owned(),
             Self::Spark => spark::NAME.to_owned(),
@@ -217,6 +224,7 @@ impl Service {
             Self::Seaweedfs => seaweedfs::start(folder),
             Self::DynamodbLocal => dynamodb_local::start(folder),
             Self::Duckdb => duckdb::install(),
+            Self::LocalBigquery => local_bigquery::start(folder),
             Self::Python => python(root),
             Self::SnowflakeFront => snowflake_front::start(root, readers(root)?.0, folder),
             Self::Spark => spark::install(root),
@@ -261,6 +269,11 @@ fn discard(service: &Running) -> Result<()> {
 
 fn gone_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// Ports that nobody listens on now.
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    ports::free()
 }
 
 /// A new, empty folder, outside the repository: PostgreSQL's account may not be able to enter that.

@@ -13,7 +13,7 @@ pub struct IdentifierRules {
     pub case_sensitive: bool,
     /// Whether a character is accepted.
     pub accepts: fn(char) -> bool,
-    /// Names that are taken, in lower case.
+    /// Names that are taken, in lower case; one that ends with `*` takes all names that begin so.
     pub reserved: &'static [&'static str],
 }
 
@@ -70,7 +70,9 @@ impl Names {
     fn choose(&self, attribute: &str) -> String {
         let mut plain: String =
             wanted(attribute).chars().map(|c| if (self.rules.accepts)(c) { c } else { '_' }).collect();
-        if plain.to_ascii_lowercase().starts_with(SYSTEM_PREFIX) && !is_system(attribute) {
+        let lower = plain.to_lowercase();
+        let starts = self.rules.reserved.iter().filter_map(|name| name.strip_suffix('*'));
+        if starts.chain([SYSTEM_PREFIX]).any(|start| lower.starts_with(start)) && !is_system(attribute) {
             plain.insert_str(0, "attribute");
         }
         let fits = |name: &str| {
@@ -119,8 +121,16 @@ mod tests {
         max_bytes: 16,
         case_sensitive: false,
         accepts: |c| c.is_ascii_alphanumeric() || c == '_',
-        reserved: &["select"],
+        reserved: &["select", "_part*"],
     };
+
+    #[test]
+    fn a_beginning_that_is_taken_is_no_longer_one() {
+        let mut names = Names::new(WORDS, NameMap::new());
+        assert_eq!(names.name("_PARTY"), "attribute_PARTY");
+        assert_eq!(names.name("_par"), "_par");
+        assert_eq!(names.name("_ct_x"), "attribute_ct_x");
+    }
 
     proptest! {
         #[test]

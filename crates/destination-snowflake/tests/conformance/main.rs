@@ -3,6 +3,9 @@
 //! It runs against what `COMMUTATOR_TEST_SNOWFLAKE_CONFIG` names, a JSON file with the settings of a real account (`docs/snowflake.md` says
 //! how), else against the front in `tests/front` at `COMMUTATOR_TEST_SNOWFLAKE_FRONT`, which `cargo xtask services` starts.
 
+// Two versions are in use: this one is object_store's.
+extern crate reqwest_012 as reqwest;
+
 mod documents;
 mod layout;
 mod place;

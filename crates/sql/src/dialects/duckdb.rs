@@ -58,6 +58,7 @@ pub static DUCKDB: Dialect = Dialect {
     literal: plain_literal,
     now: "now()",
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "temp.main._ct_stage", documents: false },
+    keyed: |_| String::new(),
 };
 
 /// `DuckDB` writes the shortest digits, but very large and small ones with an exponent (`1e-05`), and whole ones with `.0`. There are no

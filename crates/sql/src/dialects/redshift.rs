@@ -53,4 +53,5 @@ pub static REDSHIFT: Dialect = Dialect {
     now: "SYSDATE",
     // A document may have 16 MB as SUPER, and 64 KB as text.
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
+    keyed: |_| String::new(),
 };

@@ -98,6 +98,7 @@ const VARIANT: Dialect = Dialect {
         name: "_ct_stage",
         documents: false,
     },
+    keyed: |_| String::new(),
 };
 
 /// What stands in the message of the error with which a statement fails that would bend a number.

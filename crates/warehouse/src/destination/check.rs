@@ -101,7 +101,7 @@ async fn load(loader: &Loader) -> Result<()> {
     warehouse.query(&layout.create(&columns)).await?;
     let mut stage = vec![layout.create_stage(&columns)];
     stage.extend(warehouse.load(&columns, &staged));
-    let script = Script { stage, apply: vec![layout.append(&columns)] };
+    let script = Script { stage, apply: vec![layout.append(&columns)], files: staged.files.clone() };
     let loaded = warehouse.run(&script, &token).await.map_err(Failure::into_error);
     let table = TableRef::new(warehouse.dialect(), warehouse.schema(), &name);
     let counted = match loaded {

@@ -177,7 +177,7 @@ impl LoaderSession {
     ) -> Result<()> {
         let parts: Vec<_> = parts.iter().map(|&(part, text)| self.written(part, text)).collect();
         statements.extend(self.place.checkpoint().write(&self.owner, &parts, mode));
-        let script = Script { stage: Vec::new(), apply: statements };
+        let script = Script { apply: statements, ..Script::default() };
         let id = self.next_id();
         let ended = self.place.warehouse.run(&script, &id).await;
         let kept: Vec<_> = parts.iter().map(|part| (part.part, part.leaves_rows(self.place.dialect()))).collect();

@@ -16,7 +16,7 @@ pub struct StagingConfig {
     /// The bucket's region (S3 only); by default `AWS_REGION`, else `us-east-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The address of an S3-compatible server, or of an Azure-compatible one; buckets are addressed by path there.
+    /// The address of an S3-compatible server, or of an Azure- or GCS-compatible one; buckets are addressed by path there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// Whether an `endpoint_url` may be plain `http://`; false by default.

@@ -50,6 +50,7 @@ impl Commit<'_> {
         }
         if let Some(staged) = contents.staged {
             script.stage.extend(self.warehouse.load(contents.columns, staged));
+            script.files.clone_from(&staged.files);
             script.apply.extend(self.apply(&contents));
         }
         if let Some(epoch) = older {

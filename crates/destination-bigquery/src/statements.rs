@@ -1,0 +1,80 @@
+//! The texts that are `BigQuery`'s own: the script of a commit, and how its staging table gets the rows of files.
+
+use commutator_core::TableSchema;
+use commutator_warehouse::Script;
+use serde_json::{Value, json};
+
+/// How a script calls the files that it reads.
+pub(crate) const FILES: &str = "_ct_files";
+
+/// Writes a script as the one query of a job.
+///
+/// Temporary tables are made before the transaction, which admits no more than queries and changes of rows (page "Multi-statement
+/// transactions"). A statement that fails ends the script, and that ends the transaction without a trace.
+pub(crate) fn script(script: &Script) -> String {
+    let mut text = String::new();
+    let mut add = |statement: &str| {
+        text.push_str(statement);
+        text.push_str(";\n");
+    };
+    for statement in &script.stage {
+        add(statement);
+    }
+    if !script.apply.is_empty() {
+        add("BEGIN TRANSACTION");
+        for statement in &script.apply {
+            add(statement);
+        }
+        add("COMMIT TRANSACTION");
+    }
+    text
+}
+
+/// Writes statements that change tables, none of which a transaction admits, as the one query of a job. It stops at the first that fails.
+pub(crate) fn alterations(statements: &[String]) -> String {
+    statements.iter().flat_map(|statement| [statement.as_str(), ";\n"]).collect()
+}
+
+/// Fills the staging table with the rows of the files, which have columns of the same names.
+pub(crate) fn load(columns: &TableSchema) -> String {
+    let names: Vec<_> = (0..columns.columns().len()).map(|i| format!("c{i}")).collect();
+    let names = [names.as_slice(), &["_ct_order", "_ct_changed_at", "_ct_op"].map(str::to_owned)].concat().join(", ");
+    format!("INSERT INTO _ct_stage ({names}) SELECT {names} FROM {FILES}")
+}
+
+/// Describes Parquet files as a table that exists for one job: `JobConfigurationQuery.tableDefinitions`.
+///
+/// It is no load job, of which a project has 100,000 a day. Decimals of Parquet become the type that the dialect gives them, too: `NUMERIC` if
+/// that holds them, else `BIGNUMERIC` (`ExternalDataConfiguration.decimalTargetTypes`).
+pub(crate) fn files(addresses: &[String]) -> Value {
+    json!({
+        FILES: {
+            "sourceFormat": "PARQUET",
+            "sourceUris": addresses,
+            "decimalTargetTypes": ["NUMERIC", "BIGNUMERIC"],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commutator_core::{Column, LogicalType};
+
+    #[test]
+    fn the_transaction_holds_what_is_applied_and_nothing_else() {
+        let statements = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let both = Script { stage: statements(&["a", "b"]), apply: statements(&["c", "d"]), files: Vec::new() };
+        assert_eq!(script(&both), "a;\nb;\nBEGIN TRANSACTION;\nc;\nd;\nCOMMIT TRANSACTION;\n");
+        let one = Script { apply: statements(&["c"]), ..Script::default() };
+        assert_eq!(script(&one), "BEGIN TRANSACTION;\nc;\nCOMMIT TRANSACTION;\n");
+    }
+
+    #[test]
+    fn rows_are_matched_by_name() {
+        let columns =
+            TableSchema::new(vec![Column::key("id", LogicalType::Text), Column::new("n", LogicalType::Int64)]).unwrap();
+        let names = "c0, c1, _ct_order, _ct_changed_at, _ct_op";
+        assert_eq!(load(&columns), format!("INSERT INTO _ct_stage ({names}) SELECT {names} FROM _ct_files"));
+    }
+}

@@ -1,0 +1,108 @@
+//! The emulator, or the service itself, asked directly: nothing here is the destination's.
+
+use serde_json::{Value, json};
+
+/// Where the emulator is.
+#[derive(Debug, Clone)]
+pub(crate) struct Emulator {
+    pub(crate) address: String,
+    pub(crate) project: String,
+    /// The folder in which each bucket is a folder.
+    pub(crate) buckets: String,
+    http: reqwest::Client,
+    /// The service's token, and where it makes datasets.
+    real: Option<(String, String)>,
+}
+
+impl Emulator {
+    /// Returns the one that the environment names.
+    pub(crate) fn of_environment() -> Option<Self> {
+        let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_EMULATOR_{name}")).ok();
+        let (address, project, buckets) = (variable("URL")?, variable("PROJECT")?, variable("BUCKETS")?);
+        // Whoever has one already keeps it.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        Some(Self { address, project, buckets, http: reqwest::Client::new(), real: None })
+    }
+
+    /// Returns the real service, if the environment says how to reach it.
+    #[cfg(feature = "real")]
+    pub(crate) fn real() -> Option<Self> {
+        let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_{name}")).ok();
+        let (project, token, location) = (variable("PROJECT")?, variable("TOKEN")?, variable("LOCATION")?);
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let address = "https://bigquery.googleapis.com".to_owned();
+        Some(Self {
+            address,
+            project,
+            buckets: String::new(),
+            http: reqwest::Client::new(),
+            real: Some((token, location)),
+        })
+    }
+
+    /// Sends a request and returns the answer with its status.
+    pub(crate) async fn send(&self, method: http::Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.address));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        if let Some((token, _)) = &self.real {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.expect("the emulator answers");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("the emulator answers with JSON"))
+    }
+
+    pub(crate) async fn create_dataset(&self, name: &str) {
+        let path = format!("/bigquery/v2/projects/{}/datasets", self.project);
+        let mut body = json!({ "datasetReference": { "projectId": self.project, "datasetId": name } });
+        if let Some((_, location)) = &self.real {
+            body["location"] = json!(location);
+            // What a trial leaves is gone the day after.
+            body["defaultTableExpirationMs"] = json!("86400000");
+        }
+        let (status, answer) = self.send(http::Method::POST, &path, Some(body)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Runs statements and returns the rows of the last one, each value as text.
+    pub(crate) async fn query(&self, statements: &str) -> Vec<Vec<Option<String>>> {
+        let path = format!("/bigquery/v2/projects/{}/queries", self.project);
+        let body = json!({ "query": statements, "useLegacySql": false, "timeoutMs": 120_000, "maxResults": 100_000 });
+        let (status, answer) = self.send(http::Method::POST, &path, Some(body)).await;
+        assert_eq!(status, 200, "{statements}: {answer}");
+        assert_eq!(answer["jobComplete"], true, "{statements}: {answer}");
+        let text = |cell: &Value| match &cell["v"] {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let row = |row: &Value| row["f"].as_array().expect("cells").iter().map(text).collect();
+        answer["rows"].as_array().into_iter().flatten().map(row).collect()
+    }
+
+    /// Loads Parquet files into a table by a job.
+    pub(crate) async fn load(&self, dataset: &str, table: &str, files: &Value) -> Result<(), Value> {
+        let path = format!("/bigquery/v2/projects/{}/jobs", self.project);
+        let id = format!("load-{table}");
+        let body = json!({
+            "jobReference": { "projectId": self.project, "jobId": id },
+            "configuration": { "load": {
+                "sourceUris": files,
+                "sourceFormat": "PARQUET",
+                "destinationTable": { "projectId": self.project, "datasetId": dataset, "tableId": table },
+            }},
+        });
+        let (status, mut job) = self.send(http::Method::POST, &path, Some(body)).await;
+        assert_eq!(status, 200, "{job}");
+        while job["status"]["state"] != "DONE" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            job = self.send(http::Method::GET, &format!("{path}/{id}"), None).await.1;
+        }
+        match &job["status"]["errorResult"] {
+            Value::Null => Ok(()),
+            error => Err(error.clone()),
+        }
+    }
+}

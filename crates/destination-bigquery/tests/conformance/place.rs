@@ -1,0 +1,69 @@
+//! A dataset and a folder of the bucket of its own for each test.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use commutator_conformance::{Harness, Row};
+use commutator_core::{Destination, Target};
+use commutator_destination_bigquery::{BigQuery, Config};
+
+use crate::emulator::Emulator;
+use crate::{front, read};
+
+/// A dataset in the emulator.
+pub(crate) struct Emulated {
+    pub(crate) emulator: Emulator,
+    pub(crate) dataset: String,
+    front: String,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Emulated {
+    pub(crate) async fn new() -> Option<Self> {
+        let emulator = Emulator::of_environment()?;
+        let dataset = format!("trial_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        emulator.create_dataset(&dataset).await;
+        let front = front::start(emulator.clone(), dataset.clone()).await;
+        Some(Self { emulator, dataset, front })
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::new(&self.emulator.project, &self.dataset, format!("gs://bkt/{}", self.dataset));
+        config.endpoint_url = Some(self.front.clone());
+        config.staging.endpoint_url = Some(self.front.clone());
+        config.staging.allow_http = true;
+        config.anonymous = true;
+        config
+    }
+
+    pub(crate) async fn bigquery(&self) -> BigQuery {
+        self.config().connect().await.expect("the settings are fine")
+    }
+
+    /// Runs statements, in which `shop.` is the dataset, and returns the rows of the last one.
+    pub(crate) async fn query(&self, statements: &str) -> Vec<Vec<Option<String>>> {
+        self.emulator.query(&statements.replace("shop.", &format!("`{}`.", self.dataset))).await
+    }
+}
+
+#[async_trait]
+impl Harness for Emulated {
+    async fn fresh() -> Option<Self> {
+        Self::new().await
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.bigquery().await)
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        read::rows(&self.emulator, &self.dataset, target).await
+    }
+
+    /// A statement takes the emulator a quarter of a second.
+    fn cases(&self) -> u32 {
+        2
+    }
+}
