@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use commutator_core::rules::{Contract, Flatten, Nested, Numbers, OnTypeConflict, SchemaPolicy, TableRules};
 use commutator_core::schema::{Names, plan};
-use commutator_core::{Destination, NameMap, PipelineId, Slice, SyncMode, TableName, TableSchema, Target};
+use commutator_core::{
+    Destination, IdentifierRules, NameMap, PipelineId, Slice, SyncMode, TableName, TableSchema, Target,
+};
 use commutator_destination_parquet as parquet;
 use commutator_destination_postgres as postgres;
+use commutator_sql::{DUCKDB, Dialect};
 
 use crate::page::{self, grid, table};
 use crate::runs::{Story, Told, play};
@@ -16,6 +19,8 @@ const KINDS: &str = r#"{"id": {"S": "a"}, "text": {"S": "x"}, "whole": {"N": "12
     "tiny": {"N": "1E-130"}, "bytes": {"B": "AQI="}, "flag": {"BOOL": true}, "nothing": {"NULL": true},
     "map": {"M": {"a": {"NULL": true}, "b": {"N": "1.5"}}}, "list": {"L": [{"N": "1"}, {"S": "x"}]},
     "texts": {"SS": ["b", "a"]}, "numbers": {"NS": ["2", "10"]}, "binaries": {"BS": ["Ag==", "AQ=="]}}"#;
+/// Warehouses whose types and names are known without their clients.
+const DIALECTS: [&Dialect; 1] = [&DUCKDB];
 const ADDRESS: &str = r#"{"id": {"S": "a"}, "name": {"S": "Ada"},
     "address": {"M": {"city": {"S": "London"}, "geo": {"M": {"lat": {"N": "51.5"}}}, "tags": {"L": [{"S": "home"}]}}}}"#;
 
@@ -132,21 +137,27 @@ fn kinds(schema: &TableSchema, postgres: &dyn Destination) -> String {
         ("BS", "binaries"),
     ];
     let row = |(kind, name): &(&str, &str)| match schema.get(name) {
-        None => vec![(*kind).to_owned(), "none: it adds no column".to_owned(), String::new(), String::new()],
+        None => {
+            let mut row = vec![(*kind).to_owned(), "none: it adds no column".to_owned()];
+            row.resize(4 + DIALECTS.len(), String::new());
+            row
+        }
         Some((_, column)) => {
-            vec![(*kind).to_owned(), column.ty.to_string(), column.to_field().data_type().to_string(), native(name)]
+            let ty = column.ty;
+            let plain = [(*kind).to_owned(), ty.to_string(), column.to_field().data_type().to_string(), native(name)];
+            plain.into_iter().chain(DIALECTS.map(|dialect| dialect.native(ty).into_owned())).collect()
         }
     };
-    let heading = ["DynamoDB", "column type", "Parquet, as Arrow reads it", "Postgres"].map(str::to_owned);
+    let heading = ["DynamoDB", "column type", "Parquet, as Arrow reads it", "Postgres"];
+    let heading: Vec<_> = heading.into_iter().chain(DIALECTS.map(|it| it.name)).map(str::to_owned).collect();
     grid(&heading, &kinds.iter().map(row).collect::<Vec<_>>())
 }
 
 /// What each destination calls columns of attributes with odd names, named in this order.
-fn names(destinations: &[(&'static str, Box<dyn Destination>)]) -> String {
+fn names(destinations: &[(&'static str, IdentifierRules)]) -> String {
     let long = "a".repeat(70);
     let attributes = ["total", "Id", "id", "order-id", "address.city", "_ct_order", "xmin", "tab\there", &long];
-    let mut named: Vec<_> =
-        destinations.iter().map(|(_, d)| Names::new(d.capabilities().identifiers, NameMap::new())).collect();
+    let mut named: Vec<_> = destinations.iter().map(|(_, rules)| Names::new(*rules, NameMap::new())).collect();
     let mut rows = Vec::new();
     for attribute in attributes {
         let shown = |name: &str| {
@@ -184,6 +195,8 @@ async fn the_page_on_types_is_what_the_program_does() {
     let destinations = destinations().await;
     let mut parts = parts(&told);
     parts.push(("kinds", kinds(told["kinds"].after.schema(), &*destinations[0].1)));
-    parts.push(("names", names(&destinations)));
+    let rules = destinations.iter().map(|(name, it)| (*name, it.capabilities().identifiers));
+    let rules: Vec<_> = rules.chain(DIALECTS.map(|dialect| (dialect.name, dialect.identifiers))).collect();
+    parts.push(("names", names(&rules)));
     page::check("types.md", &parts);
 }

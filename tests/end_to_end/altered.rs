@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use commutator_tests::Program;
 
+#[cfg(feature = "duckdb")]
+use crate::fixture::database_in;
 use crate::fixture::{Place, Source, program};
 
 const ITEMS: u32 = 200;
@@ -111,20 +113,63 @@ fn a_postgres_table_that_was_altered_while_a_run_goes_on() {
     }
 }
 
+/// A file of `DuckDB` in which someone meddles, with a `DuckDB` that is not the program's.
+#[cfg(feature = "duckdb")]
+fn meddle_in_duckdb(place: &Place, source: &Source, statement: &str) {
+    let Place::DuckDb { folder } = place else { unreachable!("it is in DuckDB") };
+    let statement = statement.replace("{t}", &format!("\"{}\"", source.table)).replace("{c}", "_ct_checkpoints");
+    let path = database_in(folder);
+    commutator_tests::python("duck.py", &["--path", &path.to_string_lossy(), "--schema", "e2e", "--sql", &statement]);
+}
+
+/// While a run goes on nobody else can open the file, so this happens between two only.
+#[cfg(feature = "duckdb")]
+#[test]
+fn a_duckdb_table_that_was_altered_between_two_runs() {
+    let Some(source) = Source::create("altered_duckdb", "NEW_AND_OLD_IMAGES") else { return };
+    source.fill(ITEMS);
+    for Meddling { statement, said, remedy } in MEDDLINGS {
+        let place = Place::duckdb();
+        let program = program("altered", &source.config(), &place);
+        program.succeed(&["run", "--until-caught-up"]);
+        // What this DuckDB calls the type.
+        let of_duckdb = |statement: &str| statement.replace("double precision", "DOUBLE");
+        meddle_in_duckdb(&place, &source, &of_duckdb(statement));
+        change(&source);
+        let error = refused(&program, &source);
+        assert!(error.contains(said), "{statement}: {error}");
+        meddle_in_duckdb(&place, &source, &of_duckdb(remedy));
+        program.succeed(&["run", "--until-caught-up"]);
+        place.verify(&source);
+    }
+}
+
 /// No run looks at every row, so a row that someone deleted comes back with the item's next change.
 #[test]
 fn a_row_that_was_deleted_by_hand_comes_back_with_its_next_change() {
     let Some(source) = Source::create("row_deleted", "NEW_AND_OLD_IMAGES") else { return };
-    source.fill(ITEMS);
     let Some(place) = Place::postgres("row_deleted") else { return };
     let Place::Postgres { url, schema } = &place else { return };
-    let program = program("altered", &source.config(), &place);
+    comes_back(&source, &place, |statement| Postgres { url, schema, table: &source.table }.execute(statement));
+}
+
+#[cfg(feature = "duckdb")]
+#[test]
+fn a_row_that_was_deleted_by_hand_from_duckdb_comes_back_with_its_next_change() {
+    let Some(source) = Source::create("row_deleted_duckdb", "NEW_AND_OLD_IMAGES") else { return };
+    let place = Place::duckdb();
+    comes_back(&source, &place, |statement| meddle_in_duckdb(&place, &source, statement));
+}
+
+fn comes_back(source: &Source, place: &Place, execute: impl FnOnce(&str)) {
+    source.fill(ITEMS);
+    let program = program("altered", &source.config(), place);
     program.succeed(&["run", "--until-caught-up"]);
-    Postgres { url, schema, table: &source.table }.execute("DELETE FROM {t} WHERE sk < 20");
+    execute("DELETE FROM {t} WHERE sk < 20");
     // Every item again, with other values.
     source.load("fill", &["--items", &ITEMS.to_string(), "--seed", "2"]);
     program.succeed(&["run", "--until-caught-up"]);
-    place.verify(&source);
+    place.verify(source);
 }
 
 fn change(source: &Source) {

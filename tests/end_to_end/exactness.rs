@@ -1,4 +1,4 @@
-//! Tables that are wide, odd and change their types half-way: every value arrives exact in both destinations, read back by programs that share
+//! Tables that are wide, odd and change their types half-way: every value arrives exact in every destination, read back by programs that share
 //! no code with ours.
 //!
 //! 5,000 distinct attributes are more than Postgres has columns, so there the items are packed. A table in the simulator, since DynamoDB
@@ -11,6 +11,8 @@ use commutator_simulator::{Clock, Item, KeySchema, KeyType, Server, Simulator, T
 use commutator_tests::{Program, server, try_python};
 
 use crate::fixture::Place;
+#[cfg(feature = "duckdb")]
+use crate::fixture::database_in;
 
 const ATTRIBUTES: usize = 5000;
 /// How many of them an item has.
@@ -69,6 +71,13 @@ impl World {
             Place::Disk { folder } => {
                 let root = folder.path().to_string_lossy();
                 try_python("exactness.py", &[manner, "--expected", &expected, "--table", table, "--root", &root])
+            }
+            #[cfg(feature = "duckdb")]
+            Place::DuckDb { folder } => {
+                let path = database_in(folder);
+                let of_place = ["--path", &path.to_string_lossy(), "--schema", "e2e"];
+                let of_table = [manner, "--expected", &expected, "--table", table];
+                try_python("exactness.py", &[&of_table[..], &of_place].concat())
             }
             Place::S3 { .. } => unreachable!("these tests have none"),
         };
@@ -214,12 +223,23 @@ fn odd_names_and_changing_types_arrive_in_columns_of_postgres() {
     if server(test, "COMMUTATOR_TEST_PYTHON").is_none() {
         return;
     }
-    let some = |number: usize, half| {
-        let of = item(number, half);
-        let attributes = (0..EACH).map(|i| (number * EACH + i) % 600);
-        let item = Item::new().with("pk", format!("item#{number}"));
-        let item = attributes.fold(item, |item, a| item.with(name(a), value(a, number, half)));
-        RESERVED.iter().filter(|name| of.get(name).is_some()).fold(item, |item, name| item.with(*name, *name))
-    };
     arrives(&World::new("odd"), &place, "", "columns", some, 3000);
+}
+
+/// `DuckDB` has no limit, but changing one of thousands of columns takes as long as copying what it knows of all.
+#[cfg(feature = "duckdb")]
+#[test]
+fn odd_names_and_changing_types_arrive_in_columns_of_duckdb() {
+    if server("odd_names_and_changing_types_arrive_in_columns_of_duckdb", "COMMUTATOR_TEST_PYTHON").is_none() {
+        return;
+    }
+    arrives(&World::new("odd"), &Place::duckdb(), "", "duckdb", some, 3000);
+}
+
+fn some(number: usize, half: Half) -> Item {
+    let of = item(number, half);
+    let attributes = (0..EACH).map(|i| (number * EACH + i) % 600);
+    let item = Item::new().with("pk", format!("item#{number}"));
+    let item = attributes.fold(item, |item, a| item.with(name(a), value(a, number, half)));
+    RESERVED.iter().filter(|name| of.get(name).is_some()).fold(item, |item, name| item.with(*name, *name))
 }

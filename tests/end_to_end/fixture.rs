@@ -68,9 +68,21 @@ impl Drop for Source {
 
 /// A place at a destination.
 pub(crate) enum Place {
-    Postgres { url: String, schema: String },
-    Disk { folder: tempfile::TempDir },
-    S3 { endpoint: String, path: String },
+    Postgres {
+        url: String,
+        schema: String,
+    },
+    Disk {
+        folder: tempfile::TempDir,
+    },
+    S3 {
+        endpoint: String,
+        path: String,
+    },
+    #[cfg(feature = "duckdb")]
+    DuckDb {
+        folder: tempfile::TempDir,
+    },
 }
 
 impl Place {
@@ -88,6 +100,11 @@ impl Place {
         Some(Self::S3 { endpoint, path: format!("{bucket}/{}", unique("e2e")) })
     }
 
+    #[cfg(feature = "duckdb")]
+    pub(crate) fn duckdb() -> Self {
+        Self::DuckDb { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
     /// The `[destination]` section that writes to it.
     pub(crate) fn config(&self) -> String {
         match self {
@@ -102,6 +119,13 @@ impl Place {
                  region = \"us-east-1\"\naccess_key_id = \"${{COMMUTATOR_TEST_S3_ACCESS_KEY}}\"\n\
                  secret_access_key = \"${{COMMUTATOR_TEST_S3_SECRET_KEY}}\"\n"
             ),
+            #[cfg(feature = "duckdb")]
+            Self::DuckDb { folder } => {
+                format!(
+                    "[destination]\ntype = \"duckdb\"\npath = \"{}\"\nschema = \"e2e\"\n",
+                    database_in(folder).display()
+                )
+            }
         }
     }
 
@@ -131,8 +155,20 @@ impl Place {
                 "verify.py",
                 &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat(),
             ),
+            #[cfg(feature = "duckdb")]
+            Self::DuckDb { folder } => {
+                let path = database_in(folder);
+                let of_place = ["duckdb", "--path", &path.to_string_lossy(), "--schema", "e2e"];
+                try_python("verify.py", &[&of_place, &of_source[..]].concat())
+            }
         }
     }
+}
+
+/// The database's file in the folder of a place.
+#[cfg(feature = "duckdb")]
+pub(crate) fn database_in(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    folder.path().join("e2e.duckdb")
 }
 
 /// Configures a pipeline between the two.

@@ -28,6 +28,13 @@ fn parquet_on_s3_ends_identical() {
     ends_identical("killed_parquet_s3", || Place::s3("parquet_on_s3_ends_identical"));
 }
 
+/// What a killed process left opens again, its log included.
+#[cfg(feature = "duckdb")]
+#[test]
+fn duckdb_ends_identical() {
+    ends_identical("killed_duckdb", || Some(Place::duckdb()));
+}
+
 fn ends_identical(test: &str, place: impl Fn() -> Option<Place>) {
     let kills = std::env::var("COMMUTATOR_TEST_KILLS").map_or(LIVES, |kills| kills.parse().expect("a number of kills"));
     let mut random = Random::new();

@@ -20,6 +20,12 @@ fn every_kind_of_item_arrives_in_parquet_on_s3() {
     arrives("kinds_parquet_s3", &place, "2000");
 }
 
+#[cfg(feature = "duckdb")]
+#[test]
+fn every_kind_of_item_arrives_in_duckdb() {
+    arrives("kinds_duckdb", &Place::duckdb(), "2000");
+}
+
 /// The items of the snapshot, then the same ones written again as changes, into columns that have met other types meanwhile.
 fn arrives(test: &str, place: &Place, attributes: &str) {
     let Some(source) = Source::create(test, "NEW_AND_OLD_IMAGES") else { return };

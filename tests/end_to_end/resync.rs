@@ -20,6 +20,12 @@ fn what_vanished_is_gone_from_parquet() {
     what_vanished_is_gone("vanished_parquet", &Place::disk());
 }
 
+#[cfg(feature = "duckdb")]
+#[test]
+fn what_vanished_is_gone_from_duckdb() {
+    what_vanished_is_gone("vanished_duckdb", &Place::duckdb());
+}
+
 fn what_vanished_is_gone(test: &str, place: &Place) {
     let Some(source) = Source::create(test, "NEW_AND_OLD_IMAGES") else { return };
     source.fill(500);

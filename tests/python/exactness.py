@@ -2,6 +2,7 @@
 
 `exactness.py parquet --expected FILE --table NAME --root …` reads with pyarrow and again with DuckDB, `native` also checks that maps and
 lists are structs and lists there, but for the attribute `a0018`,
+`exactness.py duckdb --expected FILE --table NAME --path … --schema …` reads a DuckDB file,
 `exactness.py columns|packed --expected FILE --table NAME --dsn … --schema …` reads Postgres.
 Shares no code with the project; columns are read a few hundred at a time, so that thousands of them fit into memory.
 """
@@ -13,6 +14,10 @@ import glob
 import json
 import sys
 from decimal import Decimal
+
+import duckdb
+
+from duck import attached, quoted, recorded
 
 loads = functools.partial(json.loads, parse_float=Decimal, parse_int=Decimal)
 AT_A_TIME = 250
@@ -145,7 +150,6 @@ class Differences:
 
 
 def parquet(args, items):
-    import duckdb
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
     folder = f"{args.root}/{args.table}"
@@ -161,7 +165,6 @@ def parquet(args, items):
         sys.exit("the files have other columns than the manifest says")
     columns = [name for name in types if name != names["pk"]]
     differences.rows(dataset.to_table(columns=[names["pk"]]).column(0).to_pylist(), "pyarrow")
-    quoted = lambda name: '"' + name.replace('"', '""') + '"'
     database = duckdb.connect()
     files = f"read_parquet('{folder}/*.parquet')"
     differences.rows([key for key, in database.sql(f"SELECT {quoted(names['pk'])} FROM {files}").fetchall()], "duckdb")
@@ -169,7 +172,6 @@ def parquet(args, items):
         some = columns[start:start + AT_A_TIME]
         table = dataset.to_table(columns=[names["pk"]] + some)
         keys = table.column(0).combine_chunks()
-        found = {}
         for name in some:
             column = table.column(name).combine_chunks()
             at = pc.indices_nonzero(column.is_valid())
@@ -185,29 +187,46 @@ def parquet(args, items):
                 values = {row[0]: Plain(unpacked(forms[name], row[at])) for row in rows if row[at] is not None}
                 differences.column(name, values, "duckdb")
         some = [name for name in some if name not in forms]
-        for name in some:
-            value = f"hex({quoted(name)})" if types[name] == "binary" else f"CAST({quoted(name)} AS VARCHAR)"
-            found[name] = value
-        # One pass over the files for all of these columns: a row for each value.
-        selected = ", ".join(f"{value} AS c{i}" for i, value in enumerate(found.values()))
-        pivoted = ", ".join(f"c{i}" for i in range(len(some)))
-        values = database.sql(
-            f"UNPIVOT (SELECT {quoted(names['pk'])} AS pk, {selected} FROM {files}) ON {pivoted} INTO NAME n VALUE v").fetchall()
-        by_column = {}
-        for key, at, value in values:
-            name = some[int(at[1:])]
-            if types[name] == "binary":
-                value = bytes.fromhex(value)
-            elif types[name] == "bool":
-                value = value == "true"
-            by_column.setdefault(name, {})[key] = value
-        for name in some:
-            differences.column(name, by_column.get(name, {}), "duckdb")
+        unpivoted(database, files, names["pk"], some, types, differences)
+    return differences.problems, len(types)
+
+
+def unpivoted(database, relation, pk, some, types, differences):
+    """Compares some columns as DuckDB reads them, in one pass for all of them: a row for each value."""
+    text = lambda name: f"hex({quoted(name)})" if types[name] == "binary" else f"CAST({quoted(name)} AS VARCHAR)"
+    selected = ", ".join(f"{text(name)} AS c{i}" for i, name in enumerate(some))
+    pivoted = ", ".join(f"c{i}" for i in range(len(some)))
+    values = database.sql(
+        f"UNPIVOT (SELECT {quoted(pk)} AS pk, {selected} FROM {relation}) ON {pivoted} INTO NAME n VALUE v").fetchall()
+    by_column = {}
+    for key, at, value in values:
+        name = some[int(at[1:])]
+        if types[name] == "binary":
+            value = bytes.fromhex(value)
+        elif types[name] == "bool":
+            value = value == "true"
+        by_column.setdefault(name, {})[key] = value
+    for name in some:
+        differences.column(name, by_column.get(name, {}), "duckdb")
+
+
+def of_duckdb(args, items):
+    database = attached(args.path, args.schema, True)
+    _, declared, names = recorded(database, args.table)
+    types = {name: KINDS.get(ty, "number") for name, ty in declared.items()}
+    relation = quoted(args.table)
+    differences = Differences(items, names, types)
+    found = {name for name, *_ in database.sql(f"DESCRIBE {relation}").fetchall() if not name.startswith("_ct_")}
+    if set(types) != found:
+        sys.exit("the table has other columns than were recorded")
+    differences.rows([key for key, in database.sql(f"SELECT {quoted(names['pk'])} FROM {relation}").fetchall()], "duckdb")
+    columns = [name for name in types if name != names["pk"]]
+    for start in range(0, len(columns), AT_A_TIME):
+        unpivoted(database, relation, names["pk"], columns[start:start + AT_A_TIME], types, differences)
     return differences.problems, len(types)
 
 
 def native(args, items):
-    import duckdb
     import pyarrow.dataset as ds
     import pyarrow.types as pt
     folder = f"{args.root}/{args.table}"
@@ -290,14 +309,15 @@ def packed(args, items):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("manner", choices=["parquet", "native", "columns", "packed"])
+    parser.add_argument("manner", choices=["parquet", "native", "columns", "packed", "duckdb"])
     for name in ("--expected", "--table"):
         parser.add_argument(name, required=True)
-    for name in ("--root", "--dsn", "--schema"):
+    for name in ("--root", "--dsn", "--schema", "--path"):
         parser.add_argument(name)
     args = parser.parse_args()
     items = {item["pk"]["S"]: item for item in map(json.loads, open(args.expected, encoding="utf-8"))}
-    problems, attributes = {"parquet": parquet, "native": native, "columns": columns, "packed": packed}[args.manner](args, items)
+    manners = {"parquet": parquet, "native": native, "columns": columns, "packed": packed, "duckdb": of_duckdb}
+    problems, attributes = manners[args.manner](args, items)
     for problem in problems[:20]:
         print(problem)
     print(f"{len(items)} items, {attributes} attributes, {len(problems)} differences")

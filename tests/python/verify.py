@@ -1,6 +1,7 @@
 """Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
 
-`verify.py postgres --dsn … --schema …` or `verify.py parquet --root …`, both with `--endpoint URL --table NAME`.
+`verify.py postgres --dsn … --schema …`, `verify.py parquet --root …` or `verify.py duckdb --path … --schema …`, each with
+`--endpoint URL --table NAME`.
 """
 
 import argparse
@@ -162,9 +163,8 @@ def read_parquet(args):
     manifests = sorted(i.path for i in infos if "/manifest-" in i.path and i.path.endswith(".json"))
     manifest = json.loads(store.open_input_stream(manifests[-1]).read())
     table = ds.dataset(folder, format="parquet", filesystem=store).to_table()
-    kinds = {"int64": "number", "number": "number", "text": "text", "binary": "binary", "bool": "bool", "json": "json"}
     declared = manifest["schemas"][max(manifest["schemas"], key=int)]
-    types = {column["name"]: kinds.get(column["type"], "number") for column in declared}
+    types = {column["name"]: KINDS.get(column["type"], "number") for column in declared}
     if set(types) != {name for name in table.schema.names if not name.startswith("_ct_")}:
         sys.exit("the files have other columns than the manifest says")
     names = manifest["checkpoint"]["names"]
@@ -178,20 +178,46 @@ def read_parquet(args):
     return types, names, rows, "kept"
 
 
+KINDS = {"int64": "number", "number": "number", "text": "text", "binary": "binary", "bool": "bool", "json": "json"}
+
+
+def read_duckdb(args):
+    import duck
+    connection = duck.attached(args.path, args.schema, True)
+    mode, declared, names = duck.recorded(connection, args.table)
+    types = {name: KINDS.get(ty, "number") for name, ty in declared.items()}
+    table = duck.quoted(args.table)
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
+    # Times would take another package, and nothing here looks at them.
+    found = [name for name, ty, *_ in described if not name.startswith("_ct_") or ty != "TIMESTAMP WITH TIME ZONE"]
+    if set(types) != {name for name in found if not name.startswith("_ct_")}:
+        sys.exit("the table has other columns than were recorded")
+    arrived = connection.execute(f"SELECT {', '.join(map(duck.quoted, found))} FROM {table}").fetchall()
+    rows = []
+    for row in current([dict(zip(found, row)) for row in arrived], mode, [names["pk"], names["sk"]]):
+        row = {name: row[name] for name in types}
+        for name, kind in types.items():
+            if row[name] is not None and kind in ("json", "number"):
+                row[name] = loads(row[name]) if kind == "json" else Decimal(row[name])
+        rows.append(row)
+    return types, names, rows, "kept"
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["postgres", "parquet", "same"])
+    parser.add_argument("kind", choices=["postgres", "parquet", "duckdb", "same"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--dsn")
     parser.add_argument("--schema")
     parser.add_argument("--root")
+    parser.add_argument("--path")
     parser.add_argument("--s3-endpoint")
     parser.add_argument("--other")
     args = parser.parse_args()
     if args.kind == "same":
         same(args)
-    types, names, rows, nul = (read_postgres if args.kind == "postgres" else read_parquet)(args)
+    types, names, rows, nul = {"postgres": read_postgres, "parquet": read_parquet, "duckdb": read_duckdb}[args.kind](args)
     items = scan(load.client(args.endpoint), args.table)
     problems = []
     if len(set(names.values())) != len(names):

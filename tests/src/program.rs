@@ -130,6 +130,10 @@ fn binary() -> PathBuf {
         let mut build = Command::new(cargo);
         // The whole workspace's features, as when its tests are built: otherwise every dependency is built once more.
         build.args(["build", "--quiet", "--locked", "--workspace", "--bin", "commutator"]);
+        if cfg!(feature = "duckdb") {
+            let features = "commutator-cli/duckdb,commutator-destination-duckdb/linked,commutator-tests/duckdb";
+            build.args(["--features", features]);
+        }
         let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
         assert!(status.expect("cargo is there").success(), "the program does not build");
     });

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Show tables, keys, sizes and streams
     Discover(Discover),
     /// Show what a run would do: tables and columns at the destination, read capacity and requests
-    Plan(Place),
+    Plan(Plan),
     /// Load a snapshot, then follow every change
     Run(Run),
     /// Show how far each table is, what nobody has read yet and the time left, without disturbing a run
@@ -152,6 +152,15 @@ pub(crate) struct Discover {
     /// read capacity
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
     pub(crate) sample: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Also print every statement that the commits of each table would send, in their order
+    #[arg(long)]
+    pub(crate) sql: bool,
 }
 
 #[derive(Debug, Args)]

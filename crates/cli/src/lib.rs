@@ -68,7 +68,7 @@ async fn run(arguments: Arguments, bars: MultiProgress) -> Result<(), Failure> {
         Command::Init(arguments) => command::init::run(&arguments, global),
         Command::Check(place) => Box::pin(command::check::run(&place, global)).await,
         Command::Discover(arguments) => Box::pin(command::discover::run(&arguments, global)).await,
-        Command::Plan(place) => Box::pin(command::plan::run(&place, global)).await,
+        Command::Plan(plan) => Box::pin(command::plan::run(&plan, global)).await,
         Command::Run(arguments) => Box::pin(command::run::run(&arguments, global, bars)).await,
         Command::Status(place) => Box::pin(command::status::run(&place, global)).await,
         Command::Resync(arguments) => Box::pin(command::resync::run(&arguments, global)).await,

@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, ChangeBatch, CheckReport, Checkpoint, Destination, Epoch, Error, ErrorKind, Result, SchemaPlan,
-    Session, TableSchema, Target, Transaction,
+    Capabilities, ChangeBatch, CheckReport, Checkpoint, CommitOutline, Destination, Epoch, Error, ErrorKind, Result,
+    SchemaPlan, Session, TableSchema, Target, Transaction,
 };
 
 /// The message of the errors that broken calls give.
@@ -126,6 +126,10 @@ impl Destination for Chaos {
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         self.inner.preview(target, plan)
+    }
+
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        self.inner.outline(target, plan)
     }
 
     fn explain(&self, target: &Target, columns: &TableSchema) -> Vec<String> {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Capabilities, ChangeBatch, CheckReport, Checkpoint, Column, Epoch, PipelineId, Result, SchemaPlan, SyncMode,
-    TableName, TableSchema,
+    Capabilities, ChangeBatch, CheckReport, Checkpoint, Column, CommitOutline, Epoch, PipelineId, Result, SchemaPlan,
+    Step, SyncMode, TableName, TableSchema,
 };
 
 /// The part of a table's partitions that one session owns; the whole table by default.
@@ -80,6 +80,24 @@ pub trait Destination: Debug + Send + Sync + 'static {
     /// Empty for destinations that have no statements.
     fn preview(&self, _target: &Target, _plan: &SchemaPlan) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns everything that a plan's commits send, from taking the table over to the checkpoint, to show; nothing is asked of the
+    /// destination.
+    ///
+    /// By default it is what [`preview`](Self::preview) and [`explain`](Self::explain) return.
+    ///
+    /// The texts come from the functions that sending them uses, so that what is shown is what is sent. What a statement depends on is
+    /// said with it ([`Statement::only`](crate::Statement::only)). Destinations without statements say at most how many files they write.
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        let mut outline = CommitOutline::default();
+        for statement in self.preview(target, plan) {
+            outline.add(Step::Columns, statement);
+        }
+        for statement in self.explain(target, &plan.result) {
+            outline.add(Step::Apply, statement);
+        }
+        outline
     }
 
     /// Returns what one commit of changes in these columns would send, as statements to show; nothing is asked of the destination.

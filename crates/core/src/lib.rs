@@ -20,6 +20,7 @@ mod gap;
 pub mod history;
 mod name;
 mod order;
+mod outline;
 pub mod rules;
 pub mod schema;
 mod secret;
@@ -39,6 +40,7 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use gap::{Gap, Gaps, RepairedGap};
 pub use name::{PipelineId, TableName};
 pub use order::{Epoch, OrderKey, SEQUENCE_DIGITS, Sequence};
+pub use outline::{CommitOutline, Statement, Step};
 pub use schema::{Column, IdentifierRules, LogicalType, NameMap, SchemaAction, SchemaPlan, TableSchema};
 pub use secret::Secret;
 pub use source::{

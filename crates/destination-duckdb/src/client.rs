@@ -105,8 +105,13 @@ impl Database {
         let root = lock(&self.root);
         let connection = root.as_ref().ok_or(duckdb::Error::InvalidQuery).and_then(Connection::try_clone);
         let connection = connection.map_err(failed)?;
-        connection.execute_batch(&format!("USE {}", Identifier::new(&DUCKDB, &self.catalog))).map_err(failed)?;
+        connection.execute_batch(&Self::enter(&self.catalog)).map_err(failed)?;
         Ok(Lease { connection, database: Arc::clone(self) })
+    }
+
+    /// The statement by which a connection goes to the database of this name.
+    pub(crate) fn enter(catalog: &str) -> String {
+        format!("USE {}", Identifier::new(&DUCKDB, catalog))
     }
 
     /// Closes the database and removes its file, if nobody else has it open and there is nothing in it.
@@ -227,7 +232,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Returns the name that `DuckDB` itself gives to the database in a file, unless an instance has one of that name.
-fn name_of(file: &Path) -> String {
+pub(crate) fn name_of(file: &Path) -> String {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match name.split('.').next().unwrap_or_default() {
         "" => "commutator".to_owned(),

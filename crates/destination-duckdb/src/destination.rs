@@ -1,21 +1,23 @@
 //! The destination: what it can do, and how a table is opened.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, Limit, Result, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
 };
-use commutator_sql::DUCKDB;
+use commutator_sql::{DUCKDB, first_owner};
 use tokio::sync::Mutex;
 
-use crate::client::{Database, Lease, blocking};
+use crate::client::{Database, Lease, blocking, name_of};
 use crate::config::Config;
 use crate::session::{self, MODES, Place};
+use crate::transaction::ddl;
 
 mod check;
+mod outline;
 
 /// A schema of a `DuckDB` database.
 ///
@@ -25,11 +27,12 @@ mod check;
 pub struct DuckDb {
     config: Arc<Config>,
     database: Arc<Mutex<Option<Arc<Database>>>>,
+    clock: fn() -> SystemTime,
 }
 
 impl DuckDb {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), database: Arc::default() }
+        Self { config: Arc::new(config), database: Arc::default(), clock: SystemTime::now }
     }
 
     /// Returns a connection to the database, for a program that reads what it replicates: no other process can, while this one has the
@@ -58,6 +61,12 @@ impl DuckDb {
     async fn existing(&self) -> Result<Option<Arc<Database>>> {
         let is_there = self.config.is_memory() || self.config.path.exists();
         if is_there { self.open_database().await.map(Some) } else { Ok(None) }
+    }
+
+    /// The database's name in statements, also before it is open.
+    fn catalog(&self) -> String {
+        let open = self.database.try_lock().ok().and_then(|open| open.as_ref().map(|open| open.catalog.clone()));
+        open.unwrap_or_else(|| if self.config.is_memory() { "memory".to_owned() } else { name_of(&self.config.path) })
     }
 
     fn place(&self, target: &Target, catalog: &str) -> Result<Place> {
@@ -125,15 +134,12 @@ impl Destination for DuckDb {
     }
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
-        // Until it is open, the database has the name that its file most likely gives it.
-        let open = self.database.try_lock().ok().and_then(|open| open.as_ref().map(|open| open.catalog.clone()));
-        let file = || self.config.path.file_stem().and_then(|name| name.to_str()).unwrap_or("memory").to_owned();
-        let layout = Place::new(&open.unwrap_or_else(file), &self.config.schema, target).layout();
-        let created = plan.actions.iter().filter_map(|action| match action {
-            SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
-            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
-        });
-        created.chain(layout.alter(&plan.actions)).collect()
+        ddl::statements(&Place::new(&self.catalog(), &self.config.schema, target).layout(), &plan.actions)
+    }
+
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        let catalog = self.catalog();
+        outline::of(&Place::new(&catalog, &self.config.schema, target), &catalog, plan)
     }
 
     async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
@@ -147,8 +153,8 @@ impl Destination for DuckDb {
         admit(target).map_err(|e| e.with("table", &target.table).with("target", &target.name))?;
         let database = self.open_database().await.map_err(|e| e.with("table", &target.table))?;
         let place = self.place(target, &database.catalog)?;
-        let work = place.clone();
-        let session = blocking(move || session::open(&database, work)).await.map_err(|e| place.name(e))?;
+        let (work, first) = (place.clone(), first_owner((self.clock)()));
+        let session = blocking(move || session::open(&database, work, first)).await.map_err(|e| place.name(e))?;
         Ok(Box::new(session))
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use commutator_core::rules::TypeJoin;
-use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, TableSchema, Transaction, schema};
+use commutator_core::{
+    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Op, OrderKey, Result, TableSchema, Transaction, schema,
+};
 
 use crate::client::{Lease, blocking};
 use crate::encode;
@@ -17,7 +19,7 @@ use commit::{Job, Outcome};
 
 mod apply;
 mod commit;
-mod ddl;
+pub(crate) mod ddl;
 
 /// A transaction.
 #[derive(Debug)]
@@ -26,10 +28,18 @@ pub(crate) struct DuckTransaction<'a> {
     line: Line,
     /// The columns that the table has or will have once this is committed.
     columns: Option<Arc<TableSchema>>,
-    /// Whether rows are staged, and removals among them.
-    staged: bool,
-    removals: bool,
+    staged: Staged,
     ended: Option<Epoch>,
+}
+
+/// What is staged so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Staged {
+    rows: bool,
+    /// Whether removals are among the rows.
+    removals: bool,
+    /// Whether some of the rows are most likely there in an older form.
+    replaces: bool,
 }
 
 /// The connection that a transaction is on. A call takes it and puts it back when all went well, so a call that failed or was given up
@@ -51,7 +61,7 @@ impl<'a> DuckTransaction<'a> {
             }
             None => session.state.actual.clone(),
         };
-        Ok(Self { session, line: Line::Unopened, columns, staged: false, removals: false, ended: None })
+        Ok(Self { session, line: Line::Unopened, columns, staged: Staged::default(), ended: None })
     }
 
     fn take_line(&mut self) -> Result<Option<Lease>> {
@@ -75,6 +85,13 @@ impl<'a> DuckTransaction<'a> {
         })?;
         let batch = schema::conform(batch, &columns)?;
         let removals = batch.ops().iter().any(|op| op.is_removal());
+        // Of what is new or seen for the first time nothing older is there.
+        let is_new = |(op, order): (&Op, &OrderKey)| match op {
+            Op::Insert => true,
+            Op::Snapshot => order.epoch() == Epoch::FIRST,
+            Op::Modify | Op::Remove | Op::Expire => false,
+        };
+        let replaces = !batch.ops().iter().zip(batch.orders()).all(is_new);
         let rows = encode::staged(&batch)?;
         let (database, layout) = (Arc::clone(&self.session.database), self.session.place.layout());
         let append = move || {
@@ -92,8 +109,9 @@ impl<'a> DuckTransaction<'a> {
             Ok(lease)
         };
         self.line = Line::Open(blocking(append).await?);
-        self.staged = true;
-        self.removals |= removals;
+        self.staged.rows = true;
+        self.staged.removals |= removals;
+        self.staged.replaces |= replaces;
         Ok(())
     }
 
@@ -109,13 +127,13 @@ impl<'a> DuckTransaction<'a> {
             columns: self.columns.clone(),
             epoch: self.session.checkpoint.epoch(),
             staged: self.staged,
-            removals: self.removals,
             ended: self.ended,
+            before: self.session.checkpoint.clone(),
             checkpoint: checkpoint.clone(),
             rehearsed,
         };
         // Should this call be given up from here on, nobody knows whether it happened.
-        self.session.unclear = !rehearsed;
+        self.session.unclear = true;
         match blocking(move || Ok(commit::run(job))).await? {
             Outcome::Committed(state) => {
                 self.session.unclear = false;
@@ -124,10 +142,10 @@ impl<'a> DuckTransaction<'a> {
                 self.session.checkpoint = checkpoint.clone();
                 Ok(())
             }
-            Outcome::RolledBack => Ok(()),
-            Outcome::Refused(error) => {
+            Outcome::RolledBack(state, done) => {
                 self.session.unclear = false;
-                Err(error)
+                self.session.state = state;
+                done
             }
             Outcome::Unclear(error) => Err(error),
         }

@@ -1,20 +1,23 @@
 //! The destination: what it can do, and how a table is opened.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, IdentifierRules, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, IdentifierRules, Limit, Result, SchemaPlan, Session, Slice, Slices, TableSchema, Target,
 };
+use commutator_sql::first_owner;
 
 use crate::client::Pool;
 use crate::config::NulPolicy;
 use crate::session::{self, MODES, Place};
 use crate::statements::{Layout, MAX_COLUMNS, MAX_NAME, rewritten};
+use crate::transaction::ddl;
 
 mod check;
+mod outline;
 
 /// A schema of a `PostgreSQL` database.
 ///
@@ -25,11 +28,12 @@ pub struct Postgres {
     pool: Arc<Pool>,
     schema: Arc<str>,
     nul: NulPolicy,
+    clock: fn() -> SystemTime,
 }
 
 impl Postgres {
     pub(crate) fn new(pool: Arc<Pool>, schema: String, nul: NulPolicy) -> Self {
-        Self { pool, schema: schema.into(), nul }
+        Self { pool, schema: schema.into(), nul, clock: SystemTime::now }
     }
 
     fn place(&self, target: &Target) -> Result<Place> {
@@ -108,16 +112,18 @@ impl Destination for Postgres {
 
     fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
         let layout = Layout::new(&self.schema, &target.name, target.mode, false);
-        let created = plan.actions.iter().flat_map(|action| match action {
-            SchemaAction::CreateTable { schema } => layout.create(schema),
-            SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => Vec::new(),
-        });
+        let created = ddl::created(&layout, &plan.actions).into_iter();
         let rewritten = rewritten(&plan.actions);
         let altered = layout.alter(&plan.actions).map(|alter| match rewritten[..] {
             [] => alter,
             _ => format!("-- Every row is written anew, for {}.\n{alter}", rewritten.join(", ")),
         });
         created.chain(altered).collect()
+    }
+
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        let place = Place { schema: Arc::clone(&self.schema), target: target.clone(), nul: self.nul };
+        outline::of(&place, plan)
     }
 
     async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
@@ -127,7 +133,8 @@ impl Destination for Postgres {
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         let place = self.place(target)?;
-        let session = session::open(&self.pool, place.clone()).await.map_err(|e| place.name(e))?;
+        let session =
+            session::open(&self.pool, place.clone(), first_owner((self.clock)())).await.map_err(|e| place.name(e))?;
         Ok(Box::new(session))
     }
 }

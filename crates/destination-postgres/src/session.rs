@@ -103,10 +103,20 @@ impl Place {
     }
 
     /// The number of the advisory lock that every transaction of the target holds, which is how another writer finds them.
-    fn mark(&self) -> i64 {
+    pub(crate) fn mark(&self) -> i64 {
         let Target { pipeline, table, slice, .. } = &self.target;
         let digest = Sha256::digest(format!("{}\0{pipeline}\0{table}\0{slice}", self.schema));
         digest.iter().take(8).fold(0, |mark, &byte| mark << 8 | i64::from(byte))
+    }
+
+    /// Begins a transaction, marks it as one of the target's and selects who owns the table.
+    pub(crate) fn enter(&self) -> String {
+        format!(
+            "{BEGIN} SELECT pg_advisory_xact_lock_shared({}); SELECT owner::text FROM {} WHERE {}",
+            self.mark(),
+            statements::checkpoints(&self.schema),
+            self.row()
+        )
     }
 
     /// The condition that finds the target's row among the checkpoints, with literals.
@@ -124,14 +134,10 @@ impl PgSession {
     /// Begins a transaction on a connection of its own and makes sure that nobody else took the table over.
     async fn enter(&self) -> Result<Lease> {
         let lease = self.pool.get().await?;
-        let begin = format!(
-            "{BEGIN} SELECT pg_advisory_xact_lock_shared({}); SELECT owner::text FROM {} WHERE {}",
-            self.place.mark(),
-            statements::checkpoints(&self.place.schema),
-            self.place.row()
-        );
-        let replies =
-            lease.simple_query(&begin).await.map_err(|e| error::failed(e, "A transaction cannot be begun"))?;
+        let replies = lease
+            .simple_query(&self.place.enter())
+            .await
+            .map_err(|e| error::failed(e, "A transaction cannot be begun"))?;
         let owner = replies.iter().find_map(|reply| match reply {
             SimpleQueryMessage::Row(row) if row.columns()[0].name() == "owner" => row.get(0).map(str::to_owned),
             _ => None,

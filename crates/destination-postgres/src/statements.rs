@@ -8,6 +8,7 @@ use crate::types::{native, rewrites, staged, widened};
 
 mod apply;
 pub(crate) mod changes;
+pub(crate) mod checkpoints;
 mod history;
 
 /// The temporary table of a transaction, which goes with it.
@@ -47,8 +48,6 @@ pub(crate) struct Layout {
     pub(crate) table: String,
     /// The table that keeps removals while a snapshot runs.
     pub(crate) tombstones: String,
-    /// The table of checkpoints.
-    pub(crate) checkpoints: String,
     /// In `history`, the index that finds the current version of a key: its schema and its name, both quoted.
     current: (String, String),
     pub(crate) mode: SyncMode,
@@ -78,7 +77,6 @@ impl Layout {
         Self {
             table: qualified(target),
             tombstones: qualified(&tombstones_name(target)),
-            checkpoints: checkpoints(schema),
             current: (name(schema), name(&name_of("_ct_current", target))),
             mode,
             hashed,
@@ -153,6 +151,11 @@ impl Layout {
         }
         lines.push(format!("PRIMARY KEY ({})", self.unique(schema)));
         format!("CREATE TABLE {} (\n  {}\n)", self.tombstones, lines.join(",\n  "))
+    }
+
+    /// Drops the tombstones' table.
+    pub(crate) fn drop_tombstones(&self) -> String {
+        format!("DROP TABLE {}", self.tombstones)
     }
 
     /// Creates the temporary table.

@@ -20,7 +20,7 @@ mod apply;
 mod changes;
 mod copy;
 pub(crate) mod ddl;
-mod impact;
+pub(crate) mod impact;
 mod record;
 
 /// Rows that are copied straight into the table are kept until the server took them, at most about so many bytes of them.
@@ -28,6 +28,11 @@ const HELD_BYTES: usize = 8 << 20;
 
 /// The longest key that surely fits into one index entry, of which the server allows 2,704 bytes.
 const LONGEST_KEY: usize = 2600;
+
+/// What stands around rows that are copied straight into the table: before them, after them, and if a key is there already.
+pub(crate) const SAVE: &str = "SAVEPOINT straight";
+pub(crate) const KEEP: &str = "RELEASE SAVEPOINT straight";
+pub(crate) const BACK: &str = "ROLLBACK TO SAVEPOINT straight; RELEASE SAVEPOINT straight";
 
 /// A transaction.
 #[derive(Debug)]
@@ -158,7 +163,7 @@ impl<'a> PgTransaction<'a> {
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
         let failed = |e| error::failed(e, "Rows cannot be copied into the table");
-        self.client()?.batch_execute("SAVEPOINT straight").await.map_err(failed)?;
+        self.client()?.batch_execute(SAVE).await.map_err(failed)?;
         let shape = if self.is_history() { Shape::Changes } else { Shape::Items };
         let statement = self.layout().copy(columns, shape);
         let mut copy = Copy::begin(self.client()?, &statement, shape, self.session.place.nul).await?;
@@ -169,11 +174,10 @@ impl<'a> PgTransaction<'a> {
         match copy.finish().await {
             Ok(()) => {
                 self.replaced += replaced;
-                self.client()?.batch_execute("RELEASE SAVEPOINT straight").await.map_err(failed)
+                self.client()?.batch_execute(KEEP).await.map_err(failed)
             }
             Err(e) if error::is_unique_violation(&e) => {
-                let back = "ROLLBACK TO SAVEPOINT straight; RELEASE SAVEPOINT straight";
-                self.client()?.batch_execute(back).await.map_err(failed)?;
+                self.client()?.batch_execute(BACK).await.map_err(failed)?;
                 self.state.straight = Straight::Never;
                 for batch in &held {
                     self.stage(columns, batch).await?;

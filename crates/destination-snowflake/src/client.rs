@@ -289,7 +289,8 @@ fn lost(base: &Url, cause: reqwest::Error) -> Lost {
 /// The API wants a UUID, and callers have names of their own for an attempt.
 fn uuid_of(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
-    let mut hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let number = digest.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte));
+    let mut hex = format!("{number:032x}");
     // Version 8, of the variant of RFC 9562: a UUID whose bits have a meaning of our own.
     hex.replace_range(12..13, "8");
     hex.replace_range(16..17, "a");

@@ -156,7 +156,7 @@ impl Config {
         Ok(Snowflake::new(account, staging))
     }
 
-    /// Returns the address of the account: "https://<account_identifier>.snowflakecomputing.com", in which an underscore becomes a hyphen
+    /// Returns the address of the account: `https://<account_identifier>.snowflakecomputing.com`, in which an underscore becomes a hyphen
     /// (docs.snowflake.com/en/user-guide/organizations-connect).
     fn base(&self) -> Result<Url> {
         if !self.account.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || self.account.is_empty() {

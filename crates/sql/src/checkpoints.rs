@@ -1,6 +1,17 @@
 //! The table of checkpoints: who owns a target, and how far it has been read.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::{Dialect, SchemaRef, TableRef};
+
+/// Returns the number of a target's first owner: the microseconds since 1970.
+///
+/// Owners are counted up from it. It is no fixed number, so that a session which was open when someone deleted the target's row does not
+/// have the number of whoever owns the next one.
+pub fn first_owner(now: SystemTime) -> i64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX / 2)
+}
 
 /// The statements on the table of checkpoints in a schema.
 ///
@@ -70,17 +81,18 @@ impl Checkpoints {
         )
     }
 
-    /// Inserts a row with its first owner; parameters: pipeline, table, slice, target, mode.
+    /// Inserts a row with its first owner; parameters: pipeline, table, slice, target, mode, [owner](first_owner).
     pub fn insert(&self) -> String {
         let p = |n| self.dialect.parameter(n);
         format!(
-            "INSERT INTO {} (pipeline, table_name, slice, target, mode, owner, updated_at) VALUES ({}, {}, {}, {}, {}, 1, {})",
+            "INSERT INTO {} (pipeline, table_name, slice, target, mode, owner, updated_at) VALUES ({}, {}, {}, {}, {}, {}, {})",
             self.table,
             p(1),
             p(2),
             p(3),
             p(4),
             p(5),
+            p(6),
             self.dialect.now,
         )
     }
@@ -113,5 +125,20 @@ impl Checkpoints {
     fn is_row(&self, first: usize) -> String {
         let p = |n| self.dialect.parameter(first + n);
         format!("pipeline = {} AND table_name = {} AND slice = {}", p(0), p(1), p(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn whoever_comes_later_has_another_number_than_all_before() {
+        let at = |seconds| first_owner(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(1), 1_000_000);
+        // Nobody opens a table a million times a second.
+        assert!(at(1_800_000_001) > at(1_800_000_000) + 999_999);
+        assert_eq!(first_owner(UNIX_EPOCH - Duration::from_secs(1)), 0);
     }
 }

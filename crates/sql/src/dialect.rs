@@ -118,6 +118,20 @@ pub enum MergeForm {
     Whole,
     /// Not enough: `DELETE`, `UPDATE` and `INSERT` one after the other.
     Apart,
+    /// Everything, but where whole rows are replaced it is cheaper to find the older ones, delete and insert: the warehouse changes a row in
+    /// place at many times that cost.
+    Replace(Found),
+}
+
+/// How rows that are there already are found and named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The column that names a row within a transaction.
+    pub row: &'static str,
+    /// What creates the table that they are kept in, in the place of an earlier one.
+    pub create: &'static str,
+    /// How statements call it.
+    pub name: &'static str,
 }
 
 /// What a parameter looks like.

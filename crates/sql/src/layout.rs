@@ -25,6 +25,7 @@ pub struct Layout {
     tombstones: TableRef,
     stage: TableRef,
     mode: SyncMode,
+    in_place: bool,
 }
 
 /// Returns the system columns of a mode beside the user's, with their types and whether they are never null.
@@ -53,7 +54,16 @@ impl Layout {
             tombstones: TableRef::new(dialect, schema, &Self::tombstones_name(dialect, target)),
             stage: TableRef::stage(dialect),
             mode,
+            in_place: false,
         }
+    }
+
+    /// Returns the layout whose statements change rows where they are, so that they keep what others have written in columns of their own.
+    ///
+    /// It differs only where the dialect would replace rows ([`MergeForm::Replace`](crate::MergeForm::Replace)).
+    #[must_use]
+    pub fn in_place(self) -> Self {
+        Self { in_place: true, ..self }
     }
 
     /// Returns the name of the table that keeps a target's removals while a snapshot runs.

@@ -18,8 +18,8 @@ mod layout;
 pub mod recorded;
 mod target_checkpoint;
 
-pub use checkpoints::Checkpoints;
-pub use dialect::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+pub use checkpoints::{Checkpoints, first_owner};
+pub use dialect::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 pub use dialects::{BENT, BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE, SNOWFLAKE_TEXT};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
 pub use layout::{Layout, Replacement, Which, system_columns};

@@ -107,6 +107,8 @@ fn mirror() {
         all
     };
     insta::assert_snapshot!("mirror", side_by_side(statements));
+    let in_place = layout(&DUCKDB, SyncMode::Mirror).in_place().apply(&schema(), false);
+    assert!(in_place.len() == 1 && in_place[0].starts_with("MERGE INTO"), "{in_place:?}");
     let plain = layout(&DUCKDB, SyncMode::Mirror).apply(&schema(), false).concat();
     assert!(!plain.contains("_ct_tombstones"), "{plain}");
 }

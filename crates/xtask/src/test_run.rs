@@ -25,8 +25,9 @@ use crate::{
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
 const DUCKDB: &str = "commutator-destination-duckdb";
-const PROOF: &str = "commutator-tests";
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb,commutator-tests/duckdb";
+/// Packages whose tests have some on `DuckDB` with the feature of that name.
+const DRIVEN: [&str; 2] = ["commutator-cli", "commutator-tests"];
+const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb,commutator-tests/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -120,7 +121,7 @@ impl<'a> Steps<'a> {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
         let scope: &[&str] = match (chosen, self.links_duckdb) {
             (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
-            (true, true) if arguments.contains(&PROOF) => &["--features", "duckdb"],
+            (true, true) if arguments.iter().any(|it| DRIVEN.contains(it)) => &["--features", "duckdb"],
             (true, _) => &[],
             (false, true) => &["--workspace", "--features", WITH_DUCKDB],
             (false, false) => &["--workspace"],

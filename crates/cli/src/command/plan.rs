@@ -7,10 +7,13 @@ use commutator::{ChangeBatch, Checkpoint, Column, LogicalType, Result, TableDesc
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::args::{Global, Place};
+use crate::args::{Global, Plan};
 use crate::connect;
 use crate::failure::Failure;
 use crate::output::{self, Grid, bytes, count};
+use commits::Commits;
+
+mod commits;
 
 /// A Scan's page, before it is cut (API reference, Scan).
 const PAGE_BYTES: u64 = 1 << 20;
@@ -44,11 +47,12 @@ struct TablePlan {
     sampled: u64,
     planned: Planned,
     statements: Vec<String>,
+    commits: Commits,
 }
 
 /// Prints what a run would do. A page of each table is read to know its columns; nothing is written.
-pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
-    let settings = place.settings().map_err(Failure::Config)?;
+pub(crate) async fn run(plan: &Plan, global: Global) -> Result<(), Failure> {
+    let settings = plan.place.settings().map_err(Failure::Config)?;
     let consistent = settings.source.consistent_read;
     let options = settings.options.clone();
     let sampler = connect::sampler(&settings).await?;
@@ -77,6 +81,10 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
             *first = format!("-- The table becomes one of mode {}.\n{first}", target.mode);
         }
         statements.extend(pipeline.destination().preview(&target, &outcome.changes));
+        let commits = Commits {
+            outline: pipeline.destination().outline(&target, &outcome.changes),
+            interval: options.commit.over(capabilities.commit_interval),
+        };
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
         plans.push(TablePlan {
@@ -87,17 +95,18 @@ pub(crate) async fn run(place: &Place, global: Global) -> Result<(), Failure> {
             sampled: sample.items,
             planned: outcome,
             statements,
+            commits,
         });
     }
     if global.json {
         output::json(&json!({
             "pipeline": pipeline.id(),
             "destination": capabilities.name,
-            "tables": plans.iter().map(TablePlan::to_json).collect::<Vec<_>>(),
+            "tables": plans.iter().map(|it| it.to_json(plan.sql)).collect::<Vec<_>>(),
         }));
     } else {
-        for plan in &plans {
-            plan.print(capabilities.name);
+        for it in &plans {
+            it.print(capabilities.name, plan.sql);
         }
         output::line(
             "Nothing was written. Sizes are DynamoDB's own, up to six hours old; columns follow the data later.",
@@ -134,7 +143,7 @@ impl TablePlan {
         }
     }
 
-    fn print(&self, destination: &str) {
+    fn print(&self, destination: &str, sql: bool) {
         let Self { table, target, .. } = self;
         output::line(format_args!(
             "{} -> {destination} {} ({}, {})",
@@ -162,19 +171,24 @@ impl TablePlan {
             )),
             None => output::line("  stream: off, so only `run --snapshot-only` can read this table"),
         }
+        output::line(format_args!("  {}", self.commits.summary()));
         output::line(format_args!("  columns of {} sampled items:", count(self.sampled)));
         let Planned { columns: schema, changes, left_out } = &self.planned;
         output::line(columns(schema, &changes.actions));
         if let Some(left_out) = output::left_out(left_out) {
             output::line(format_args!("  left out of them by rules: {left_out}"));
         }
-        for statement in &self.statements {
-            output::line(format_args!("\n{statement}"));
+        if sql {
+            output::line(self.commits.script());
+        } else {
+            for statement in &self.statements {
+                output::line(format_args!("\n{statement}"));
+            }
         }
         output::line("");
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self, sql: bool) -> Value {
         json!({
             "table": self.table,
             "name": self.target.name,
@@ -186,6 +200,7 @@ impl TablePlan {
             "actions": self.planned.changes.actions,
             "left_out": self.planned.left_out,
             "statements": self.statements,
+            "commit": self.commits.to_json(sql),
         })
     }
 }

@@ -12,15 +12,14 @@ use crate::types;
 /// A column as the catalog has it: name and type.
 pub(crate) type Found = (String, String);
 
+/// Selects a table's columns; parameters: database, schema, table.
+pub(crate) const READ: &str = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = $1 AND lower(schema_name) = lower($2) \
+     AND lower(table_name) = lower($3) ORDER BY column_index";
+
 /// Returns a table's columns, `None` if there is nothing of this name; names ignore case, as the database does.
 pub(crate) fn read(connection: &Connection, catalog: &str, schema: &str, table: &str) -> Result<Option<Vec<Found>>> {
     let failed = |e| error::failed(e, "The catalog cannot be read");
-    let mut statement = connection
-        .prepare(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = $1 AND lower(schema_name) = lower($2) \
-             AND lower(table_name) = lower($3) ORDER BY column_index",
-        )
-        .map_err(failed)?;
+    let mut statement = connection.prepare(READ).map_err(failed)?;
     let rows = statement.query_map(params![catalog, schema, table], |row| Ok((row.get(0)?, row.get(1)?)));
     let columns = rows.and_then(Iterator::collect::<duckdb::Result<Vec<Found>>>).map_err(failed)?;
     Ok((!columns.is_empty()).then_some(columns))
@@ -28,14 +27,19 @@ pub(crate) fn read(connection: &Connection, catalog: &str, schema: &str, table: 
 
 /// Creates the schema, the table of checkpoints and that of schema changes where they are missing.
 pub(crate) fn prepare(connection: &Connection, schema: &SchemaRef) -> Result<()> {
+    connection
+        .execute_batch(&prepared(schema))
+        .map_err(|e| error::failed(e, "The tables of checkpoints and of schema changes cannot be created"))
+}
+
+/// The statements that create them.
+pub(crate) fn prepared(schema: &SchemaRef) -> String {
     let statements = [
         format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
         Checkpoints::new(&DUCKDB, schema).create(),
         changes::create(&DUCKDB, schema),
     ];
-    connection
-        .execute_batch(&statements.join(";\n"))
-        .map_err(|e| error::failed(e, "The tables of checkpoints and of schema changes cannot be created"))
+    statements.join(";\n")
 }
 
 /// Returns the columns the table has, of those this pipeline made; what others added is not ours and left alone.

@@ -15,14 +15,16 @@ use crate::error;
 type Kept = (i64, String, String, Option<String>, Option<String>);
 
 /// Takes the target's row among the checkpoints over and returns the session, which knows what the table looks like.
-pub(crate) fn open(database: &Arc<Database>, place: Place) -> Result<DuckSession> {
+///
+/// `first_owner` is the number of the owner if nobody owned it before.
+pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64) -> Result<DuckSession> {
     let failed = |e| error::failed(e, "The table cannot be taken over");
     let lease = database.lease()?;
     let taken = {
         let _writing = database.write();
         lease.execute_batch("BEGIN").map_err(failed)?;
-        let taken =
-            take(&lease, &place).and_then(|taken| lease.execute_batch("COMMIT").map(|()| taken).map_err(failed));
+        let taken = take(&lease, &place, first_owner)
+            .and_then(|taken| lease.execute_batch("COMMIT").map(|()| taken).map_err(failed));
         if taken.is_err() {
             // Dropping the connection would do it, too, but later than the next writer.
             lease.execute_batch("ROLLBACK").ok();
@@ -33,7 +35,7 @@ pub(crate) fn open(database: &Arc<Database>, place: Place) -> Result<DuckSession
     Ok(DuckSession { database: Arc::clone(database), place, owner, checkpoint, state, wanted: None, unclear: false })
 }
 
-fn take(connection: &Connection, place: &Place) -> Result<(i64, Checkpoint, State)> {
+fn take(connection: &Connection, place: &Place, first_owner: i64) -> Result<(i64, Checkpoint, State)> {
     let failed = |e| error::failed(e, "The table cannot be taken over");
     catalog::prepare(connection, &place.schema)?;
     let Target { pipeline, table, slice, name, mode, .. } = &place.target;
@@ -57,7 +59,7 @@ fn take(connection: &Connection, place: &Place) -> Result<(i64, Checkpoint, Stat
     }
     let row = params![pipeline.as_str(), table.as_str(), slice.as_str()];
     if connection.execute(&checkpoints.raise(), row).map_err(failed)? == 0 {
-        let row = params![pipeline.as_str(), table.as_str(), slice.as_str(), name, mode.as_str()];
+        let row = params![pipeline.as_str(), table.as_str(), slice.as_str(), name, mode.as_str(), first_owner];
         connection.execute(&checkpoints.insert(), row).map_err(failed)?;
     }
     let (owner, target, before, checkpoint, columns) = kept(connection, place)?.ok_or_else(super::forgotten)?;

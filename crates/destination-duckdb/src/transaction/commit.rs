@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Checkpoint, Column, Epoch, Error, ErrorKind, Result, TableSchema};
+use commutator_core::rules::TypeJoin;
+use commutator_core::{Checkpoint, Column, Epoch, Error, ErrorKind, Result, SchemaAction, TableSchema, schema};
+use commutator_sql::system_columns;
 use duckdb::params;
 
-use super::{apply, ddl};
+use super::{Staged, apply, ddl};
 use crate::client::{Database, Lease};
 use crate::error;
 use crate::session::{Place, State, catalog, forgotten};
@@ -22,9 +24,10 @@ pub(super) struct Job {
     /// The columns that rows are staged in.
     pub(super) columns: Option<Arc<TableSchema>>,
     pub(super) epoch: Epoch,
-    pub(super) staged: bool,
-    pub(super) removals: bool,
+    pub(super) staged: Staged,
     pub(super) ended: Option<Epoch>,
+    /// The checkpoint of the last commit, and that of this one.
+    pub(super) before: Checkpoint,
     pub(super) checkpoint: Checkpoint,
     /// Whether it is taken back in the end.
     pub(super) rehearsed: bool,
@@ -34,10 +37,8 @@ pub(super) struct Job {
 pub(super) enum Outcome {
     /// It is durable, and the table is this now.
     Committed(State),
-    /// It would have been.
-    RolledBack,
-    /// It was not done.
-    Refused(Error),
+    /// It would have been, or it was not done; the table is this now.
+    RolledBack(State, Result<()>),
     /// The last word was not answered, so nobody knows.
     Unclear(Error),
 }
@@ -46,64 +47,119 @@ pub(super) enum Outcome {
 pub(super) fn run(mut job: Job) -> Outcome {
     let lease = match job.lease.take().map_or_else(|| job.database.lease(), Ok) {
         Ok(lease) => lease,
-        Err(error) => return Outcome::Refused(error),
+        Err(error) => return Outcome::RolledBack(job.state, Err(error)),
     };
     let database = Arc::clone(&job.database);
     let _writing = database.write();
-    if let Err(e) = lease.execute_batch("BEGIN") {
-        return Outcome::Refused(error::failed(e, "A transaction cannot be begun"));
+    let mut left = usize::MAX;
+    loop {
+        match ahead(&job) {
+            Ok(Some((changes, some))) if changes < left => {
+                match transact(&lease, &job.state, false, |state| job.evolve(&lease, state, &some)) {
+                    Outcome::Committed(state) => (job.state, left) = (state, changes),
+                    ended => return ended,
+                }
+            }
+            Ok(_) => break,
+            Err(error) => return Outcome::RolledBack(job.state, Err(error)),
+        }
     }
-    let done = job.work(&lease);
-    if done.is_ok() && !job.rehearsed {
+    transact(&lease, &job.state, job.rehearsed, |state| job.work(&lease, state))
+}
+
+/// Does some work on a table in a transaction, and commits it unless it failed or is rehearsed.
+fn transact(lease: &Lease, before: &State, rehearsed: bool, work: impl FnOnce(&mut State) -> Result<()>) -> Outcome {
+    if let Err(e) = lease.execute_batch("BEGIN") {
+        return Outcome::RolledBack(before.clone(), Err(error::failed(e, "A transaction cannot be begun")));
+    }
+    let mut state = before.clone();
+    let done = work(&mut state);
+    if done.is_ok() && !rehearsed {
         return match lease.execute_batch("COMMIT") {
-            Ok(()) => Outcome::Committed(job.state),
+            Ok(()) => Outcome::Committed(state),
             Err(e) => Outcome::Unclear(error::failed(e, "The commit failed")),
         };
     }
     // An error here means that there is no transaction any more, and the one before says more.
     lease.execute_batch("ROLLBACK").ok();
-    match done {
-        Ok(()) => Outcome::RolledBack,
-        Err(error) => Outcome::Refused(error),
+    Outcome::RolledBack(before.clone(), done)
+}
+
+/// Returns how many changes of columns there are, and the columns that the table gets in a transaction of its own, because there are more
+/// than one can bear; `None` if there are not.
+///
+/// `DuckDB` keeps what it knows of all columns once for each change of one until that is committed: a table of 5,000 columns takes about
+/// 4 MB for every one.
+fn ahead(job: &Job) -> Result<Option<(usize, TableSchema)>> {
+    const AT_A_TIME: usize = 32;
+    let (Some(wanted), Some(actual)) = (&job.wanted, job.state.actual.as_deref()) else { return Ok(None) };
+    let actions = schema::plan_by(Some(actual), wanted, TypeJoin::decided())?.actions;
+    let changes = actions.len();
+    if changes <= AT_A_TIME {
+        return Ok(None);
     }
+    let mut columns = actual.columns().to_vec();
+    for action in actions.into_iter().take(AT_A_TIME) {
+        match action {
+            SchemaAction::CreateTable { .. } => {}
+            SchemaAction::AddColumn { column } => columns.push(column),
+            SchemaAction::WidenColumn { name, to, .. } => {
+                columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.ty = to);
+            }
+        }
+    }
+    TableSchema::new(columns).map(|columns| Some((changes, columns)))
 }
 
 impl Job {
-    fn work(&mut self, lease: &Lease) -> Result<()> {
+    /// Changes some columns and nothing else.
+    fn evolve(&self, lease: &Lease, state: &mut State, wanted: &TableSchema) -> Result<()> {
         self.place.fence(lease, self.owner)?;
-        self.look(lease)?;
+        self.look(lease, state)?;
+        ddl::evolve(lease, &self.place, state, wanted, self.epoch)?;
+        self.record(lease, state, &self.before)
+    }
+
+    fn work(&self, lease: &Lease, state: &mut State) -> Result<()> {
+        self.place.fence(lease, self.owner)?;
+        let others = self.look(lease, state)?;
         if let Some(wanted) = &self.wanted {
-            ddl::evolve(lease, &self.place, &mut self.state, wanted, self.epoch)?;
+            ddl::evolve(lease, &self.place, state, wanted, self.epoch)?;
         }
-        if self.state.actual.as_deref().map(by_name) != self.columns.as_deref().map(by_name) {
+        if state.actual.as_deref().map(by_name) != self.columns.as_deref().map(by_name) {
             return Err(changed_meanwhile());
         }
         if let Some(columns) = self.columns.clone() {
-            if self.staged {
-                apply::rows(self, lease, &columns)?;
+            if self.staged.rows {
+                apply::rows(self, state, lease, &columns, others)?;
             }
             if let Some(epoch) = self.ended {
-                apply::end(self, lease, epoch, &columns)?;
+                apply::end(self, state, lease, epoch, &columns)?;
             }
         }
-        self.record(lease)
+        self.record(lease, state, &self.checkpoint)
     }
 
-    /// Refuses rows that would go into other columns than they were staged for: they would be cast to what is there now.
-    fn look(&mut self, lease: &Lease) -> Result<()> {
+    /// Refuses rows that would go into other columns than they were staged for: they would be cast to what is there now. Returns whether
+    /// the table has columns that others added.
+    fn look(&self, lease: &Lease, state: &State) -> Result<bool> {
         let found = self.place.look_up(lease, &self.place.target.name)?;
-        let actual = catalog::reconcile(self.state.recorded.as_ref(), found.as_deref(), self.place.target.mode)?;
-        let known = self.state.actual.as_deref().map(by_name);
-        if actual.as_deref().map(by_name) == known { Ok(()) } else { Err(changed_meanwhile()) }
+        let actual = catalog::reconcile(state.recorded.as_ref(), found.as_deref(), self.place.target.mode)?;
+        let known = state.actual.as_deref().map(by_name);
+        if actual.as_deref().map(by_name) != known {
+            return Err(changed_meanwhile());
+        }
+        let ours = actual.map_or(0, |actual| actual.columns().len() + system_columns(self.place.target.mode).count());
+        Ok(found.is_some_and(|found| found.len() > ours))
     }
 
     /// Writes the checkpoint if the table is still ours.
-    fn record(&self, lease: &Lease) -> Result<()> {
+    fn record(&self, lease: &Lease, state: &State, checkpoint: &Checkpoint) -> Result<()> {
         let text = |value: serde_json::Result<String>| {
             value.map_err(|e| Error::new(ErrorKind::Unexpected, "The checkpoint cannot be written").with_source(e))
         };
-        let checkpoint = text(serde_json::to_string(&self.checkpoint))?;
-        let columns = self.state.recorded.as_ref().map(|recorded| text(serde_json::to_string(recorded))).transpose()?;
+        let checkpoint = text(serde_json::to_string(checkpoint))?;
+        let columns = state.recorded.as_ref().map(|recorded| text(serde_json::to_string(recorded))).transpose()?;
         let target = &self.place.target;
         let row = params![
             checkpoint,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use commutator_core::rules::TypeJoin;
 use commutator_core::{Epoch, Result, SchemaAction, TableSchema, schema};
-use commutator_sql::{DUCKDB, changes};
+use commutator_sql::{DUCKDB, Layout, changes};
 use duckdb::{Connection, params};
 
 use crate::error;
@@ -21,12 +21,7 @@ pub(super) fn evolve(
 ) -> Result<()> {
     let plan = schema::plan_by(state.actual.as_deref(), wanted, TypeJoin::decided())?;
     let layout = place.layout();
-    for action in &plan.actions {
-        if let SchemaAction::CreateTable { schema } = action {
-            run(connection, place, &layout.create(schema))?;
-        }
-    }
-    for statement in layout.alter(&plan.actions) {
+    for statement in statements(&layout, &plan.actions) {
         run(connection, place, &statement)?;
     }
     if state.tombstones {
@@ -42,6 +37,15 @@ pub(super) fn evolve(
     state.recorded = Some(recorded);
     state.actual = Some(Arc::new(plan.result));
     Ok(())
+}
+
+/// What a plan's steps take.
+pub(crate) fn statements(layout: &Layout, actions: &[SchemaAction]) -> Vec<String> {
+    let created = actions.iter().filter_map(|action| match action {
+        SchemaAction::CreateTable { schema } => Some(layout.create(schema)),
+        SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => None,
+    });
+    created.chain(layout.alter(actions)).collect()
 }
 
 /// Adds a row for each column that a plan's steps make or widen.

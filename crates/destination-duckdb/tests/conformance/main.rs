@@ -7,6 +7,7 @@ mod file;
 mod foreign;
 mod layout;
 mod modes;
+mod outline;
 mod place;
 mod table;
 mod widening;

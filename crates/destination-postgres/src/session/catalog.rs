@@ -7,23 +7,23 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error;
-use crate::statements;
+use crate::statements::{self, checkpoints};
 use crate::types::{logical, native};
 
 /// A column as the catalog has it: name and type.
 pub(crate) type Found = (String, String);
 
-/// Returns a table's columns, `None` if there is nothing of this name.
-pub(crate) async fn read(client: &Client, schema: &str, table: &str) -> Result<Option<Vec<Found>>> {
-    let rows = client
-        .query_typed(
-            "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
+/// Selects a table's columns; parameters: schema, table.
+pub(crate) const READ: &str = "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
              FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-             WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
-            &[(&schema, Type::TEXT), (&table, Type::TEXT)],
-        )
+             WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum";
+
+/// Returns a table's columns, `None` if there is nothing of this name.
+pub(crate) async fn read(client: &Client, schema: &str, table: &str) -> Result<Option<Vec<Found>>> {
+    let rows = client
+        .query_typed(READ, &[(&schema, Type::TEXT), (&table, Type::TEXT)])
         .await
         .map_err(|e| error::failed(e, "The catalog cannot be read"))?;
     if rows.is_empty() {
@@ -37,25 +37,14 @@ pub(crate) async fn read(client: &Client, schema: &str, table: &str) -> Result<O
 /// exists.
 pub(crate) async fn prepare(client: &Client, schema: &str) -> Result<()> {
     let failed = |e| error::failed(e, "The tables of checkpoints and of schema changes cannot be created");
-    let found = client
-        .query_typed(
-            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname IN ('_ct_checkpoints', '_ct_schema_changes')",
-            &[(&schema, Type::TEXT)],
-        )
-        .await
-        .map_err(failed)?;
+    let found = client.query_typed(checkpoints::FIND_TABLES, &[(&schema, Type::TEXT)]).await.map_err(failed)?;
     if found.len() == 2 {
         return Ok(());
     }
-    // IF NOT EXISTS does not keep two sessions from creating at the same time; the lock does.
-    client.batch_execute("SELECT pg_advisory_xact_lock(7310593858020254049)").await.map_err(failed)?;
-    let exists = client
-        .query_typed_opt("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", &[(&schema, Type::TEXT)])
-        .await
-        .map_err(failed)?;
+    client.batch_execute(checkpoints::LOCK_CREATION).await.map_err(failed)?;
+    let exists = client.query_typed_opt(checkpoints::FIND_SCHEMA, &[(&schema, Type::TEXT)]).await.map_err(failed)?;
     if exists.is_none() {
-        client.batch_execute(&format!("CREATE SCHEMA {}", statements::name(schema))).await.map_err(failed)?;
+        client.batch_execute(&checkpoints::create_schema(schema)).await.map_err(failed)?;
     }
     client.batch_execute(&statements::create_checkpoints(schema)).await.map_err(failed)?;
     client.batch_execute(&statements::changes::create(schema)).await.map_err(failed)

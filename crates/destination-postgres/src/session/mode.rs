@@ -27,7 +27,7 @@ pub(super) async fn make(
         tracing::info!(table = %place.target.table, statement, "changing the mode of the destination's table");
         client.batch_execute(&statement).await.map_err(failed)?;
     }
-    let update = format!("UPDATE {} SET mode = $1 WHERE {}", checkpoints(&place.schema), place.row());
+    let update = checkpoints::set_mode(&place.schema, &place.row());
     client.execute_typed(&update, &[(&place.target.mode.as_str(), Type::TEXT)]).await.map_err(failed)?;
     Ok(tombstones && (change == ModeChange::Name || place.target.filtered))
 }
@@ -46,7 +46,7 @@ pub(super) fn statements(
     // A filtered table goes on with them.
     if tombstones && !place.target.filtered {
         // A snapshot runs: its older rows must not bring back what was removed meanwhile.
-        statements.extend([layout.tombstones_to_rows(recorded), format!("DROP TABLE {}", layout.tombstones)]);
+        statements.extend([layout.tombstones_to_rows(recorded), layout.drop_tombstones()]);
     }
     statements
 }

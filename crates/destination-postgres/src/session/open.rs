@@ -10,20 +10,21 @@ use tokio_postgres::types::Type;
 use super::{BEGIN, PgSession, Place, State, Straight, catalog, mode};
 use crate::client::Pool;
 use crate::error;
-use crate::statements;
+use crate::statements::{self, checkpoints};
 
 /// Takes the target's row among the checkpoints over and returns the session, which knows what the table looks like.
-pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
+///
+/// `first_owner` is the number of the owner if nobody owned it before.
+pub(crate) async fn open(pool: &Arc<Pool>, place: Place, first_owner: i64) -> Result<PgSession> {
     let lease = pool.get().await?;
     let failed = |e| error::failed(e, "The table cannot be taken over");
     let target = &place.target;
     lease.batch_execute(BEGIN).await.map_err(failed)?;
     catalog::prepare(&lease, &place.schema).await?;
-    let table = statements::checkpoints(&place.schema);
     // A row of another pipeline with the same target stands in the way of the second constraint, which must not end the transaction.
     let taken = lease
         .query_typed_opt(
-            &format!("SELECT pipeline, table_name FROM {table} WHERE target = $1 AND slice = $2 AND (pipeline, table_name) <> ($3, $4)"),
+            &checkpoints::select_rival(&place.schema),
             &[
                 (&target.name, Type::TEXT),
                 (&target.slice.as_str(), Type::TEXT),
@@ -43,17 +44,14 @@ pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
     }
     let row = lease
         .query_typed_one(
-            &format!(
-                "INSERT INTO {table} AS c (pipeline, table_name, slice, target, mode, owner) VALUES ($1, $2, $3, $4, $5, 1) \
-                 ON CONFLICT (pipeline, table_name, slice) DO UPDATE SET owner = c.owner + 1, updated_at = now() \
-                 RETURNING c.owner, c.target, c.mode, c.checkpoint::text, c.columns::text, c.hashed, c.straight"
-            ),
+            &checkpoints::take_over(&place.schema),
             &[
                 (&target.pipeline.as_str(), Type::TEXT),
                 (&target.table.as_str(), Type::TEXT),
                 (&target.slice.as_str(), Type::TEXT),
                 (&target.name, Type::TEXT),
                 (&target.mode.as_str(), Type::TEXT),
+                (&first_owner, Type::INT8),
             ],
         )
         .await
@@ -82,20 +80,7 @@ pub(crate) async fn open(pool: &Arc<Pool>, place: Place) -> Result<PgSession> {
 ///
 /// The owner has been raised before, so a session that loses its connection here learns why. It takes the same user.
 async fn end_others(client: &Client, mark: i64) -> std::result::Result<(), tokio_postgres::Error> {
-    let [high, low] = [mark >> 32 & 0xffff_ffff, mark & 0xffff_ffff];
-    let ended = client
-        .query_typed(
-            &format!(
-                "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
-                 JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-                 JOIN pg_catalog.pg_database d ON d.oid = l.database
-                 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objsubid = 1
-                   AND l.classid = {high}::oid AND l.objid = {low}::oid
-                   AND a.usename = current_user AND l.pid <> pg_backend_pid()"
-            ),
-            &[],
-        )
-        .await?;
+    let ended = client.query_typed(&checkpoints::end_others(mark), &[]).await?;
     if !ended.is_empty() {
         tracing::warn!(transactions = ended.len(), "ended open transactions of an earlier writer");
     }
@@ -105,13 +90,12 @@ async fn end_others(client: &Client, mark: i64) -> std::result::Result<(), tokio
 /// Returns the checkpoint of the last commit; `None` if the target was never opened.
 pub(crate) async fn peek(pool: &Arc<Pool>, place: &Place) -> Result<Option<Checkpoint>> {
     let lease = pool.get().await?;
-    let checkpoints = catalog::read(&lease, &place.schema, "_ct_checkpoints").await?;
-    if checkpoints.is_none() {
+    let found = catalog::read(&lease, &place.schema, "_ct_checkpoints").await?;
+    if found.is_none() {
         lease.give_back();
         return Ok(None);
     }
-    let statement =
-        format!("SELECT checkpoint::text FROM {} WHERE {}", statements::checkpoints(&place.schema), place.row());
+    let statement = format!("SELECT checkpoint::text FROM {} WHERE {}", checkpoints(&place.schema), place.row());
     let row =
         lease.query_typed_opt(&statement, &[]).await.map_err(|e| error::failed(e, "The checkpoint cannot be read"))?;
     lease.give_back();
@@ -123,11 +107,8 @@ pub(crate) async fn peek_schema(pool: &Arc<Pool>, place: &Place) -> Result<Optio
     let lease = pool.get().await?;
     let mut actual = None;
     if catalog::read(&lease, &place.schema, "_ct_checkpoints").await?.is_some() {
-        let statement = format!(
-            "SELECT target, mode, columns::text FROM {} WHERE {}",
-            statements::checkpoints(&place.schema),
-            place.row()
-        );
+        let statement =
+            format!("SELECT target, mode, columns::text FROM {} WHERE {}", checkpoints(&place.schema), place.row());
         let failed = |e| error::failed(e, "The table's recorded columns cannot be read");
         if let Some(row) = lease.query_typed_opt(&statement, &[]).await.map_err(failed)? {
             same_name(&place.target, row.get(0))?;

@@ -100,7 +100,7 @@ impl PgTransaction<'_> {
             self.run(&layout.set_intervals_anew(columns)).await?;
         }
         if self.state.tombstones {
-            let drop = format!("DROP TABLE {}", self.layout().tombstones);
+            let drop = self.layout().drop_tombstones();
             let dropped = self.client()?.batch_execute(&drop).await;
             dropped.map_err(|e| error::failed(e, "The snapshot cannot be ended"))?;
             self.state.tombstones = false;

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::{changes, impact};
 use crate::error;
 use crate::session::{Place, State};
-use crate::statements::{rewritten, tombstones_name};
+use crate::statements::{Layout, rewritten, tombstones_name};
 
 /// Gives the table the wanted columns, and keeps what became of them under this epoch. What it has already is left alone, so doing it
 /// again does nothing.
@@ -23,12 +23,8 @@ pub(crate) async fn evolve(
 ) -> Result<()> {
     let plan = schema::plan_by(state.actual.as_deref(), wanted, TypeJoin::decided())?;
     let layout = place.layout(state.hashed);
-    for action in &plan.actions {
-        if let SchemaAction::CreateTable { schema } = action {
-            for statement in layout.create(schema) {
-                run(client, place, &statement, false).await?;
-            }
-        }
+    for statement in created(&layout, &plan.actions) {
+        run(client, place, &statement, false).await?;
     }
     impact::refuse_views(client, place, &plan.actions).await?;
     if let Some(alter) = layout.alter(&plan.actions) {
@@ -53,6 +49,15 @@ pub(crate) async fn evolve(
     Ok(())
 }
 
+/// The statements that make the table of a plan, if it makes one.
+pub(crate) fn created(layout: &Layout, actions: &[SchemaAction]) -> Vec<String> {
+    let created = |action: &SchemaAction| match action {
+        SchemaAction::CreateTable { schema } => layout.create(schema),
+        SchemaAction::AddColumn { .. } | SchemaAction::WidenColumn { .. } => Vec::new(),
+    };
+    actions.iter().flat_map(created).collect()
+}
+
 /// Makes a hash of the key the primary key, because a key is too long for an entry of an index.
 pub(super) async fn rekey(client: &Client, place: &Place, state: &mut State, columns: &TableSchema) -> Result<()> {
     tracing::warn!(
@@ -75,14 +80,15 @@ pub(super) async fn rekey(client: &Client, place: &Place, state: &mut State, col
     Ok(())
 }
 
+/// Finds the name of a table's primary key; parameters: schema, table.
+pub(crate) const CONSTRAINT: &str =
+    "SELECT k.conname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname = $2 AND k.contype = 'p'";
+
 async fn rekey_table(client: &Client, place: &Place, name: &str, table: &str, columns: &TableSchema) -> Result<()> {
     let constraint = client
-        .query_typed_opt(
-            "SELECT k.conname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = $2 AND k.contype = 'p'",
-            &[(&&*place.schema, Type::TEXT), (&name, Type::TEXT)],
-        )
+        .query_typed_opt(CONSTRAINT, &[(&&*place.schema, Type::TEXT), (&name, Type::TEXT)])
         .await
         .map_err(|e| error::failed(e, "The primary key cannot be found"))?;
     let constraint = constraint.ok_or_else(|| {

@@ -44,7 +44,7 @@ pub(super) async fn refuse_views(client: &Client, place: &Place, actions: &[Sche
 }
 
 /// Views and materialized views that use a column directly, with these columns, and those that use such a view.
-const VIEWS: &str = "WITH RECURSIVE direct AS (
+pub(crate) const VIEWS: &str = "WITH RECURSIVE direct AS (
   SELECT r.ev_class AS view, a.attname::text AS used
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
@@ -69,15 +69,16 @@ JOIN pg_catalog.pg_class v ON v.oid = u.view
 JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
 ORDER BY format('%I.%I', n.nspname, v.relname) COLLATE \"C\"";
 
+/// A table's rows and bytes, as the catalog has them; parameters: schema, table.
+pub(crate) const SIZE: &str =
+    "SELECT CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint END, pg_catalog.pg_table_size(c.oid)
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname = $2";
+
 /// Tells how large a table is that is about to be written anew, as the catalog has it.
 pub(super) async fn tell_size(client: &Client, place: &Place) -> Result<()> {
     let row = client
-        .query_typed_opt(
-            "SELECT CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint END, pg_catalog.pg_table_size(c.oid)
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = $2",
-            &[(&&*place.schema, Type::TEXT), (&place.target.name, Type::TEXT)],
-        )
+        .query_typed_opt(SIZE, &[(&&*place.schema, Type::TEXT), (&place.target.name, Type::TEXT)])
         .await
         .map_err(|e| error::failed(e, "The table's size cannot be read"))?;
     let (rows, bytes): (Option<i64>, Option<i64>) = row.map_or((None, None), |row| (row.get(0), row.get(1)));

@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 use super::PgTransaction;
 use crate::error;
 use crate::session::{catalog, fenced, forgotten};
+use crate::statements::checkpoints;
 
 impl PgTransaction<'_> {
     /// Refuses rows that went into other columns than they were made for: the server would round a number that no longer fits.
@@ -33,11 +34,7 @@ impl PgTransaction<'_> {
         let checkpoint = text(serde_json::to_string(checkpoint))?;
         let columns = self.state.recorded.as_ref().map(|recorded| text(serde_json::to_string(recorded))).transpose()?;
         let place = &self.session.place;
-        let update = format!(
-            "UPDATE {} SET checkpoint = $1::json, columns = $2::json, hashed = $3, straight = $4, updated_at = now() \
-             WHERE pipeline = $5 AND table_name = $6 AND slice = $7 AND owner = $8",
-            self.layout().checkpoints
-        );
+        let update = checkpoints::record(&place.schema);
         let updated = self
             .client()?
             .execute_typed(
@@ -64,7 +61,8 @@ impl PgTransaction<'_> {
 
     /// Returns whether the target has a row among the checkpoints, whoever owns it.
     async fn is_recorded(&self) -> Result<bool> {
-        let select = format!("SELECT 1 FROM {} WHERE {}", self.layout().checkpoints, self.session.place.row());
+        let place = &self.session.place;
+        let select = format!("SELECT 1 FROM {} WHERE {}", checkpoints(&place.schema), place.row());
         let row = self.client()?.query_typed_opt(&select, &[]).await;
         row.map(|row| row.is_some()).map_err(|e| error::failed(e, "The checkpoint cannot be read"))
     }

@@ -252,3 +252,17 @@ async fn many_tables_share_few_connections() {
     assert!(destination.peek(&target("t3")).await.unwrap().is_some());
     assert!(destination.peek(&target("t99")).await.unwrap().is_none());
 }
+
+/// Whoever drops a table and its checkpoint begins anew; a session that was open all along must not be taken for the next one.
+#[tokio::test]
+async fn a_session_from_before_a_reset_has_not_the_number_of_the_next_owner() {
+    let Some(server) = fresh("a_session_from_before_a_reset_has_not_the_number_of_the_next_owner") else { return };
+    let row = |sequence| put(1, sequence, [("a", Value::int(1))]);
+    let mut before = Table::open(&server, target("t")).await;
+    before.commit(&[row(1)]).await;
+    server.execute("DROP TABLE t; DELETE FROM _ct_checkpoints").await;
+    let mut after = Table::open(&server, target("t")).await;
+    after.commit(&[row(2)]).await;
+    assert_eq!(before.try_commit(&[row(3)]).await.unwrap_err().kind(), ErrorKind::Fenced);
+    after.commit(&[row(4)]).await;
+}

@@ -9,6 +9,7 @@ mod first_load;
 mod foreign;
 mod layout;
 mod modes;
+mod outline;
 mod policies;
 mod server;
 mod table;

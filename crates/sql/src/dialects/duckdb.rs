@@ -3,7 +3,7 @@
 use commutator_core::{IdentifierRules, LogicalType};
 
 use super::{plain_literal, trimmed};
-use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+use crate::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// `DuckDB`: names ignore the case of ASCII letters and keep it, columns change their type under any expression, and all of it, `ALTER TABLE`
 /// included, is part of the transaction.
@@ -47,7 +47,12 @@ pub static DUCKDB: Dialect = Dialect {
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::Using,
-    merge: MergeForm::Whole,
+    // Measured in 1.5.6 with 500 changed rows of 3 million: 1.6 s of processor time by MERGE, 0.2 s so, and a file that grows less.
+    merge: MergeForm::Replace(Found {
+        row: "rowid",
+        create: "CREATE OR REPLACE TEMPORARY TABLE _ct_found",
+        name: "temp.main._ct_found",
+    }),
     aliases: true,
     parameters: Parameters::Numbered("$"),
     literal: plain_literal,

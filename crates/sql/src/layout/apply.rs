@@ -36,6 +36,7 @@ impl Layout {
             table: &self.tombstones,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            whole: true,
             adds: true,
             update: vec![("_ct_order".to_owned(), "n._ct_order".to_owned())],
             insert,
@@ -87,6 +88,7 @@ impl Layout {
             table: &self.table,
             source: self.newest(schema, &format!("s._ct_op IN {REMOVALS}")),
             removes: false,
+            whole: false,
             adds,
             update: system,
             insert,
@@ -162,6 +164,6 @@ impl Layout {
         let deleted: &[_] = if self.mode == SyncMode::SoftDelete { &[("_ct_deleted", "false")] } else { &[] };
         insert.extend(self.system_values(deleted));
         let update = insert[schema.keys().len()..].to_vec();
-        Upsert { layout: self, schema, table: &self.table, source, removes, adds: true, update, insert }
+        Upsert { layout: self, schema, table: &self.table, source, removes, adds: true, whole: true, update, insert }
     }
 }

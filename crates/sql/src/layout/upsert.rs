@@ -3,7 +3,7 @@
 use commutator_core::TableSchema;
 
 use super::{Layout, REMOVALS, same_staged};
-use crate::{MergeForm, TableRef};
+use crate::{Found, MergeForm, TableRef};
 
 /// Applies source rows, named `n`, to a table, named `t`. A row that the table has is touched only if the source's is newer.
 pub(super) struct Upsert<'a> {
@@ -14,6 +14,8 @@ pub(super) struct Upsert<'a> {
     pub(super) source: String,
     /// Whether source rows that are removals take the table's row away; otherwise they are rows like all others.
     pub(super) removes: bool,
+    /// Whether a row that is there already keeps nothing of what it has in columns of ours.
+    pub(super) whole: bool,
     /// Whether source rows whose key the table does not have become rows of it.
     pub(super) adds: bool,
     /// Columns and values of a row that is there already.
@@ -27,7 +29,29 @@ impl Upsert<'_> {
         match self.layout.dialect.merge {
             MergeForm::Whole => vec![self.merge()],
             MergeForm::Apart => self.apart(),
+            MergeForm::Replace(found) if self.whole && !self.layout.in_place => self.replace(found),
+            MergeForm::Replace(_) => vec![self.merge()],
         }
+    }
+
+    /// The table is read once, for the keys and order keys of the rows that are there; whatever is older is then deleted by its row.
+    fn replace(&self, found: Found) -> Vec<String> {
+        let Self { table, source, .. } = self;
+        let Found { row, create, name } = found;
+        let newer = "n._ct_had < n._ct_order";
+        vec![
+            format!(
+                "{create} AS SELECT n.*, t.{row} AS _ct_row, t._ct_order AS _ct_had FROM ({source}) n LEFT JOIN {table} t ON {}",
+                self.layout.same(self.schema, "t", "n"),
+            ),
+            format!("DELETE FROM {table} WHERE {row} IN (SELECT n._ct_row FROM {name} n WHERE {newer})"),
+            format!(
+                "INSERT INTO {table} ({}) SELECT {} FROM {name} n WHERE (n._ct_had IS NULL OR {newer}){}",
+                joined(&self.insert, |(column, _)| column),
+                joined(&self.insert, |(_, value)| value),
+                self.kept(),
+            ),
+        ]
     }
 
     fn merge(&self) -> String {
