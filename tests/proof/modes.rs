@@ -8,8 +8,8 @@ use commutator_core::history::{Version, intervals};
 
 use crate::cells::differs;
 use crate::compare::{
-    Key, check_changes, complete_since, digits_of, is_removal, is_withheld, key_of_item, key_of_row, same_items,
-    sequence_digits,
+    Key, check_changes, complete_since, digits_of, is_idle, is_removal, is_withheld, key_of_item, key_of_row,
+    same_items, sequence_digits,
 };
 use crate::history::Record;
 use crate::run::Outcome;
@@ -42,7 +42,7 @@ pub(crate) fn check_soft_delete(outcome: &Outcome) -> Result<(), String> {
         }
     }
     if let Some(began) = complete_since(outcome) {
-        let shows = |record: &&Record| record.at >= began && !is_withheld(outcome, record);
+        let shows = |record: &&Record| record.at >= began && !is_withheld(outcome, record) && !is_idle(outcome, record);
         let seen = versions.iter().filter(|(_, records)| records.iter().any(shows));
         for (key, records) in seen {
             if !keys.contains_key(key) {
