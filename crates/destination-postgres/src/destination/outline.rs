@@ -114,7 +114,8 @@ fn apply(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: 
             outline.add_instead(Step::Apply, end, layout.apply(columns, true, true, false));
         }
         SyncMode::SoftDelete => {
-            outline.add(Step::Apply, layout.apply_images(columns));
+            outline.add(Step::Apply, layout.apply_images(columns, false));
+            outline.add_instead(Step::Apply, IF_TOMBSTONES, layout.apply_images(columns, true));
             outline.add_only(Step::Apply, IF_REMOVED, layout.mark_removed(columns));
         }
         SyncMode::History => {
