@@ -147,7 +147,9 @@ pub(crate) fn wrong_name(outcome: &Outcome) -> Option<String> {
     let wanted = |identity: &str| crate::shown::origin_and_name(identity).1.to_lowercase();
     let is_word = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let mut wanting: BTreeMap<String, usize> = BTreeMap::new();
-    names.keys().for_each(|identity| *wanting.entry(wanted(identity)).or_default() += 1);
+    for identity in names.keys() {
+        *wanting.entry(wanted(identity)).or_default() += 1;
+    }
     let wrong = names.iter().find(|(identity, name)| {
         let asked = crate::shown::origin_and_name(identity).1;
         is_word(asked) && wanting[&wanted(identity)] == 1 && *name != asked

@@ -51,11 +51,11 @@ fn without_a_defect_nothing_is_caught() {
     assert_eq!(caught(DoubleHarness::default, None, 20, &MODES), None);
 }
 
+/// Mistakes of rules show sooner: at seeds 3 (salt, flattened maps) and 0 (parts, packed rows).
 fn rule(defect: RuleDefect, modes: &[SyncMode]) {
-    let (seed, problem) =
-        caught(DoubleHarness::default, Some(Defect::Rule(defect)), SEEDS, modes).expect("the defect is caught");
+    let defect = Some(Defect::Rule(defect));
+    let (_, problem) = caught(DoubleHarness::default, defect, SEEDS, modes).expect("the defect is caught");
     assert!(!problem.is_empty());
-    eprintln!("{defect:?} {seed} {problem}");
 }
 
 #[test]

@@ -213,10 +213,14 @@ fn hidden(rule: &ColumnRule, plain: &Plain) -> Option<String> {
         }
         (None, Some(HashAlgorithm::Sha256)) => {
             let digest = Sha256::digest(format!("{SALT}\0{}", plain.json()));
-            Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+            Some(digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hexadecimal).collect())
         }
         (None, None) => None,
     }
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap()
 }
 
 fn identity(attribute: &str, rule: &ColumnRule) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commutator::{Budget, DeadLetterFiles, Destination, Pipeline, Result, Source, dynamodb, parquet};
+use commutator::{Budget, DeadLetterFiles, Destination, Pipeline, Result, Source, dynamodb, parquet, snowflake};
 
 use crate::config::{self, Settings};
 
@@ -22,9 +22,19 @@ pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destinati
     Ok(match &settings.destination {
         config::Destination::Parquet(config, identity) => Arc::new(files(config, identity.as_deref()).await?),
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
+        config::Destination::Snowflake(config, identity) => Arc::new(snowflake(config, identity.as_deref()).await?),
         #[cfg(feature = "duckdb")]
         config::Destination::DuckDb(config) => Arc::new(config.as_ref().clone().connect().await?),
     })
+}
+
+/// Connects a Snowflake account.
+async fn snowflake(config: &snowflake::Config, identity: Option<&dynamodb::Config>) -> Result<snowflake::Snowflake> {
+    let mut config = config.clone();
+    let Some(identity) = identity else { return config.connect().await };
+    let identity = identity.clone().connect(Budget::new(1)).await?;
+    config.staging.region = config.staging.region.or_else(|| identity.aws_config().region().map(ToString::to_string));
+    config.connect_with(identity.credentials()?).await
 }
 
 /// Connects a destination of Parquet files.

@@ -85,6 +85,8 @@ pub struct Casts {
     pub base64: fn(&str) -> String,
     /// A JSON string without its quotes, any other document as it is.
     pub text_of_json: fn(&str) -> String,
+    /// A number as a document, where the warehouse would bend it if it read its digits.
+    pub json_of_number: fn(&str, LogicalType) -> Option<String>,
 }
 
 /// How several columns are added.
@@ -231,7 +233,7 @@ impl Dialect {
             (Int64 | Decimal { .. } | Float64, Number) if self.types.number == NumberType::Text => text(),
             (Float64, Number) => format!("CAST({} AS {})", text(), self.native(Number)),
             (Text | Binary, Json) => (casts.parse_json)(&(casts.json_of_text)(&text())),
-            (_, Json) => (casts.parse_json)(&text()),
+            (from, Json) => (casts.json_of_number)(value, from).unwrap_or_else(|| (casts.parse_json)(&text())),
             (_, to) => cast(to),
         }
     }
@@ -248,7 +250,7 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE};
+    use crate::{BIGQUERY, DUCKDB, REDSHIFT, SNOWFLAKE, SNOWFLAKE_TEXT};
 
     #[test]
     fn types_are_found_again_where_only_one_has_the_name() {
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn only_json_is_staged_as_text() {
-        for dialect in [&DUCKDB, &SNOWFLAKE, &BIGQUERY] {
+        for dialect in [&DUCKDB, &SNOWFLAKE, &SNOWFLAKE_TEXT, &BIGQUERY] {
             assert_eq!(dialect.staged(LogicalType::Json), dialect.types.text);
             assert_eq!(dialect.staged(LogicalType::Binary), dialect.types.binary);
         }

@@ -8,7 +8,7 @@ mod snowflake;
 pub use bigquery::BIGQUERY;
 pub use duckdb::DUCKDB;
 pub use redshift::REDSHIFT;
-pub use snowflake::SNOWFLAKE;
+pub use snowflake::{BENT, SNOWFLAKE, SNOWFLAKE_TEXT};
 
 /// A text in single quotes, where only quotes are special.
 fn plain_literal(text: &str) -> String {

@@ -127,6 +127,15 @@ impl Layout {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
+    /// What a subquery sees of a table of ours: its keys as staged rows call them, and its order.
+    ///
+    /// Not the user's columns: one that has the name of a table outside of the subquery would be taken for that, and if it is JSON its
+    /// members for the table's columns.
+    fn bare(&self, schema: &TableSchema, table: &TableRef) -> String {
+        let keys = self.keys(schema).into_iter().enumerate().map(|(i, key)| format!("{key} AS c{i}, "));
+        format!("(SELECT {}_ct_order FROM {table})", keys.collect::<String>())
+    }
+
     /// A table as `UPDATE` and `DELETE` name it, and what they call it then.
     fn aliased(&self, table: &TableRef) -> (String, String) {
         if self.dialect.aliases {
@@ -159,6 +168,11 @@ impl Layout {
 /// The staged key columns, separated by commas.
 fn staged_keys(schema: &TableSchema, alias: &str) -> String {
     (0..schema.keys().len()).map(|i| format!("{alias}.c{i}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The condition that two rows have the same key, both of which call its columns as staged rows do.
+fn same_staged(schema: &TableSchema, a: &str, b: &str) -> String {
+    (0..schema.keys().len()).map(|i| format!("{a}.c{i} = {b}.c{i}")).collect::<Vec<_>>().join(" AND ")
 }
 
 fn create_table(create: &str, name: &str, columns: impl Iterator<Item = String>) -> String {

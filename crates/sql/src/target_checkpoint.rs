@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn pieces_fit_and_are_the_text() {
-        for text in [String::new(), "x".repeat(150_000), "\\'".repeat(100_000), "日本".repeat(40_000)] {
+        for text in [String::new(), "x".repeat(150_000), "\\'".repeat(10_000), "日本".repeat(40_000)] {
             for dialect in [&DUCKDB, &REDSHIFT] {
                 let cut = pieces(dialect, &text);
                 assert_eq!(cut.concat(), text);

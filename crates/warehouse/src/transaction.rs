@@ -71,7 +71,7 @@ impl<'a> LoaderTransaction<'a> {
         let columns = self.columns.clone().ok_or_else(|| {
             Error::new(ErrorKind::SchemaConflict, "There is no table to write to; evolve the session's schema first")
         })?;
-        let batch = schema::conform(batch, &columns)?;
+        let batch = self.session.place.warehouse.admit(schema::conform(batch, &columns)?)?;
         let removals = batch.ops().iter().any(|op| op.is_removal());
         let mut upload = upload.unwrap_or_else(|| self.open(&columns));
         upload.add(batch).await?;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use commutator_core::{Error, ErrorKind, Result, TableSchema};
+use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableSchema};
 use commutator_sql::{Dialect, REHEARSED, SchemaRef};
 
 use crate::Form;
@@ -134,6 +134,13 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
     ///
     /// `table` is the plain name. It reads what is true now, not what a cache knows.
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>>;
+
+    /// Returns rows as they are staged, in the table's columns: what the warehouse would read as another value is written in another way.
+    ///
+    /// Returns [`DataInvalid`](ErrorKind::DataInvalid) for a value that it cannot hold as it is.
+    fn admit(&self, rows: ChangeBatch) -> Result<ChangeBatch> {
+        Ok(rows)
+    }
 
     /// In which form rows with these columns are staged.
     fn form(&self, columns: &TableSchema) -> Form;

@@ -14,6 +14,7 @@
 //! | `COMMUTATOR_TEST_S3_ACCESS_KEY`, `COMMUTATOR_TEST_S3_SECRET_KEY` | an identity that may do everything |
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
+//! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
@@ -27,6 +28,7 @@ mod ports;
 pub(crate) mod postgres;
 mod process;
 mod seaweedfs;
+mod snowflake_front;
 mod spark;
 pub(crate) mod state;
 mod tls;
@@ -151,13 +153,22 @@ enum Service {
     DynamodbLocal,
     Duckdb,
     Python,
+    SnowflakeFront,
     Spark,
 }
 
 impl Service {
     fn all() -> impl Iterator<Item = Self> {
         let matrix = postgres::MATRIX.into_iter().map(|(major, version)| Self::PostgresMajor(major, version));
-        let usual = [Self::Postgres, Self::Seaweedfs, Self::DynamodbLocal, Self::Duckdb, Self::Python, Self::Spark];
+        let usual = [
+            Self::Postgres,
+            Self::Seaweedfs,
+            Self::DynamodbLocal,
+            Self::Duckdb,
+            Self::Python,
+            Self::SnowflakeFront,
+            Self::Spark,
+        ];
         usual.into_iter().chain(matrix)
     }
 
@@ -169,6 +180,7 @@ impl Service {
             Self::DynamodbLocal => dynamodb_local::NAME.to_owned(),
             Self::Duckdb => duckdb::NAME.to_owned(),
             Self::Python => "python".to_owned(),
+            Self::SnowflakeFront => snowflake_front::NAME.to_owned(),
             Self::Spark => spark::NAME.to_owned(),
         }
     }
@@ -206,16 +218,23 @@ impl Service {
             Self::DynamodbLocal => dynamodb_local::start(folder),
             Self::Duckdb => duckdb::install(),
             Self::Python => python(root),
+            Self::SnowflakeFront => snowflake_front::start(root, readers(root)?.0, folder),
             Self::Spark => spark::install(root),
         }
     }
 }
 
-/// The independent readers that end-to-end tests compare with.
-fn python(root: &Path) -> Result<Running> {
+/// A Python with the independent readers, and the list of them.
+fn readers(root: &Path) -> Result<(PathBuf, String)> {
     let file = root.join("tests/python/requirements.txt");
     let requirements = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let python = packages::python_environment("readers", &requirements, false)?.join("bin/python");
+    Ok((python, requirements))
+}
+
+/// The independent readers that end-to-end tests compare with.
+fn python(root: &Path) -> Result<Running> {
+    let (python, requirements) = readers(root)?;
     let version = crate::command::run(std::process::Command::new(&python).arg("--version"))?;
     let packages = requirements.lines().take_while(|line| !line.is_empty()).filter(|line| line.contains("=="));
     let packages = packages.collect::<Vec<_>>().join(", ");

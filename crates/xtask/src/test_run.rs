@@ -27,7 +27,8 @@ const PREFIX: &str = "COMMUTATOR_TEST_";
 const DUCKDB: &str = "commutator-destination-duckdb";
 /// Packages whose tests have some on `DuckDB` with the feature of that name.
 const DRIVEN: [&str; 2] = ["commutator-cli", "commutator-tests"];
-const WITH_DUCKDB: &str = "commutator-destination-duckdb/linked,commutator-cli/duckdb,commutator-tests/duckdb";
+const WITH_DUCKDB: &str =
+    "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb,commutator-tests/duckdb";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {

@@ -133,6 +133,19 @@ fn destination(to: &str) -> String {
         format!(
             "[destination]\ntype = \"postgres\"\nurl = {url}             # keeps the password out of this file\n# schema = \"shop\"\n"
         )
+    } else if let Some(place) = to.strip_prefix("snowflake://") {
+        let mut parts = place.splitn(3, '/').map(quoted);
+        let mut part =
+            |otherwise: &str| parts.next().filter(|part| part != "\"\"").unwrap_or_else(|| quoted(otherwise));
+        let (account, database, schema) = (part("myorg-myaccount"), part("SHOP"), part("PUBLIC"));
+        format!(
+            "[destination]\ntype = \"snowflake\"           # docs/snowflake.md has the statements that make user, role, stage and integration\n\
+             account = {account}\nuser = \"COMMUTATOR\"\nprivate_key_file = \"rsa_key.p8\"\n\
+             # private_key_passphrase = \"${{SNOWFLAKE_PASSPHRASE}}\"\nrole = \"COMMUTATOR\"\nwarehouse = \"COMMUTATOR\"\n\
+             database = {database}\nschema = {schema}\nstorage_integration = \"COMMUTATOR\"   # or `stage`, one that is there\n\
+             staging = {{ url = \"s3://bucket/prefix\" }}   # where rows wait; the integration lets Snowflake read it\n\
+             # documents = \"text\"          # instead of VARIANT, which refuses numbers of more than 38 digits\n"
+        )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
         // What follows the path are keys of the section; what cannot be read is left to whoever reads the file.
         let keys = short_form::destination(to).map_or_else(
@@ -181,7 +194,10 @@ mod tests {
     #[test]
     fn the_file_is_valid_and_so_is_what_it_comments_out() {
         let duckdb = cfg!(feature = "duckdb").then_some("duckdb://shop.duckdb");
-        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db"].into_iter().chain(duckdb) {
+        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db", "snowflake://myorg-shop/SHOP/PUBLIC"]
+            .into_iter()
+            .chain(duckdb)
+        {
             let text = config(&arguments(to), "the-external-id");
             let variable = |_: &str| Some("postgres://h/db".to_owned());
             let settings = Settings::parse(&text, "x", &variable).unwrap_or_else(|problems| panic!("{problems:?}"));

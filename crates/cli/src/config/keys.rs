@@ -133,7 +133,8 @@ const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("type
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
 
 /// `[destination]`, by its `type`.
-pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES)];
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] =
+    &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES), ("snowflake", SNOWFLAKE)];
 
 pub(crate) const DYNAMODB: &[Key] = &[
     key("tables", Kind::Texts),
@@ -192,7 +193,7 @@ pub(crate) const PARQUET: &[Key] = &[
     text("sts_endpoint_url"),
 ];
 
-/// Those keys of [`PARQUET`] that say who writes to S3.
+/// Those keys of [`PARQUET`] and [`STAGING`] that say who writes to S3.
 pub(crate) const S3_IDENTITY: [&str; 4] = ["profile", "web_identity", "assume_role", "sts_endpoint_url"];
 
 pub(crate) const POSTGRES: &[Key] = &[
@@ -209,6 +210,45 @@ pub(crate) const POSTGRES: &[Key] = &[
     text("schema"),
     text("nul"),
     key("max_connections", Kind::Integer),
+];
+
+pub(crate) const SNOWFLAKE: &[Key] = &[
+    text("account"),
+    text("url"),
+    text("user"),
+    text("private_key"),
+    text("private_key_file"),
+    text("private_key_passphrase"),
+    text("access_token"),
+    text("oauth_token"),
+    text("oauth_token_file"),
+    text("role"),
+    text("warehouse"),
+    text("database"),
+    text("schema"),
+    key("staging", Kind::Table(STAGING)),
+    text("stage"),
+    text("storage_integration"),
+    key("documents", Kind::Word(&["variant", "text"])),
+    key("statement_timeout_seconds", Kind::Integer),
+];
+
+/// Where rows wait for a warehouse, and who writes there if that is S3.
+pub(crate) const STAGING: &[Key] = &[
+    text("url"),
+    text("region"),
+    text("endpoint_url"),
+    key("allow_http", Kind::Bool),
+    text("access_key_id"),
+    text("secret_access_key"),
+    text("session_token"),
+    text("google_credentials_file"),
+    text("azure_account"),
+    text("azure_access_key"),
+    text("profile"),
+    key("web_identity", Kind::Table(WEB_IDENTITY)),
+    key("assume_role", Kind::Table(ASSUME_ROLE)),
+    text("sts_endpoint_url"),
 ];
 
 pub(crate) const DUCKDB: &[Key] = &[text("path"), text("schema"), text("memory_limit"), key("threads", Kind::Integer)];

@@ -16,7 +16,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres};
+use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, snowflake};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
@@ -52,6 +52,8 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
+    /// A Snowflake account; and who writes to its staging area, if that is S3 and no static keys are given.
+    Snowflake(Box<snowflake::Config>, Option<Box<dynamodb::Config>>),
     /// A file of `DuckDB`.
     #[cfg(feature = "duckdb")]
     DuckDb(Box<commutator::duckdb::Config>),
@@ -61,7 +63,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) | Self::Postgres(_) => &tables::MODES,
+            Self::Parquet(..) | Self::Postgres(_) | Self::Snowflake(..) => &tables::MODES,
             #[cfg(feature = "duckdb")]
             Self::DuckDb(_) => &tables::MODES,
         }
@@ -211,6 +213,19 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
         }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        Some("snowflake") => {
+            let Some(Value::Table(mut staging)) = values.remove("staging") else {
+                if !document.dropped("destination.staging") {
+                    document
+                        .problem("destination", "[destination] lacks `staging`, the object storage where rows wait");
+                }
+                return None;
+            };
+            let identity = identity(document, "destination.staging", &mut staging)?;
+            values.insert("staging".to_owned(), Value::Table(staging));
+            let config = section::read(document, "destination", values)?;
+            Some(Destination::Snowflake(Box::new(config), identity))
+        }
         Some("duckdb") => duckdb(document, values),
         _ => {
             if !document.dropped("destination") {
@@ -240,8 +255,14 @@ fn duckdb(document: &mut Document, _values: Table) -> Option<Destination> {
     None
 }
 
-/// S3 is written to as whoever the same keys would make the source read as.
 fn objects(document: &mut Document, path: &str, mut values: Table) -> Option<Objects> {
+    let identity = identity(document, path, &mut values);
+    let config = section::read(document, path, values);
+    Some((Box::new(config?), identity?))
+}
+
+/// Takes out who writes to an object store: to S3 whoever the same keys would make the source read as, and nobody in particular elsewhere.
+fn identity(document: &mut Document, path: &str, values: &mut Table) -> Option<Option<Box<dynamodb::Config>>> {
     let mut identity: Table =
         S3_IDENTITY.iter().filter_map(|&key| values.remove(key).map(|value| (key.to_owned(), value))).collect();
     let is_s3 = values.get("url").and_then(Value::as_str).is_some_and(|url| url.starts_with("s3://"));
@@ -260,17 +281,14 @@ fn objects(document: &mut Document, path: &str, mut values: Table) -> Option<Obj
             identity.insert(key.to_owned(), value.clone());
         }
     }
-    let config = section::read(document, path, values);
-    let identity = if own_chain {
-        // Nothing is read with it; a source must name a table.
-        identity.insert("tables".to_owned(), Value::Array(vec!["none".into()]));
-        let identity: dynamodb::Config = section::read(document, path, identity)?;
-        tell(document, path, identity.problems());
-        Some(Box::new(identity))
-    } else {
-        None
-    };
-    Some((Box::new(config?), identity))
+    if !own_chain {
+        return Some(None);
+    }
+    // Nothing is read with it; a source must name a table.
+    identity.insert("tables".to_owned(), Value::Array(vec!["none".into()]));
+    let identity: dynamodb::Config = section::read(document, path, identity)?;
+    tell(document, path, identity.problems());
+    Some(Some(Box::new(identity)))
 }
 
 fn pipeline_id(document: &mut Document, pipeline: &Table, source: &Table) -> Option<PipelineId> {

@@ -64,6 +64,10 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             values.insert("type".into(), "parquet".into());
             values.insert("url".into(), place.into());
         }
+        Some("snowflake") => {
+            let message = "cannot say all that Snowflake needs; `commutator init --to snowflake://ACCOUNT/DATABASE/SCHEMA` writes a file";
+            return Err(wrong(message.to_owned()));
+        }
         Some(scheme) => {
             return Err(wrong(format!(
                 "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…`, \

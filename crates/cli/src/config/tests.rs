@@ -6,7 +6,7 @@ use commutator::pipeline::{OnBadRecord, OnGap};
 use commutator::{SyncMode, TableName};
 use serde::de::DeserializeOwned;
 
-use super::keys::{DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY};
+use super::keys::{DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY, SNOWFLAKE, STAGING};
 use super::*;
 
 const GOOD: &str = r#"
@@ -245,6 +245,10 @@ fn the_known_keys_are_those_of_the_connectors() {
     assert_eq!(names_of(DYNAMODB), fields_of::<dynamodb::Config>());
     assert_eq!(parquet, fields_of::<parquet::Config>());
     assert_eq!(names_of(POSTGRES), fields_of::<postgres::Config>());
+    assert_eq!(names_of(SNOWFLAKE), fields_of::<snowflake::Config>());
+    let mut staging = names_of(STAGING);
+    staging.retain(|key| !S3_IDENTITY.contains(&key.as_str()));
+    assert_eq!(staging, fields_of::<snowflake::StagingConfig>());
     #[cfg(feature = "duckdb")]
     assert_eq!(names_of(DUCKDB), fields_of::<commutator::duckdb::Config>());
     for key in DYNAMODB {
@@ -265,6 +269,14 @@ async fn the_known_modes_are_those_of_the_connectors() {
     let postgres = postgres::Config::from_url("postgres://u@127.0.0.1/db?sslmode=disable");
     let offered = commutator::Destination::capabilities(&postgres.clone().connect().await.unwrap()).modes;
     assert_eq!(Destination::Postgres(Box::new(postgres)).modes(), offered);
+    let staging = snowflake::StagingConfig::new("s3://b");
+    let snowflake = snowflake::Config {
+        access_token: Some(Secret::new("x".to_owned())),
+        stage: Some("S".to_owned()),
+        ..snowflake::Config::new("a", "D", staging)
+    };
+    let offered = commutator::Destination::capabilities(&snowflake.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::Snowflake(Box::new(snowflake), None).modes(), offered);
     #[cfg(feature = "duckdb")]
     {
         let duckdb = commutator::duckdb::Config::in_memory();
@@ -291,6 +303,31 @@ fn a_database_file_of_duckdb_is_named_or_the_program_says_that_it_cannot() {
 }
 
 #[test]
+fn a_snowflake_account_has_a_staging_area_and_who_writes_there() {
+    let of = |lines: &str| {
+        let text = format!(
+            "[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\n[destination]\ntype = \"snowflake\"\naccount = \"a\"\n\
+             database = \"D\"\naccess_token = \"hunter2\"\nstage = \"S\"\n{lines}"
+        );
+        Settings::parse(&text, "c.toml", &|_| None).map(|settings| settings.destination)
+    };
+    let said = |lines: &str| of(lines).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let Destination::Snowflake(config, identity) =
+        of("[destination.staging]\nurl = \"s3://b/p\"\nprofile = \"load\"\n").unwrap()
+    else {
+        panic!("another destination")
+    };
+    assert_eq!((config.staging.url.as_str(), config.schema.as_str()), ("s3://b/p", "PUBLIC"));
+    assert_eq!(identity.unwrap().profile.as_deref(), Some("load"));
+    assert!(matches!(of("staging = { url = \"gs://b\" }\n").unwrap(), Destination::Snowflake(_, None)));
+    assert!(said("")[0].contains("lacks `staging`"), "{:?}", said(""));
+    assert!(said("staging = { url = \"gs://b\", profile = \"load\" }\n")[0].contains("no s3:// address"));
+    assert!(said("staging = { url = \"s3://b\" }\nwharehouse = \"W\"\n")[0].contains("warehouse"));
+    assert!(said("staging = { url = \"s3://b\", regoin = \"x\" }\n")[0].contains("region"));
+    assert!(said("staging = { url = \"s3://b\" }\ndocuments = \"json\"\n")[0].contains("variant"));
+}
+
+#[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../../docs/configuration.md");
     let mut missing = Vec::new();
@@ -308,6 +345,8 @@ fn every_key_is_documented() {
     look("parquet", PARQUET);
     look("postgres", POSTGRES);
     look("duckdb", DUCKDB);
+    look("snowflake", SNOWFLAKE);
+    look("staging", STAGING);
     assert_eq!(missing, Vec::<String>::new());
 }
 
@@ -320,6 +359,8 @@ fn settings_do_not_show_secrets() {
         "type = \"parquet\"\nurl = \"az://c/p\"\nazure_account = \"a\"\nazure_access_key = \"hunter2\"\n",
         "type = \"postgres\"\nurl = \"postgres://me:hunter2@h/d\"\n",
         "type = \"postgres\"\nhost = \"h\"\npassword = \"${SECRET}\"\n",
+        "type = \"snowflake\"\naccount = \"a\"\ndatabase = \"D\"\nprivate_key = \"${SECRET}\"\nprivate_key_passphrase = \"hunter2\"\n\
+         staging = { url = \"s3://b\", access_key_id = \"a\", secret_access_key = \"${SECRET}\" }\n",
     ] {
         let text = format!("{source}[destination]\n{destination}");
         let variable = |name: &str| (name == "SECRET").then(|| "hunter2".to_owned());

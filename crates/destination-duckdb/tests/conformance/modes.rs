@@ -109,3 +109,31 @@ async fn modes_whose_rows_mean_something_else_are_refused() {
     table.commit(&[put(1, 1, [])]).await;
     assert_eq!(place.query("SELECT _ct_current FROM empty").await, ["true"]);
 }
+
+/// The statements call rows `n`, `t`, `d`, …; an attribute of that name is none of them, even if it has members of the names of columns.
+#[tokio::test]
+async fn attributes_may_have_the_names_that_statements_give_to_rows() {
+    let place = File::new();
+    let document = || Value::json(r#"{"c0": 7, "id": 7, "_ct_order": "x", "_ct_op": "x"}"#);
+    let names = || ["d", "h", "i", "n", "s", "t", "v", "x"].map(|name| (name, document()));
+    for mode in [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History] {
+        let mut table = Table::open(&place, of(mode, mode.as_str())).await;
+        for _ in 0..2 {
+            table.commit(&[put(1, 5, names()), put(2, 6, names()), remove(2, 7)]).await;
+        }
+        let expected = if mode == SyncMode::Mirror {
+            ["1"]
+        } else if mode == SyncMode::SoftDelete {
+            ["2"]
+        } else {
+            ["3"]
+        };
+        assert_eq!(place.query(&format!("SELECT count(*) FROM {mode}")).await, expected, "{mode}");
+    }
+    let mut mirror = Table::open(&place, target("mirror")).await;
+    mirror.commit(&[put(3, 8, names())]).await;
+    let kept = Table::open(&place, of(SyncMode::SoftDelete, "mirror")).await;
+    drop(kept);
+    let rows = "SELECT id, _ct_deleted FROM mirror ORDER BY id";
+    assert_eq!(place.query(rows).await, ["1 false", "2 true", "3 false"]);
+}

@@ -46,6 +46,7 @@ pub static BIGQUERY: Dialect = Dialect {
         text_of_bool: |value| format!("CAST({value} AS STRING)"),
         base64: |value| format!("TO_BASE64({value})"),
         text_of_json: |value| format!("IF(STARTS_WITH({value}, '\"'), JSON_VALUE({value}, '$'), {value})"),
+        json_of_number: |_, _| None,
     },
     add: AddColumns::Repeated,
     widen: |from, to| match (from, to) {

@@ -43,6 +43,7 @@ pub static DUCKDB: Dialect = Dialect {
         text_of_json: |value| {
             format!("CASE WHEN json_type({value}) = 'VARCHAR' THEN {value} ->> '$' ELSE CAST({value} AS VARCHAR) END")
         },
+        json_of_number: |_, _| None,
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::Using,

@@ -41,6 +41,7 @@ pub static REDSHIFT: Dialect = Dialect {
                 "CASE WHEN IS_VARCHAR({value}) THEN CAST({value} AS VARCHAR(65535)) ELSE JSON_SERIALIZE({value}) END"
             )
         },
+        json_of_number: |_, _| None,
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::AddCopyRename,

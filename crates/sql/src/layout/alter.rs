@@ -119,12 +119,15 @@ impl Layout {
     /// Returns whether a column of this name is one that a replacement leaves.
     pub fn is_left(name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        name.starts_with(WIDER) || name.starts_with(NARROW)
+        let number = name.strip_prefix(WIDER).or_else(|| name.strip_prefix(NARROW));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// Drops a column for which [`is_left`](Self::is_left) holds.
+    /// Drops a column for which [`is_left`](Self::is_left) holds. Such a name was not quoted when it was given, so it is not here: where
+    /// quoted names keep their case, that would be another one.
     pub fn drop_left(&self, which: Which, name: &str) -> String {
-        format!("ALTER TABLE {} DROP COLUMN {}", self.which(which), self.name(name))
+        let name = if Self::is_left(name) { name.to_owned() } else { self.name(name).to_string() };
+        format!("ALTER TABLE {} DROP COLUMN {name}", self.which(which))
     }
 
     fn widen_by(&self, which: Which, number: usize, action: &SchemaAction) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use commutator_core::{Epoch, OrderKey, SyncMode, TableSchema};
 
-use super::{Layout, REMOVALS, Upsert};
+use super::{Layout, REMOVALS, Upsert, same_staged};
 
 impl Layout {
     /// Applies the staged rows to a mirror: of each key the newest, where it is newer than the table's row and than the tombstone.
@@ -21,8 +21,8 @@ impl Layout {
         // A key whose tombstone is newer than what is staged has no row that could be older than that.
         format!(
             "SELECT x.* FROM ({source}) x WHERE NOT EXISTS (SELECT 1 FROM {} d WHERE {} AND d._ct_order >= x._ct_order)",
-            self.tombstones,
-            self.same(schema, "d", "x"),
+            self.bare(schema, &self.tombstones),
+            same_staged(schema, "d", "x"),
         )
     }
 
@@ -130,14 +130,13 @@ impl Layout {
 
     /// Makes deleted rows of a mirror's tombstones, of whose keys the mirror has no row that is newer.
     pub fn tombstones_to_rows(&self, schema: &TableSchema) -> String {
-        let keys = self.keys(schema);
-        let same: Vec<_> = keys.iter().map(|key| format!("t.{key} = d.{key}")).collect();
-        let keys = keys.join(", ");
+        let keys = self.keys(schema).join(", ");
         format!(
             "INSERT INTO {table} ({keys}, _ct_order, _ct_deleted, _ct_synced_at) SELECT {keys}, _ct_order, true, {now} FROM {} d \
-             WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {})",
+             WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {})",
             self.tombstones,
-            same.join(" AND "),
+            self.bare(schema, &self.table),
+            self.same(schema, "d", "t"),
             table = self.table,
             now = self.dialect.now,
         )

@@ -2,7 +2,7 @@
 
 use commutator_core::{Epoch, TableSchema};
 
-use super::{Layout, REMOVALS, staged_keys};
+use super::{Layout, REMOVALS, same_staged, staged_keys};
 
 /// When a version began and when it ended, among rows that are named `v`, of a key of these columns: at its own time, or at that of a later
 /// version whose clock says an earlier one, and when the next one began; a removal is of no length.
@@ -34,12 +34,13 @@ impl Layout {
             "INSERT INTO {table} ({}) SELECT {} FROM (SELECT v.*, {} FROM (\
              SELECT s.*, coalesce(s._ct_changed_at, {now}) AS _ct_at, \
              row_number() OVER (PARTITION BY {key}, s._ct_order ORDER BY s._ct_op) AS _ct_rank FROM {} s) v WHERE v._ct_rank = 1) n \
-             WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {} AND t._ct_order = n._ct_order)",
+             WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {} AND t._ct_order = n._ct_order)",
             names.join(", "),
             values.join(", "),
             interval(&staged_keys(schema, "v")),
             self.stage,
-            self.same(schema, "t", "n"),
+            self.bare(schema, &self.table),
+            same_staged(schema, "t", "n"),
             table = self.table,
             now = self.dialect.now,
         )

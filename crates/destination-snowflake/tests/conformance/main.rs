@@ -1,0 +1,41 @@
+//! The Snowflake destination: the conformance suite, and what only Snowflake has.
+//!
+//! It runs against what `COMMUTATOR_TEST_SNOWFLAKE_CONFIG` names, a JSON file with the settings of a real account (`docs/snowflake.md` says
+//! how), else against the front in `tests/front` at `COMMUTATOR_TEST_SNOWFLAKE_FRONT`, which `cargo xtask services` starts.
+
+mod documents;
+mod layout;
+mod place;
+mod stages;
+mod table;
+
+/// What every destination must do, with documents as text.
+mod contract {
+    commutator_conformance::suite!(crate::place::Text);
+}
+
+/// Those trials in which documents meet a type of their own, with documents as `VARIANT`.
+///
+/// `types::json_is_exact` and `widening::any_value_stays_itself_when_its_column_becomes_json` cannot be among them: they have numbers that a
+/// `VARIANT` would round, which are refused (`documents.rs`).
+mod contract_with_variants {
+    macro_rules! trials {
+        ($($topic:ident::$trial:ident),* $(,)?) => {
+            $(#[test]
+            fn $trial() {
+                commutator_conformance::run::<crate::place::Variant>(stringify!($topic), stringify!($trial));
+            })*
+        };
+    }
+
+    trials! {
+        rows::a_row_is_read_back,
+        rows::append_keeps_every_change,
+        types::nulls_come_and_go,
+        schema::a_new_column_is_null_in_older_rows,
+        schema::what_was_planned_is_described,
+        soft_delete::a_deleted_row_keeps_its_values,
+        history::every_version_is_kept,
+        check::the_checks_of_a_healthy_destination_pass,
+    }
+}
