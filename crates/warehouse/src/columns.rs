@@ -94,10 +94,8 @@ impl Plan<'_> {
         match (own, is_there(&names.narrow), is_there(&names.wider)) {
             (None, true, true) => return Ok(vec![vec![names.replace]]),
             (None, ..) if column.key => return Err(changed(name, &dialect.native(recorded), "nothing")),
-            // Someone dropped it.
-            (None, ..) => return Ok(Vec::new()),
-            // Everything was done.
-            (Some(_), true, _) => return Ok(Vec::new()),
+            // Someone dropped it, or everything was done.
+            (None, ..) | (Some(_), true, _) => return Ok(Vec::new()),
             (Some(_), false, _) => {}
         }
         let native = own.map_or("", |own| own.native.as_str());

@@ -76,10 +76,9 @@ impl LoaderSession {
     /// Returns what a refused statement means: if the target is no longer ours, that is why.
     pub(crate) async fn meaning(&self, refusal: Error) -> Error {
         match self.place.owner_is(&self.owner).await {
-            Ok(()) => refusal,
             Err(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::NotFound) => error,
-            // Who owns it cannot be learned now, and the refusal is what happened first.
-            Err(_) => refusal,
+            // If it cannot be learned now who owns it, the refusal is what happened first.
+            Ok(()) | Err(_) => refusal,
         }
     }
 }

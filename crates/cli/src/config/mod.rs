@@ -221,7 +221,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
                 }
                 return None;
             };
-            let identity = identity(document, "destination.staging", &mut staging)?;
+            let identity = identity(document, "destination.staging", &mut staging).ok()?;
             values.insert("staging".to_owned(), Value::Table(staging));
             let config = section::read(document, "destination", values)?;
             Some(Destination::Snowflake(Box::new(config), identity))
@@ -258,11 +258,13 @@ fn duckdb(document: &mut Document, _values: Table) -> Option<Destination> {
 fn objects(document: &mut Document, path: &str, mut values: Table) -> Option<Objects> {
     let identity = identity(document, path, &mut values);
     let config = section::read(document, path, values);
-    Some((Box::new(config?), identity?))
+    Some((Box::new(config?), identity.ok()?))
 }
 
 /// Takes out who writes to an object store: to S3 whoever the same keys would make the source read as, and nobody in particular elsewhere.
-fn identity(document: &mut Document, path: &str, values: &mut Table) -> Option<Option<Box<dynamodb::Config>>> {
+///
+/// An error was told to the document.
+fn identity(document: &mut Document, path: &str, values: &mut Table) -> Result<Option<Box<dynamodb::Config>>, ()> {
     let mut identity: Table =
         S3_IDENTITY.iter().filter_map(|&key| values.remove(key).map(|value| (key.to_owned(), value))).collect();
     let is_s3 = values.get("url").and_then(Value::as_str).is_some_and(|url| url.starts_with("s3://"));
@@ -282,13 +284,13 @@ fn identity(document: &mut Document, path: &str, values: &mut Table) -> Option<O
         }
     }
     if !own_chain {
-        return Some(None);
+        return Ok(None);
     }
     // Nothing is read with it; a source must name a table.
     identity.insert("tables".to_owned(), Value::Array(vec!["none".into()]));
-    let identity: dynamodb::Config = section::read(document, path, identity)?;
+    let identity: dynamodb::Config = section::read(document, path, identity).ok_or(())?;
     tell(document, path, identity.problems());
-    Some(Some(Box::new(identity)))
+    Ok(Some(Box::new(identity)))
 }
 
 fn pipeline_id(document: &mut Document, pipeline: &Table, source: &Table) -> Option<PipelineId> {

@@ -97,8 +97,8 @@ pub(super) fn end(
         // The first epoch's, too: only now is it known that no row comes before them.
         let empty =
             if job.staged.rows || epoch > Epoch::FIRST { layout.clear_stage() } else { layout.create_stage(columns) };
-        let (stage, drop) = (layout.stage_idle(columns), layout.drop_staged(columns));
-        run(connection, [empty, stage, drop, layout.set_intervals(columns)])?;
+        let idle = [layout.stage_idle(columns), layout.drop_staged(columns), layout.set_intervals(columns)];
+        run(connection, [empty].into_iter().chain(idle))?;
     }
     if state.tombstones {
         run(connection, [layout.drop_tombstones()])?;

@@ -7,7 +7,7 @@ use commutator_core::schema::plan;
 use commutator_core::{CommitOutline, Destination, Epoch, Op, OrderKey, SyncMode, TableSchema, Target};
 
 use crate::place::File;
-use crate::table::{Table, item, put, remove, seen, target};
+use crate::table::{Table, at, item, put, remove, seen, target};
 
 /// The statements that an outline shows, one by one: some are sent together.
 fn shown(outline: &CommitOutline) -> BTreeSet<String> {
@@ -67,6 +67,8 @@ async fn live(destination: &dyn Destination, target: &Target) {
     table.commit(&[seen(1, of("1")), seen(2, of("2"))]).await;
     table.commit(&[remove(2, 3)]).await;
     table.commit(&[remove(1, 4), put(3, 5, of("1.5"))]).await;
+    // New rows alone are merged in another way.
+    table.commit(&[Change::new(vec![Value::int(4)], at(6), Op::Insert, item(of("1.5")))]).await;
     table.end_snapshot().await;
     table.checkpoint = table.checkpoint.next_epoch(|_| true);
     let again = Change::new(vec![Value::int(3)], OrderKey::snapshot(Epoch(2)), Op::Snapshot, item(of("2.5")));

@@ -1,6 +1,6 @@
 //! Everything that a commit sends, for showing.
 
-use commutator_core::{CommitOutline, Epoch, SchemaAction, SchemaPlan, Step, SyncMode, TableSchema};
+use commutator_core::{CommitOutline, Epoch, SchemaAction, SchemaPlan, Step, SyncMode, TableSchema, Target};
 
 use crate::encode::Shape;
 use crate::session::{BEGIN, Place, catalog};
@@ -12,6 +12,8 @@ const RESYNC: Epoch = Epoch(2);
 const IF_REMOVED: &str = "if items were removed";
 const IF_RESYNCED: &str = "if the table was read anew; the epoch is 2 here";
 const IF_TOMBSTONES: &str = "once removed keys are kept, while the snapshot goes on";
+const IF_KEPT: &str = "if items were removed while the snapshot goes on";
+const IF_FIRST_KEPT: &str = "if items were removed while the snapshot goes on, for the first time";
 const IF_STRAIGHT: &str = "while all rows are of one snapshot, in the place of staging and applying";
 const IF_LONG: &str = "once a key is too long for an index; from then on `_ct_key` stands for the key below";
 
@@ -23,8 +25,8 @@ pub(super) fn of(place: &Place, plan: &SchemaPlan) -> CommitOutline {
     outline.add(Step::Begin, place.enter());
     alter(&mut outline, place, &layout, plan);
     stage(&mut outline, &layout, mode, columns);
-    apply(&mut outline, &layout, mode, columns);
-    end(&mut outline, &layout, mode, columns);
+    apply(&mut outline, &layout, &place.target, columns);
+    end(&mut outline, &layout, &place.target, columns);
     outline.add(Step::Checkpoint, checkpoints::record(&place.schema));
     outline.add(Step::Checkpoint, catalog::READ);
     outline.add(Step::Checkpoint, "COMMIT");
@@ -99,11 +101,10 @@ fn stage(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: 
     outline.add_instead(Step::Stage, "if one of these keys is there already; they are staged, then", BACK);
 }
 
-fn apply(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: &TableSchema) {
-    match mode {
+fn apply(outline: &mut CommitOutline, layout: &Layout, target: &Target, columns: &TableSchema) {
+    let (kept, first) = (IF_KEPT, IF_FIRST_KEPT);
+    match target.mode {
         SyncMode::Mirror => {
-            let kept = "if items were removed while the snapshot goes on";
-            let first = "if items were removed while the snapshot goes on, for the first time";
             outline.add_only(Step::Apply, first, layout.create_tombstones(columns));
             outline.add(Step::Apply, layout.apply(columns, false, false, false));
             outline.add_instead(Step::Apply, IF_REMOVED, layout.apply(columns, true, false, false));
@@ -114,19 +115,30 @@ fn apply(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: 
             outline.add_instead(Step::Apply, end, layout.apply(columns, true, true, false));
         }
         SyncMode::SoftDelete => {
-            outline.add(Step::Apply, layout.apply_images(columns));
-            outline.add_only(Step::Apply, IF_REMOVED, layout.mark_removed(columns));
+            outline.add(Step::Apply, layout.apply_images(columns, false));
+            if target.filtered {
+                outline.add_instead(Step::Apply, IF_TOMBSTONES, layout.apply_images(columns, true));
+                outline.add_only(Step::Apply, IF_REMOVED, layout.mark_known(columns));
+                outline.add_only(Step::Apply, first, layout.create_tombstones(columns));
+                outline.add_only(Step::Apply, kept, layout.record_removals(columns));
+            } else {
+                outline.add_only(Step::Apply, IF_REMOVED, layout.mark_removed(columns));
+            }
         }
         SyncMode::History => {
             outline.add(Step::Apply, layout.add_versions(columns));
+            if target.filtered {
+                outline.add_only(Step::Apply, IF_REMOVED, layout.drop_idle(columns, false));
+                outline.add_instead(Step::Apply, kept, layout.drop_idle(columns, true));
+            }
             outline.add(Step::Apply, layout.set_intervals(columns));
         }
         SyncMode::Append => {}
     }
 }
 
-fn end(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: &TableSchema) {
-    let unseen = match mode {
+fn end(outline: &mut CommitOutline, layout: &Layout, target: &Target, columns: &TableSchema) {
+    let unseen = match target.mode {
         SyncMode::Mirror => vec![layout.delete_older(RESYNC)],
         SyncMode::SoftDelete => vec![layout.mark_older(RESYNC)],
         SyncMode::History => vec![
@@ -140,7 +152,14 @@ fn end(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: &T
     for statement in unseen {
         outline.add_only(Step::EndSnapshot, IF_RESYNCED, statement);
     }
-    if mode == SyncMode::Mirror {
+    if target.mode == SyncMode::History && target.filtered {
+        outline.add(Step::EndSnapshot, layout.create_stage(columns));
+        outline.add_instead(Step::EndSnapshot, "if it is there already", format!("TRUNCATE {STAGE}"));
+        outline.add(Step::EndSnapshot, layout.stage_idle(columns));
+        outline.add(Step::EndSnapshot, layout.drop_staged(columns));
+        outline.add(Step::EndSnapshot, layout.set_intervals_anew(columns));
+    }
+    if target.mode == SyncMode::Mirror || (target.mode == SyncMode::SoftDelete && target.filtered) {
         outline.add_only(Step::EndSnapshot, "if removed keys were kept", layout.drop_tombstones());
     }
 }

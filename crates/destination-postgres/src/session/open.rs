@@ -131,11 +131,8 @@ pub(crate) async fn preview_mode(pool: &Arc<Pool>, place: &Place) -> Result<Vec<
     let lease = pool.get().await?;
     let mut statements = Vec::new();
     if catalog::read(&lease, &place.schema, "_ct_checkpoints").await?.is_some() {
-        let select = format!(
-            "SELECT mode, columns::text, hashed FROM {} WHERE {}",
-            statements::checkpoints(&place.schema),
-            place.row()
-        );
+        let select =
+            format!("SELECT mode, columns::text, hashed FROM {} WHERE {}", checkpoints(&place.schema), place.row());
         let failed = |e| error::failed(e, "The table's recorded mode cannot be read");
         if let Some(row) = lease.query_typed_opt(&select, &[]).await.map_err(failed)? {
             let recorded = parse::<TableSchema>(row.get(1))?;

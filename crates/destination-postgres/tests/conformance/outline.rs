@@ -96,8 +96,7 @@ async fn what_is_shown_is_what_is_sent() {
         let created = destination.outline(&target, &plan(None, &first).unwrap());
         // The page on this destination says so.
         let per_commit = match mode {
-            SyncMode::Mirror => (7, 8),
-            SyncMode::SoftDelete => (7, 8),
+            SyncMode::Mirror | SyncMode::SoftDelete => (7, 8),
             SyncMode::History => (8, 8),
             SyncMode::Append => (5, 5),
         };

@@ -9,7 +9,7 @@ use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn numbers_that_fit_are_kept_whatever_their_spelling() {
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     let mut table = Table::open(&place, target("t")).await;
     table.commit(&[put(1, 1, [("doc", Value::json(r#"{"a": [1.5e3, 12345678901234567890.25, "1e9"]}"#))])]).await;
     let rows = place.query(&format!("SELECT TO_JSON(\"doc\") FROM {}", place.table("t"))).await;
@@ -19,7 +19,7 @@ async fn numbers_that_fit_are_kept_whatever_their_spelling() {
 #[tokio::test]
 async fn a_number_that_would_be_rounded_is_refused_and_text_takes_it() {
     let document = || Value::json(r#"{"a": 1.2345e120}"#);
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     let mut table = Table::open(&place, target("t")).await;
     let error = table.try_commit(&[put(1, 1, [("doc", document())])]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DataInvalid, "{error:?}");
@@ -35,7 +35,7 @@ async fn a_number_that_would_be_rounded_is_refused_and_text_takes_it() {
 
 #[tokio::test]
 async fn a_column_of_numbers_that_would_be_rounded_does_not_become_one_of_documents() {
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     for (name, number, fits) in [("fits", "12345678901234567890123456789012345678", true), ("bends", "1e100", false)] {
         let mut table = Table::open(&place, target(name)).await;
         table.commit(&[put(1, 1, [("a", Value::number(number))])]).await;

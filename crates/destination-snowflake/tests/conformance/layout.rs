@@ -9,7 +9,7 @@ use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn a_table_looks_as_documented() {
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     let mut table = Table::open(&place, target("Orders")).await;
     let mut row =
         put(1, 5, [("name", Value::text(r"\N")), ("price", Value::number("1.50")), ("doc", Value::json("[1]"))]);
@@ -42,7 +42,7 @@ async fn a_table_looks_as_documented() {
 
 #[tokio::test]
 async fn whoever_is_not_accepted_is_told_so_by_name() {
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     let config = Config { access_token: Some(Secret::new("wrong".to_owned())), ..place.config() };
     let snowflake = config.connect().await.unwrap();
     let report = snowflake.check().await.unwrap();

@@ -24,26 +24,23 @@ pub(crate) struct Variant(Place);
 
 impl Place {
     /// `None` if neither an account nor the front is configured.
-    pub(crate) async fn fresh(documents: Documents) -> Option<Self> {
-        let (config, folder) = match std::env::var("COMMUTATOR_TEST_SNOWFLAKE_CONFIG") {
-            Ok(path) => {
-                let text = std::fs::read_to_string(path).expect("the file that COMMUTATOR_TEST_SNOWFLAKE_CONFIG names");
-                (serde_json::from_str(&text).expect("the settings of an account"), None)
-            }
-            Err(_) => {
-                let folder = tempfile::tempdir().expect("a folder");
-                let staging = StagingConfig::new(format!("file://{}", folder.path().display()));
-                let config = Config {
-                    url: Some(std::env::var("COMMUTATOR_TEST_SNOWFLAKE_FRONT").ok()?),
-                    access_token: Some(Secret::new("right".to_owned())),
-                    storage_integration: Some("CT_INTEGRATION".to_owned()),
-                    ..Config::new("emulated", "EMULATED", staging)
-                };
-                (config, Some(folder))
-            }
+    pub(crate) fn fresh(documents: Documents) -> Option<Self> {
+        let (config, folder) = if let Ok(path) = std::env::var("COMMUTATOR_TEST_SNOWFLAKE_CONFIG") {
+            let text = std::fs::read_to_string(path).expect("the file that COMMUTATOR_TEST_SNOWFLAKE_CONFIG names");
+            (serde_json::from_str(&text).expect("the settings of an account"), None)
+        } else {
+            let folder = tempfile::tempdir().expect("a folder");
+            let staging = StagingConfig::new(format!("file://{}", folder.path().display()));
+            let config = Config {
+                url: Some(std::env::var("COMMUTATOR_TEST_SNOWFLAKE_FRONT").ok()?),
+                access_token: Some(Secret::new("right".to_owned())),
+                storage_integration: Some("CT_INTEGRATION".to_owned()),
+                ..Config::new("emulated", "EMULATED", staging)
+            };
+            (config, Some(folder))
         };
         let schema = format!("CT_TEST_{}", Uuid::new_v4().simple());
-        Some(Self { config: Config { schema, documents, ..config }, folder: folder })
+        Some(Self { config: Config { schema, documents, ..config }, folder })
     }
 
     /// Whether it is in the front, and not in an account.
@@ -202,7 +199,7 @@ fn value(ty: &str, is_document: bool, text: &str) -> Value {
 #[async_trait]
 impl Harness for Text {
     async fn fresh() -> Option<Self> {
-        Place::fresh(Documents::Text).await.map(Self)
+        Place::fresh(Documents::Text).map(Self)
     }
 
     async fn connect(&self) -> Arc<dyn Destination> {
@@ -217,7 +214,7 @@ impl Harness for Text {
 #[async_trait]
 impl Harness for Variant {
     async fn fresh() -> Option<Self> {
-        Place::fresh(Documents::Variant).await.map(Self)
+        Place::fresh(Documents::Variant).map(Self)
     }
 
     async fn connect(&self) -> Arc<dyn Destination> {

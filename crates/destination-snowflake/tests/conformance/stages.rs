@@ -9,7 +9,7 @@ use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn rows_are_loaded_through_a_stage_that_is_there() {
-    let Some(place) = Place::fresh(Documents::Variant).await.filter(Place::is_front) else { return };
+    let Some(place) = Place::fresh(Documents::Variant).filter(Place::is_front) else { return };
     let (database, schema, url) = (place.config().database, place.config().schema, place.config().staging.url);
     let name = format!("STAGE_{schema}");
     let create = |url: &str| format!("CREATE OR REPLACE STAGE \"{database}\".\"{schema}\".\"{name}\" URL = '{url}/'");
@@ -36,7 +36,7 @@ async fn rows_are_loaded_through_a_stage_that_is_there() {
 
 #[tokio::test]
 async fn an_integration_that_is_not_there_is_named() {
-    let Some(place) = Place::fresh(Documents::Variant).await else { return };
+    let Some(place) = Place::fresh(Documents::Variant) else { return };
     let config = Config { storage_integration: Some("NO_SUCH_INTEGRATION".to_owned()), ..place.config() };
     let mut table = Table::try_open(&config.connect().await.unwrap(), target("t")).await.unwrap();
     let error = table.try_commit(&[put(1, 1, [])]).await.unwrap_err();

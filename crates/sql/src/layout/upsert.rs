@@ -27,10 +27,9 @@ pub(super) struct Upsert<'a> {
 impl Upsert<'_> {
     pub(super) fn statements(&self) -> Vec<String> {
         match self.layout.dialect.merge {
-            MergeForm::Whole => vec![self.merge()],
             MergeForm::Apart => self.apart(),
             MergeForm::Replace(found) if self.whole && !self.layout.in_place => self.replace(found),
-            MergeForm::Replace(_) => vec![self.merge()],
+            MergeForm::Whole | MergeForm::Replace(_) => vec![self.merge()],
         }
     }
 
@@ -38,15 +37,19 @@ impl Upsert<'_> {
     fn replace(&self, found: Found) -> Vec<String> {
         let Self { table, source, .. } = self;
         let Found { row, create, name } = found;
-        let newer = "n._ct_had < n._ct_order";
+        // Nothing of the user's is in sight where something else has a name: a column of theirs may be called the same.
+        let keys = self.layout.keys(self.schema);
+        let keys: Vec<_> = keys.into_iter().enumerate().map(|(i, key)| format!("{key} AS c{i}")).collect();
         vec![
             format!(
-                "{create} AS SELECT n.*, t.{row} AS _ct_row, t._ct_order AS _ct_had FROM ({source}) n LEFT JOIN {table} t ON {}",
-                self.layout.same(self.schema, "t", "n"),
+                "{create} AS SELECT n.*, t._ct_row, t._ct_order AS _ct_had FROM ({source}) n LEFT JOIN \
+                 (SELECT {}, _ct_order, {row} AS _ct_row FROM {table}) t ON {}",
+                keys.join(", "),
+                same_staged(self.schema, "t", "n"),
             ),
-            format!("DELETE FROM {table} WHERE {row} IN (SELECT n._ct_row FROM {name} n WHERE {newer})"),
+            format!("DELETE FROM {table} WHERE {row} IN (SELECT _ct_row FROM {name} WHERE _ct_had < _ct_order)"),
             format!(
-                "INSERT INTO {table} ({}) SELECT {} FROM {name} n WHERE (n._ct_had IS NULL OR {newer}){}",
+                "INSERT INTO {table} ({}) SELECT {} FROM {name} n WHERE (n._ct_had IS NULL OR n._ct_had < n._ct_order){}",
                 joined(&self.insert, |(column, _)| column),
                 joined(&self.insert, |(_, value)| value),
                 self.kept(),

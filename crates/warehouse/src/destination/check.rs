@@ -102,9 +102,9 @@ async fn load(loader: &Loader) -> Result<()> {
     let mut stage = vec![layout.create_stage(&columns)];
     stage.extend(warehouse.load(&columns, &staged));
     let script = Script { stage, apply: vec![layout.append(&columns)], files: staged.files.clone() };
-    let loaded = warehouse.run(&script, &token).await.map_err(Failure::into_error);
+    let ran = warehouse.run(&script, &token).await.map_err(Failure::into_error);
     let table = TableRef::new(warehouse.dialect(), warehouse.schema(), &name);
-    let counted = match loaded {
+    let counted = match ran {
         Ok(()) => warehouse.query(&format!("SELECT count(*) FROM {table}")).await,
         Err(error) => Err(error),
     };

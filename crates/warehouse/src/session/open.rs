@@ -141,7 +141,7 @@ impl LoaderSession {
         match staging::sweep(&self.place.staging, &self.place.folder(), self.owner.number).await {
             Ok(0) => {}
             Ok(files) => {
-                tracing::info!(table = %self.place.target.table, files, "removed what an earlier run had staged")
+                tracing::info!(table = %self.place.target.table, files, "removed what an earlier run had staged");
             }
             Err(error) => {
                 tracing::warn!(table = %self.place.target.table, error = %error.report(), "what an earlier run staged could not be removed");

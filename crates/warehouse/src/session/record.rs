@@ -28,7 +28,7 @@ impl Record {
     /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) if another table is synced into the same destination table, unless `peeks`.
     pub(crate) async fn read(place: &Place, peeks: bool) -> Result<Option<Self>> {
         let rows = place.warehouse.query(&place.checkpoint().select()).await?;
-        let mut rows: Vec<_> = rows.iter().map(|row| Kept::of(row)).collect::<Result<_>>()?;
+        let mut rows: Vec<_> = rows.iter().map(Kept::of).collect::<Result<_>>()?;
         let Target { pipeline, table, slice, .. } = &place.target;
         let ours = [pipeline.as_str(), table.as_str(), slice.as_str()];
         if let (Some(rival), false) = (rows.iter().find(|row| row.who != ours), peeks) {

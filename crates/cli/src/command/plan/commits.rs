@@ -36,11 +36,11 @@ impl Commits {
         let mut step = None;
         for statement in &self.outline.statements {
             if step.replace(statement.step) != Some(statement.step) {
-                text += &format!("\n-- {}\n", title(statement.step));
+                text.push_str(&["\n-- ", title(statement.step), "\n"].concat());
             }
             if let Some(only) = statement.only {
                 let instead = if statement.instead { "Instead, " } else { "Only " };
-                text += &format!("-- {instead}{only}:\n");
+                text.push_str(&["-- ", instead, only, ":\n"].concat());
             }
             text.push_str(&statement.text);
             text.push_str(if statement.is_comment() || statement.text.ends_with(';') { "\n" } else { ";\n" });
