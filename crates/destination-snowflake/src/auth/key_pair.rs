@@ -128,7 +128,7 @@ pub(super) mod tests {
     #[test]
     fn a_token_says_who_and_how_long_and_its_signature_holds() {
         let pair = pair();
-        let token = pair.sign(Duration::from_secs(1_700_000_000), Duration::from_secs(3300)).unwrap();
+        let token = pair.sign(Duration::from_secs(1_700_000_000), Duration::from_mins(55)).unwrap();
         let parts: Vec<_> = token.expose().split('.').collect();
         let [header, claims, signature] = parts[..] else { panic!("not three parts") };
         let json = |part: &str| String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();

@@ -13,7 +13,7 @@ use server::{Reply, Server};
 mod server;
 
 /// A result of one row, as the reference shows one.
-fn one_row() -> serde_json::Value {
+fn one_row() -> Value {
     json!({
         "resultSetMetaData": { "numRows": 1, "format": "jsonv2", "partitionInfo": [{ "rowCount": 1, "uncompressedSize": 9 }] },
         "data": [["1", null]],
@@ -25,7 +25,7 @@ fn one_row() -> serde_json::Value {
 }
 
 /// "The response contains a statementHandles field" (page on multiple statements).
-fn script_done(statements: usize) -> serde_json::Value {
+fn script_done(statements: usize) -> Value {
     let handles: Vec<_> = (0..statements).map(|n| format!("01aa-{n}")).collect();
     json!({
         "resultSetMetaData": { "numRows": 1, "format": "jsonv2", "partitionInfo": [{ "rowCount": 1 }] },
@@ -38,7 +38,7 @@ fn script_done(statements: usize) -> serde_json::Value {
 }
 
 /// "Asynchronous execution in progress" (docs.snowflake.com/en/developer-guide/sql-api/handling-responses).
-fn running() -> serde_json::Value {
+fn running() -> Value {
     json!({
         "code": "333334",
         "message": "Asynchronous execution in progress. Use provided query id to perform query monitoring and management.",

@@ -26,7 +26,7 @@ async fn a_number_that_would_be_rounded_is_refused_and_text_takes_it() {
     let said = format!("{error:?} {}", error.report());
     assert!(said.contains("column: doc") && said.contains("documents") && !said.contains("2345"), "{said}");
 
-    let Some(place) = Place::fresh(Documents::Text).await else { return };
+    let Some(place) = Place::fresh(Documents::Text) else { return };
     let mut table = Table::open(&place, target("t")).await;
     table.commit(&[put(1, 1, [("doc", document())])]).await;
     let rows = place.query(&format!("SELECT \"doc\" FROM {}", place.table("t"))).await;

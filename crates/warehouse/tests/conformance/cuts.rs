@@ -24,7 +24,7 @@ async fn evolve(place: &Place, cut: Option<(usize, Fault)>) -> bool {
             [("n", Value::number("1.25")), ("t", Value::json("[1]")), ("new", Value::int(1)), ("other", Value::int(2))],
         )
     };
-    let committed = table.try_commit(&[change.clone()]).await.is_ok();
+    let committed = table.try_commit(std::slice::from_ref(&change)).await.is_ok();
     let reached = cut.is_none_or(|(after, _)| place.duck.calls().len() - calls > after);
     if !committed {
         // Nobody but who comes next completes it, whatever that one writes.
