@@ -117,7 +117,7 @@ fn each_mistake_has_its_message() {
         ),
         (
             &with("[pipeline]\nregion = \"x\"\n"),
-            vec!["c.toml:8: unknown key `region` in [pipeline]; it belongs in [source] or [destination]"],
+            vec!["c.toml:8: unknown key `region` in [pipeline]; it belongs in [source] or [destination] or [destination.staging]"],
         ),
         (
             &with("[tables.users]\nmode = \"mirror\"\n"),
@@ -293,7 +293,7 @@ fn a_database_file_of_duckdb_is_named_or_the_program_says_that_it_cannot() {
     let of = |lines: &str| Settings::parse(&with(lines), "c.toml", &|_| None).map(|settings| settings.destination);
     let said = |lines: &str| of(lines).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
     if !cfg!(feature = "duckdb") {
-        let built = "c.toml:5: this program was built without DuckDB; build it with `--features duckdb` (docs/duckdb.md says how)";
+        let built = "c.toml:4: this program was built without DuckDB; build it with `--features duckdb` (docs/duckdb.md says how)";
         assert_eq!(said("path = \"a.duckdb\"\n"), [built]);
         return;
     }
