@@ -117,7 +117,9 @@ fn each_mistake_has_its_message() {
         ),
         (
             &with("[pipeline]\nregion = \"x\"\n"),
-            vec!["c.toml:8: unknown key `region` in [pipeline]; it belongs in [source] or [destination] or [destination.staging]"],
+            vec![
+                "c.toml:8: unknown key `region` in [pipeline]; it belongs in [source] or [destination] or [destination.staging]",
+            ],
         ),
         (
             &with("[tables.users]\nmode = \"mirror\"\n"),
