@@ -44,10 +44,11 @@ impl Store {
         if !config.url.contains("://") {
             return Self::local(Path::new(&config.url), &config.url);
         }
-        let url =
-            Url::parse(&config.url).map_err(|e| invalid("The destination's `url` is not a URL").with_source(e))?;
+        // Whatever may hold a secret is not shown.
+        let hidden = |what: &str| Error::new(ErrorKind::ConfigInvalid, what.to_owned()).with("setting", "url");
+        let url = Url::parse(&config.url).map_err(|e| hidden("The destination's `url` is not a URL").with_source(e))?;
         if url.username() != "" || url.password().is_some() || url.query().is_some() {
-            return Err(invalid("The destination's `url` takes no user, password or query"));
+            return Err(hidden("The destination's `url` takes no user, password or query"));
         }
         match url.scheme() {
             "file" => {

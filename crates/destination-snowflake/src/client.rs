@@ -229,8 +229,9 @@ impl Client {
             let body = response.bytes().await.map_err(|e| lost(&self.base, e))?;
             return answer::read(status, &headers, &body, statements).map_err(|error| Lost {
                 error,
-                // Nothing was done of a request that was turned away; of a failure on the way there or back nobody knows.
-                unclear: !status.is_client_error(),
+                // Nothing was done of a request that was turned away; of a failure on the way there or back nobody knows, nor of one that
+                // something in between gave up.
+                unclear: !status.is_client_error() || status == StatusCode::REQUEST_TIMEOUT,
             });
         }
     }

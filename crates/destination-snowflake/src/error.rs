@@ -88,6 +88,18 @@ pub(crate) fn turned_away(said: &Said) -> Error {
     with_codes(Error::new(kind, advice), said, &said.message).with("status", said.status)
 }
 
+/// Returns whether the service says that the table, or the schema that it would be in, is not there; a role, a warehouse or an account that
+/// is not there says nothing about the table.
+pub(crate) fn names_no_object(error: &Error) -> bool {
+    let code = error.context().iter().find_map(|(key, value)| (*key == "code").then_some(value.as_str()));
+    error.kind() == ErrorKind::NotFound
+        && match code {
+            Some("002003" | "002043") => true,
+            Some("390201") => error.report().contains("requested schema"),
+            _ => false,
+        }
+}
+
 fn with_codes(error: Error, said: &Said, text: &str) -> Error {
     if said.code.is_empty() {
         return error;
@@ -162,8 +174,17 @@ fn shown(text: &str) -> Option<String> {
     let ours = [BENT, FENCED, REHEARSED, ROWS_MISSING]
         .iter()
         .any(|name| text == format!("Numeric value '{name}' is not recognized"));
-    let harmless = ours || HARMLESS.iter().any(|sentence| text.contains(sentence));
+    let said = unquoted(&text);
+    let harmless = ours || HARMLESS.iter().any(|sentence| said.contains(sentence));
     (harmless && text.len() < 500).then_some(text)
+}
+
+/// What stands before the first quotation mark and after the last: what is between may be a value, and say anything.
+fn unquoted(text: &str) -> String {
+    match (text.find('\''), text.rfind('\'')) {
+        (Some(first), Some(last)) => [&text[..first], &text[last..]].concat(),
+        _ => text.to_owned(),
+    }
 }
 
 struct Meaning {
@@ -184,16 +205,18 @@ const TIMED_OUT: Meaning = Meaning {
 fn meaning(said: &Said, text: &str) -> Meaning {
     use ErrorKind::{ConfigInvalid, DataInvalid, NotFound, PermissionDenied, SchemaConflict, Unavailable, Unexpected};
     let of = |kind, advice| Meaning { kind, retry: None, advice };
-    let says = |part: &str| text.contains(part);
+    let said_outside = unquoted(text);
+    let says = |part: &str| said_outside.contains(part);
+    let is_ours = |name: &str| text.contains(name);
     let (code, state) = (said.code.as_str(), said.sql_state.as_str());
-    if says(ROWS_MISSING) {
+    if is_ours(ROWS_MISSING) {
         of(Unavailable, "Snowflake loaded another number of rows than were staged; nothing was committed")
-    } else if says(BENT) {
+    } else if is_ours(BENT) {
         of(
             DataInvalid,
             "A column's numbers cannot become documents in VARIANT without being rounded; set `documents` to \"text\", and load the table anew",
         )
-    } else if says(REHEARSED) || says(FENCED) {
+    } else if is_ours(REHEARSED) || is_ours(FENCED) {
         of(Unexpected, "A statement of our own failed as it should")
     } else if code == "003001" || state == "42501" || says("Insufficient privileges") {
         of(PermissionDenied, "The role lacks a right; grant it as docs/snowflake.md shows")
@@ -220,12 +243,12 @@ fn meaning(said: &Said, text: &str) -> Meaning {
     } else if says("invalid identifier") || code == "000904" {
         of(
             SchemaConflict,
-            "Someone changed the table's columns; restore them and fill them with `commutator resync`, or drop the table, delete its row in _ct_checkpoints, and `commutator run` loads it anew",
+            "Someone changed the table's columns; restore them and fill them with `commutator resync`, or drop the table and its table of checkpoints (_ct_checkpoint_ and its name), and `commutator run` loads it anew",
         )
     } else if says("does not exist") || matches!(state, "02000" | "42S02") {
         of(
             NotFound,
-            "Something is gone or the role may not see it; restore it or grant the right. A table that is to be loaded anew also loses its row in _ct_checkpoints",
+            "Something is gone or the role may not see it; restore it or grant the right. Whoever wants a table loaded anew also drops its table of checkpoints (_ct_checkpoint_ and its name)",
         )
     } else if code == "002002" || says("already exists") {
         of(
@@ -278,6 +301,34 @@ mod tests {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn a_value_that_reads_like_a_message_is_none() {
+        for value in ["hunter2 already exists", "it does not exist", "a'b lock has not yet been released"] {
+            let message = format!("Numeric value '{value}' is not recognized");
+            let error = failed(&said("100038", "22018", &message), &["select 1"]);
+            assert_eq!(error.kind(), ErrorKind::DataInvalid, "{value}");
+            assert!(!format!("{} {error:?}", error.report()).contains(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_that_is_gone_means_that_there_is_no_table() {
+        let error = |code, state, message: &str| failed(&said(code, state, message), &["describe table t"]);
+        assert!(names_no_object(&error(
+            "002003",
+            "42S02",
+            "SQL compilation error:\nTable 'T' does not exist or not authorized."
+        )));
+        assert!(names_no_object(&error("390201", "08004", "The requested schema does not exist or not authorized.")));
+        assert!(!names_no_object(&error(
+            "390201",
+            "08004",
+            "The requested warehouse does not exist or not authorized."
+        )));
+        let said = Said { status: 404, ..said("", "", "") };
+        assert!(!names_no_object(&turned_away(&said)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_core::{ChangeBatch, ErrorKind, Result, TableSchema};
+use commutator_core::{ChangeBatch, Result, TableSchema};
 use commutator_sql::{Dialect, SchemaRef, TableRef};
 use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::config::Documents;
 use crate::statements::{self, Stage};
-use crate::{documents, types};
+use crate::{documents, error, types};
 
 /// An account, and where in it the tables are.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ impl Warehouse for Account {
         let statement = format!("DESCRIBE TABLE {}", TableRef::new(self.dialect, &self.schema, table));
         let rows = match self.query(&statement).await {
             Ok(rows) => rows,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error::names_no_object(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let found = rows.into_iter().filter_map(|row| {

@@ -68,6 +68,12 @@ fn take(connection: &Connection, place: &Place, first_owner: i64) -> Result<(i64
     let change = ModeChange::of(&place.target, &before, recorded.is_some())?;
     let checkpoint = parse::<Checkpoint>(checkpoint.as_deref())?.unwrap_or_default();
     let tombstones = place.look_up(connection, &Layout::tombstones_name(&DUCKDB, name))?.is_some();
+    // Those of a table that was dropped would keep away rows of the one that is loaded anew.
+    let left_over = tombstones && recorded.is_none();
+    if left_over {
+        connection.execute_batch(&place.layout().drop_tombstones()).map_err(failed)?;
+    }
+    let tombstones = tombstones && !left_over;
     let tombstones = match change {
         None => tombstones,
         Some(change) => mode::make(change, connection, place, recorded.as_ref(), tombstones)?,

@@ -4,7 +4,7 @@ use commutator_conformance::Value;
 use commutator_core::{Column, Destination, Error, ErrorKind, LogicalType, PipelineId, TableName, Target};
 
 use crate::place::File;
-use crate::table::{Table, put, target};
+use crate::table::{Table, put, remove, seen, target};
 
 async fn refused(place: &File, target: Target) -> Error {
     Table::try_open(&place.duckdb().await, target).await.map(|_| ()).unwrap_err()
@@ -62,6 +62,17 @@ async fn a_table_that_was_dropped_is_not_made_anew_half_full() {
     place.execute("DELETE FROM _ct_checkpoints").await;
     let mut table = Table::open(&place, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
+}
+
+#[tokio::test]
+async fn removals_of_a_table_that_was_dropped_keep_no_row_of_the_next_away() {
+    let place = File::new();
+    let mut table = Table::open(&place, target("t")).await;
+    table.commit(&[put(1, 1, []), remove(7, 2)]).await;
+    place.execute("DROP TABLE t; DELETE FROM _ct_checkpoints").await;
+    let mut table = Table::open(&place, target("t")).await;
+    table.commit(&[seen(7, [])]).await;
+    assert_eq!(place.query("SELECT id FROM t").await, ["7"]);
 }
 
 #[tokio::test]

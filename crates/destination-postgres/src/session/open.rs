@@ -62,6 +62,12 @@ pub(crate) async fn open(pool: &Arc<Pool>, place: Place, first_owner: i64) -> Re
     end_others(&lease, place.mark()).await.map_err(failed)?;
     let checkpoint = parse::<Checkpoint>(row.get(3))?.unwrap_or_default();
     let tombstones = catalog::read(&lease, &place.schema, &statements::tombstones_name(&target.name)).await?.is_some();
+    // Those of a table that was dropped would keep away rows of the one that is loaded anew.
+    let left_over = tombstones && recorded.is_none();
+    if left_over {
+        lease.batch_execute(&place.layout(row.get(5)).drop_tombstones()).await.map_err(failed)?;
+    }
+    let tombstones = tombstones && !left_over;
     let tombstones = match change {
         None => tombstones,
         Some(change) => mode::make(change, &lease, &place, recorded.as_ref(), row.get(5), tombstones).await?,

@@ -5,7 +5,7 @@ use commutator_core::{Column, Destination, Error, ErrorKind, LogicalType, Pipeli
 use commutator_destination_postgres::Config;
 
 use crate::server::{Server, fresh};
-use crate::table::{Table, put, seen, target};
+use crate::table::{Table, put, remove, seen, target};
 
 async fn refused(server: &Server, target: Target) -> Error {
     Table::try_open(&server.postgres().await, target).await.map(|_| ()).unwrap_err()
@@ -63,6 +63,17 @@ async fn a_table_that_was_dropped_is_not_made_anew_half_full() {
     server.execute("DELETE FROM _ct_checkpoints").await;
     let mut table = Table::open(&server, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
+}
+
+#[tokio::test]
+async fn removals_of_a_table_that_was_dropped_keep_no_row_of_the_next_away() {
+    let Some(server) = fresh("removals_of_a_dropped_table") else { return };
+    let mut table = Table::open(&server, target("t")).await;
+    table.commit(&[put(1, 1, []), remove(7, 2)]).await;
+    server.execute("DROP TABLE t; DELETE FROM _ct_checkpoints").await;
+    let mut table = Table::open(&server, target("t")).await;
+    table.commit(&[seen(7, [])]).await;
+    assert_eq!(server.query("SELECT id::text FROM t").await, [[Some("7".to_owned())]]);
 }
 
 #[tokio::test]

@@ -105,6 +105,11 @@ impl LoaderSession {
     async fn settle(&mut self, record: &Record) -> Result<()> {
         let before = record.mode()?;
         self.state.tombstones = self.place.look_up_tombstones().await?.is_some();
+        if self.state.tombstones && self.state.recorded.is_none() {
+            // Ours are made only once the table is recorded: these are of one that was dropped, and would keep away rows of the next.
+            self.alter(vec![self.place.layout().drop_tombstones()]).await?;
+            self.state.tombstones = false;
+        }
         if let Some(planned) = self.state.planned.clone() {
             self.complete(&planned, before).await?;
         }

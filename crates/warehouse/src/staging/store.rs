@@ -32,10 +32,12 @@ pub(super) fn open(
     let invalid = |what: &str| {
         Error::new(ErrorKind::ConfigInvalid, what.to_owned()).with("setting", "staging.url").with("url", &config.url)
     };
+    // Whatever may hold a secret is not shown.
+    let hidden = |what: &str| Error::new(ErrorKind::ConfigInvalid, what.to_owned()).with("setting", "staging.url");
     let url = Url::parse(&config.url)
-        .map_err(|e| invalid("The staging area's `url` starts with s3://, gs:// or az://").with_source(e))?;
+        .map_err(|e| hidden("The staging area's `url` starts with s3://, gs:// or az://").with_source(e))?;
     if url.username() != "" || url.password().is_some() || url.query().is_some() {
-        return Err(invalid("The staging area's `url` takes no user, password or query"));
+        return Err(hidden("The staging area's `url` takes no user, password or query"));
     }
     if url.scheme() == "file" {
         let folder = url.to_file_path().map_err(|()| invalid("A `file` URL names an absolute local path"))?;
