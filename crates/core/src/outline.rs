@@ -88,6 +88,14 @@ impl CommitOutline {
         self.statements.push(Statement { step, only: Some(only), instead: true, text: text.into() });
     }
 
+    /// Adds statements that are sent in this run while the table is taken over, such as those that give it another mode.
+    pub fn add_to_open(&mut self, texts: &[String]) {
+        let at = self.statements.iter().position(|it| it.step > Step::Open).unwrap_or(self.statements.len());
+        let added =
+            texts.iter().map(|text| Statement { step: Step::Open, only: None, instead: false, text: text.clone() });
+        self.statements.splice(at..at, added);
+    }
+
     /// Returns how many statements a commit sends that neither changes columns nor ends a snapshot: at least, and at most.
     pub fn statements_per_commit(&self) -> (usize, usize) {
         let of_every_commit = |it: &&Statement| it.step.is_of_every_commit() && !it.is_comment() && !it.instead;
@@ -106,6 +114,17 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_opening_sends_comes_before_everything_else() {
+        let mut outline = CommitOutline::default();
+        outline.add(Step::Open, "a");
+        outline.add(Step::Begin, "c");
+        outline.add_to_open(&["b".to_owned()]);
+        let texts: Vec<_> = outline.statements.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, ["a", "b", "c"]);
+        assert_eq!(outline.statements_per_commit(), (1, 1));
+    }
 
     #[test]
     fn what_every_commit_sends_is_counted() {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use commutator_core::{
     ChangeBatch, Checkpoint, DEAD_LETTERS_FACT, DeadLetter, DeadLetters, Epoch, Error, ErrorKind, Extras, OnBadRecord,
-    OrderKey, Permit, Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription, TableName,
+    Op, OrderKey, Permit, Progress, RawForm, Reread, Result, Session, SourceBatch, SyncMode, TableDescription,
+    TableName, Target,
 };
 
 use crate::Pipeline;
@@ -104,6 +105,11 @@ impl Pipeline {
                 }
                 let is_closed = |letter: &DeadLetter| is_closed(target.mode, checkpoint.epoch(), letter.rejected.order);
                 let (closed, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_closed);
+                let (open_ended, group): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|letter| may_return(&target, letter));
+                for letter in &open_ended {
+                    report.fail(letter, maybe_removed_since());
+                }
                 for letter in &closed {
                     report.fail(letter, read_anew_since());
                 }
@@ -189,6 +195,19 @@ fn is_closed(mode: SyncMode, epoch: Epoch, order: OrderKey) -> bool {
         SyncMode::SoftDelete => of_resync,
         SyncMode::History => of_resync || order.epoch() < epoch,
     }
+}
+
+/// Returns whether a letter's row may be a version whose end the table does not have: what removed the item was idle while the row was set aside.
+fn may_return(target: &Target, letter: &DeadLetter) -> bool {
+    let is_removal = letter.rejected.op.is_some_and(Op::is_removal);
+    target.filtered && target.mode == SyncMode::History && !is_removal
+}
+
+fn maybe_removed_since() -> Error {
+    Error::new(
+        ErrorKind::DataInvalid,
+        "In a history with a filter nobody knows any more whether the letter's item was removed since; `commutator resync` reads the item",
+    )
 }
 
 fn read_anew_since() -> Error {

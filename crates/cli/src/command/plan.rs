@@ -80,11 +80,10 @@ pub(crate) async fn run(plan: &Plan, global: Global) -> Result<(), Failure> {
         if let Some(first) = statements.first_mut() {
             *first = format!("-- The table becomes one of mode {}.\n{first}", target.mode);
         }
+        let mut outline = pipeline.destination().outline(&target, &outcome.changes);
+        outline.add_to_open(&statements);
         statements.extend(pipeline.destination().preview(&target, &outcome.changes));
-        let commits = Commits {
-            outline: pipeline.destination().outline(&target, &outcome.changes),
-            interval: options.commit.over(capabilities.commit_interval),
-        };
+        let commits = Commits { outline, interval: options.commit.over(capabilities.commit_interval) };
         let done = checkpoint.as_ref().is_some_and(Checkpoint::snapshot_ended);
         let reading = (!done).then(|| reading(table.bytes, consistent));
         plans.push(TablePlan {

@@ -40,7 +40,7 @@ pub(super) fn rows(
 /// the item back.
 fn mirror(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
     run(connection, layout.apply(columns, state.tombstones))?;
-    record(job, state, connection, columns, layout)
+    record(job, state, connection, columns)
 }
 
 /// In a filtered table a removal marks only what is there, and is a tombstone besides until the snapshot has ended.
@@ -56,11 +56,12 @@ fn soft_delete(
     if job.staged.removals {
         run(connection, if filtered { layout.mark_known(columns) } else { layout.mark_removed(columns) })?;
     }
-    if filtered { record(job, state, connection, columns, layout) } else { Ok(()) }
+    if filtered { record(job, state, connection, columns) } else { Ok(()) }
 }
 
 /// Keeps removals as tombstones while a snapshot runs.
-fn record(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema, layout: &Layout) -> Result<()> {
+fn record(job: &Job, state: &mut State, connection: &Connection, columns: &TableSchema) -> Result<()> {
+    let layout = job.place.layout();
     if job.staged.removals && job.ended.is_none() && !job.checkpoint.snapshot_ended() {
         if !state.tombstones {
             run(connection, [layout.create_tombstones(columns)])?;

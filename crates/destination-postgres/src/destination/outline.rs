@@ -14,6 +14,7 @@ const IF_RESYNCED: &str = "if the table was read anew; the epoch is 2 here";
 const IF_TOMBSTONES: &str = "once removed keys are kept, while the snapshot goes on";
 const IF_KEPT: &str = "if items were removed while the snapshot goes on";
 const IF_FIRST_KEPT: &str = "if items were removed while the snapshot goes on, for the first time";
+const IF_LONG_AND_TOMBSTONES: &str = "once a key is too long for an index, if removed keys are kept";
 const IF_STRAIGHT: &str = "while all rows are of one snapshot, in the place of staging and applying";
 const IF_LONG: &str = "once a key is too long for an index; from then on `_ct_key` stands for the key below";
 
@@ -83,6 +84,12 @@ fn alter(outline: &mut CommitOutline, place: &Place, layout: &Layout, plan: &Sch
     for statement in rekey {
         outline.add_only(Step::Columns, IF_LONG, statement);
     }
+    if tombstones_may_be(&place.target) {
+        let name = format!("{}_pkey", statements::tombstones_name(&place.target.name));
+        for statement in layout.rekey(&layout.tombstones, &plan.result, &name) {
+            outline.add_only(Step::Columns, IF_LONG_AND_TOMBSTONES, statement);
+        }
+    }
 }
 
 fn stage(outline: &mut CommitOutline, layout: &Layout, mode: SyncMode, columns: &TableSchema) {
@@ -137,6 +144,11 @@ fn apply(outline: &mut CommitOutline, layout: &Layout, target: &Target, columns:
     }
 }
 
+/// Whether removed keys are kept while a snapshot goes on.
+fn tombstones_may_be(target: &Target) -> bool {
+    target.mode == SyncMode::Mirror || (target.mode == SyncMode::SoftDelete && target.filtered)
+}
+
 fn end(outline: &mut CommitOutline, layout: &Layout, target: &Target, columns: &TableSchema) {
     let unseen = match target.mode {
         SyncMode::Mirror => vec![layout.delete_older(RESYNC)],
@@ -159,7 +171,7 @@ fn end(outline: &mut CommitOutline, layout: &Layout, target: &Target, columns: &
         outline.add(Step::EndSnapshot, layout.drop_staged(columns));
         outline.add(Step::EndSnapshot, layout.set_intervals_anew(columns));
     }
-    if target.mode == SyncMode::Mirror || (target.mode == SyncMode::SoftDelete && target.filtered) {
+    if tombstones_may_be(target) {
         outline.add_only(Step::EndSnapshot, "if removed keys were kept", layout.drop_tombstones());
     }
 }
