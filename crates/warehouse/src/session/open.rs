@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commutator_core::{Checkpoint, Result, SyncMode, TableSchema};
+use commutator_core::{Checkpoint, ErrorKind, Result, SyncMode, TableSchema};
 use commutator_sql::recorded::{ModeChange, same_name};
 
 use super::lost;
@@ -125,7 +125,13 @@ impl LoaderSession {
             catalog::reconcile(self.place.dialect(), self.state.recorded.as_ref(), found.as_deref(), mode)?;
         let tombstones = if self.state.tombstones { self.place.look_up_tombstones().await? } else { None };
         if !Plan::left(&self.place.layout(), found.as_deref(), tombstones.as_deref()).is_empty() {
-            self.drop_left().await?;
+            // Something of the user's may depend on it, such as a clustering key; it does no harm where it is.
+            if let Err(error) = self.drop_left().await {
+                if self.unclear || matches!(error.kind(), ErrorKind::Fenced | ErrorKind::NotFound) {
+                    return Err(error);
+                }
+                tracing::warn!(table = %self.place.target.table, error = %error.report(), "a column that was replaced could not be dropped");
+            }
         }
         Ok(())
     }
