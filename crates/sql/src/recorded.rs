@@ -74,7 +74,7 @@ pub fn nothing_dropped(wanted: &TableSchema, before: &TableSchema, actual: &Tabl
     let Some(column) = wanted.columns().iter().find(|column| dropped(&column.name)) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::SchemaConflict,
-        "Someone dropped a column that still has values; drop the table and its row in _ct_checkpoints to load it anew",
+        "Someone dropped a column that still has values; drop the table and what is recorded of it (its row in _ct_checkpoints, or its table _ct_checkpoint_…) to load it anew",
     )
     .with("column", &column.name))
 }
