@@ -35,6 +35,7 @@ impl Shape {
         mode: SyncMode,
     ) -> Result<Self> {
         let mut names = Names::new(rules, names);
+        names.beside(actual.iter().flat_map(TableSchema::columns).map(|column| column.name.as_str()));
         let keys = TableSchema::new(key_columns(intake.rules.keys(), &mut names))?;
         for identity in intake.rules.chosen() {
             names.name(&identity);

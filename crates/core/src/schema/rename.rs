@@ -1,6 +1,6 @@
 //! Destination names for attributes: rules, collisions, and a map that never changes a name again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::identity::{is_system, wanted};
 
@@ -38,13 +38,23 @@ pub struct Names {
     rules: IdentifierRules,
     given: NameMap,
     taken: HashSet<String>,
+    /// The columns that the table has, by what is compared of their names.
+    there: HashMap<String, String>,
 }
 
 impl Names {
     /// Goes on from the names that were given before.
     pub fn new(rules: IdentifierRules, given: NameMap) -> Self {
         let taken = given.values().map(|name| fold(&rules, name)).collect();
-        Self { rules, given, taken }
+        Self { rules, given, taken, there: HashMap::new() }
+    }
+
+    /// Takes notice of the columns that the table has.
+    ///
+    /// Some may have no attribute yet: a run can die after it made columns and before it kept their names. A new name is either exactly
+    /// that of such a column or none that the destination takes for it, in whatever order the attributes come this time.
+    pub fn beside<'a>(&mut self, columns: impl IntoIterator<Item = &'a str>) {
+        self.there = columns.into_iter().map(|name| (fold(&self.rules, name), name.to_owned())).collect();
     }
 
     /// Returns the attribute's column name; a new one is added to the map.
@@ -76,10 +86,12 @@ impl Names {
             plain.insert_str(0, "attribute");
         }
         let fits = |name: &str| {
+            let folded = fold(&self.rules, name);
             !name.is_empty()
                 && name.len() <= self.rules.max_bytes
                 && !self.rules.reserved.contains(&name.to_lowercase().as_str())
-                && !self.taken.contains(&fold(&self.rules, name))
+                && !self.taken.contains(&folded)
+                && self.there.get(&folded).is_none_or(|there| there == name)
         };
         if fits(&plain) {
             return plain;
@@ -139,7 +151,7 @@ mod tests {
             let first: Vec<_> = attributes.iter().map(|a| names.name(a).to_owned()).collect();
             let mut again = Names::new(WORDS, names.map().clone());
             again.name("another");
-            let mut seen = std::collections::HashMap::new();
+            let mut seen = HashMap::new();
             for (attribute, name) in attributes.iter().zip(&first) {
                 prop_assert!(!name.is_empty() && name.len() <= 16 && name.chars().all(WORDS.accepts), "{}", name);
                 prop_assert!(!name.to_lowercase().starts_with("_ct_"));
@@ -148,6 +160,18 @@ mod tests {
                     prop_assert_eq!(other, attribute);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn columns_whose_names_were_not_kept_are_found_again_in_any_order() {
+        let mut names = Names::new(WORDS, NameMap::new());
+        let columns = ["Email", "email"].map(|attribute| names.name(attribute).to_owned());
+        for order in [["Email", "email"], ["email", "Email"]] {
+            let mut again = Names::new(WORDS, NameMap::new());
+            again.beside(columns.iter().map(String::as_str));
+            let given: HashSet<String> = order.iter().map(|attribute| again.name(attribute).to_owned()).collect();
+            assert_eq!(given, columns.iter().cloned().collect());
         }
     }
 
