@@ -133,20 +133,18 @@ impl LoaderSession {
 
     /// Drops the columns that replacements left.
     pub(crate) async fn drop_left(&mut self) -> Result<()> {
-        if !self.may_have_left() {
+        let Some(recorded) = self.state.recorded.clone().filter(|_| self.state.planned.is_none()) else {
+            // There is none in a table that does not exist, nor in one that is half-way to its plan.
             return Ok(());
-        }
+        };
         let rows = self.place.look_up().await?;
         let tombstones = if self.state.tombstones { self.place.look_up_tombstones().await? } else { None };
-        for statement in Plan::left(&self.place.layout(), rows.as_deref(), tombstones.as_deref()) {
+        let layout = self.place.layout();
+        let left = Plan::left((self.place.dialect(), &layout), &recorded, rows.as_deref(), tombstones.as_deref());
+        for statement in left {
             self.alter(vec![statement]).await?;
         }
         Ok(())
-    }
-
-    /// Whether the table may have such columns: there is none in a table that does not exist, nor in one that is half-way to its plan.
-    fn may_have_left(&self) -> bool {
-        self.state.recorded.is_some() && self.state.planned.is_none()
     }
 
     /// Sends statements that change tables, behind one that fails unless the target is ours.

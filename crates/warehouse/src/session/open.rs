@@ -124,7 +124,10 @@ impl LoaderSession {
         self.state.actual =
             catalog::reconcile(self.place.dialect(), self.state.recorded.as_ref(), found.as_deref(), mode)?;
         let tombstones = if self.state.tombstones { self.place.look_up_tombstones().await? } else { None };
-        if !Plan::left(&self.place.layout(), found.as_deref(), tombstones.as_deref()).is_empty() {
+        let layout = self.place.layout();
+        let left =
+            |recorded| Plan::left((self.place.dialect(), &layout), recorded, found.as_deref(), tombstones.as_deref());
+        if self.state.recorded.as_ref().is_some_and(|recorded| !left(recorded).is_empty()) {
             // Something of the user's may depend on it, such as a clustering key; it does no harm where it is.
             if let Err(error) = self.drop_left().await {
                 if self.unclear || matches!(error.kind(), ErrorKind::Fenced | ErrorKind::NotFound) {
