@@ -48,9 +48,10 @@ pub(crate) fn properties_of(rows: &[RecordBatch], compression_level: i32) -> Res
     let mut leaves = Vec::new();
     for (i, field) in sample.schema_ref().fields().iter().enumerate() {
         let few = rows.iter().map(|rows| bytes_of(rows.column(i))).sum::<usize>() < FEW_BYTES;
-        let begin = leaves.len();
-        add_leaves(vec![field.name().clone()], field.data_type(), Some(sample.column(i)), &mut leaves);
-        for (path, repeats) in leaves.drain(begin..) {
+        // Nor is it worth a look whether its values repeat.
+        let sampled = (!few).then(|| sample.column(i).as_ref());
+        add_leaves(vec![field.name().clone()], field.data_type(), sampled, &mut leaves);
+        for (path, repeats) in leaves.drain(..) {
             let path = ColumnPath::from(path);
             if few {
                 builder = builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
