@@ -19,22 +19,27 @@ const PACKAGE: &str = "commutator-bench";
 const ALONE: [(&str, bool); 3] = [("decode", false), ("latency", true), ("load", true)];
 
 /// What is measured over HTTP, and whether it takes servers; the program describes them.
-const SUITES: [(&str, bool); 6] = [
+const SUITES: [(&str, bool); 8] = [
     ("arrow", false),
     ("parquet", true),
+    ("duckdb", true),
+    ("staged", true),
     ("postgres-scan", true),
     ("changes", true),
     ("growth", false),
     ("peers", false),
 ];
 
+/// What links `DuckDB`.
+const LINKED: [&str; 2] = ["duckdb", "staged"];
+
 /// Runs the benchmark that the words name, with its options, or all of them.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let all = || ALONE.iter().chain(&SUITES).copied();
-    let (chosen, options): (Vec<_>, &[&str]) = match words {
+    let (mut chosen, options): (Vec<_>, &[&str]) = match words {
         [] => (all().collect(), &[]),
-        ["instructions"] => return instructions::run(root, &build(root)?, false),
-        ["instructions", "--save"] => return instructions::run(root, &build(root)?, true),
+        ["instructions"] => return instructions::run(root, &build(root, None)?, false),
+        ["instructions", "--save"] => return instructions::run(root, &build(root, None)?, true),
         [name, options @ ..] => {
             let Some(found) = all().find(|(known, _)| known == name) else {
                 let names: Vec<_> = all().map(|(name, _)| name).collect();
@@ -43,7 +48,6 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             (vec![found], options)
         }
     };
-    let program = build(root)?;
     let mut stop = StopOnDrop { root, names: Vec::new(), scratch: None };
     let mut env = Vec::new();
     if chosen.iter().any(|(_, servers)| *servers) {
@@ -51,6 +55,17 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         services::report(&started);
         env = started.state.env();
     }
+    let linked = env.iter().any(|(variable, _)| variable == "DUCKDB_LIB_DIR");
+    if !linked {
+        chosen.retain(|(name, _)| {
+            let stays = !LINKED.contains(name);
+            if !stays {
+                println!("{name}: not measured: there is no library of DuckDB");
+            }
+            stays
+        });
+    }
+    let program = build(root, linked.then_some(&env))?;
     println!(
         "commit {}, {}, {}\n",
         commit(root)?,
@@ -76,10 +91,13 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program and returns its path.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Builds the program, with what links `DuckDB` where an environment says where its library is, and returns its path.
+fn build(root: &Path, library: Option<&Vec<(String, String)>>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE]).current_dir(root);
+    if let Some(library) = library {
+        cargo.args(["--features", "duckdb"]).envs(library.iter().cloned());
+    }
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the benchmarks do not build");
     let metadata: Value = serde_json::from_str(&tidy::metadata(root)?).context("cargo metadata")?;
     let folder = metadata["target_directory"].as_str().context("no target directory")?;
