@@ -12,7 +12,7 @@ use commutator_core::{
 use commutator_sql::{Owner, Part, first_owner};
 
 use crate::session::{self, Place};
-use crate::transaction::script::{Commit, Contents};
+use crate::transaction::script::{Commit, Contents, Tombstones};
 use crate::{Staged, StagedFile, Staging, Warehouse};
 
 mod check;
@@ -149,8 +149,7 @@ impl Destination for Loader {
                 columns,
                 staged: Some(&staged),
                 removals: true,
-                tombstones: false,
-                keeps_removals: false,
+                tombstones: Tombstones::None,
                 filtered: target.filtered,
                 runs: false,
                 ended: None,

@@ -13,7 +13,7 @@ use commutator_sql::Part;
 use crate::session::{LoaderSession, by_name, keeps_removals};
 use crate::staging::Upload;
 use crate::{Failure, Staged};
-use script::{Commit, Contents};
+use script::{Commit, Contents, Tombstones};
 
 pub(crate) mod script;
 
@@ -146,8 +146,11 @@ impl<'a> LoaderTransaction<'a> {
                 columns,
                 staged: staged.as_ref(),
                 removals: self.removals,
-                tombstones: session.state.tombstones,
-                keeps_removals,
+                tombstones: match (keeps_removals, session.state.tombstones) {
+                    (true, _) => Tombstones::Added,
+                    (false, true) => Tombstones::Kept,
+                    (false, false) => Tombstones::None,
+                },
                 filtered: place.target.filtered,
                 runs,
                 ended: self.ended,

@@ -17,6 +17,17 @@ pub(crate) struct Commit<'a> {
     pub(crate) contents: Option<Contents<'a>>,
 }
 
+/// The tombstones of a commit's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tombstones {
+    /// There is no table of them.
+    None,
+    /// They keep older rows away.
+    Kept,
+    /// They do, and removals become some.
+    Added,
+}
+
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Contents<'a> {
@@ -24,9 +35,7 @@ pub(crate) struct Contents<'a> {
     /// The rows, and whether removals are among them.
     pub(crate) staged: Option<&'a Staged>,
     pub(crate) removals: bool,
-    /// Whether there is a table of tombstones, and whether removals go into it.
-    pub(crate) tombstones: bool,
-    pub(crate) keeps_removals: bool,
+    pub(crate) tombstones: Tombstones,
     /// Whether idle removals leave nothing, as in filtered tables.
     pub(crate) filtered: bool,
     /// Whether a snapshot goes on after this.
@@ -77,16 +86,16 @@ impl Commit<'_> {
         let (layout, columns) = (&self.layout, contents.columns);
         match self.mode {
             SyncMode::Mirror => {
-                let mut statements = layout.apply(columns, contents.tombstones);
+                let mut statements = layout.apply(columns, contents.tombstones != Tombstones::None);
                 statements.extend(self.record(contents));
                 statements
             }
             // In a filtered table a removal marks only what is there.
             SyncMode::SoftDelete => {
-                let mut statements = if contents.tombstones {
-                    layout.apply_images_not_removed(columns)
-                } else {
+                let mut statements = if contents.tombstones == Tombstones::None {
                     layout.apply_images(columns)
+                } else {
+                    layout.apply_images_not_removed(columns)
                 };
                 if contents.removals {
                     let mark = if contents.filtered { Layout::mark_known } else { Layout::mark_removed };
@@ -107,7 +116,11 @@ impl Commit<'_> {
     /// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring the item
     /// back.
     fn record(&self, contents: &Contents<'_>) -> Vec<String> {
-        if contents.keeps_removals { self.layout.record_removals(contents.columns) } else { Vec::new() }
+        if contents.tombstones == Tombstones::Added {
+            self.layout.record_removals(contents.columns)
+        } else {
+            Vec::new()
+        }
     }
 
     /// What becomes of rows that are only of older epochs.
