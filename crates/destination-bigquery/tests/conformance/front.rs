@@ -1,8 +1,8 @@
 //! What stands between the destination and the emulator: Cloud Storage, as far as it is used here, over the emulator's folder of buckets, and
 //! what the emulator has in another form than the service.
 //!
-//! - It does not know `tableDefinitions`: the files are loaded into a table, by whose name the script calls them then.
 //! - It answers a conflict of two transactions in the words of its database.
+//! - It keeps every job's result, and is the slower the more there are: those that nobody reads any more are removed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use tokio::net::TcpListener;
 
 use crate::emulator::Emulator;
 
-/// Starts it for one dataset, and returns its address.
-pub(crate) async fn start(emulator: Emulator, dataset: String) -> String {
+/// Starts it, and returns its address.
+pub(crate) async fn start(emulator: Emulator) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let front = Arc::new(Front { emulator, dataset });
+    let front = Arc::new(Front { emulator });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let front = Arc::clone(&front);
@@ -40,7 +40,6 @@ pub(crate) async fn start(emulator: Emulator, dataset: String) -> String {
 
 struct Front {
     emulator: Emulator,
-    dataset: String,
 }
 
 impl Front {
@@ -51,34 +50,31 @@ impl Front {
         if !path.starts_with("/bigquery/") {
             return self.storage(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
         }
-        let mut body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
-        if let (true, Some(job)) = (parts.method == Method::POST, &mut body)
-            && let Err(error) = self.load(job).await
+        let body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
+        if let Some(files) =
+            body.as_ref().and_then(|job| job.pointer("/configuration/query/tableDefinitions/_ct_files"))
         {
-            let error = json!({ "error": { "code": 400, "message": error["message"], "errors": [error] } });
-            return json_answer(400, &error);
+            assert_eq!(files["sourceFormat"], "PARQUET");
+            assert_eq!(files["decimalTargetTypes"], json!(["NUMERIC", "BIGNUMERIC"]));
         }
         let (status, mut answer) = self.emulator.send(parts.method, &path, body).await;
         in_the_words_of_the_service(&mut answer);
+        self.tidy(&path, &answer).await;
         json_answer(status, &answer)
     }
 
-    /// Loads the files that a job's query reads into a table of its own, and lets the query read that.
-    async fn load(&self, job: &mut Value) -> Result<(), Value> {
-        let id = job["jobReference"]["jobId"].as_str().expect("an id").to_owned();
-        let query = &mut job["configuration"]["query"];
-        let Some(files) = query.as_object_mut().and_then(|query| query.remove("tableDefinitions")) else {
-            return Ok(());
-        };
-        let files = &files["_ct_files"];
-        assert_eq!(files["sourceFormat"], "PARQUET");
-        assert_eq!(files["decimalTargetTypes"], json!(["NUMERIC", "BIGNUMERIC"]));
-        let table = format!("files_{}", id.replace('-', "_"));
-        self.emulator.load(&self.dataset, &table, &files["sourceUris"]).await?;
-        let name = format!("`{}`.`{}`.`{table}`", self.emulator.project, self.dataset);
-        let text = query["query"].as_str().expect("a query").replace("FROM _ct_files", &format!("FROM {name}"));
-        query["query"] = json!(format!("{text}"));
-        Ok(())
+    /// Removes a result that was read to its end, and that of a script, which nobody reads.
+    async fn tidy(&self, path: &str, answer: &Value) {
+        let project = format!("/bigquery/v2/projects/{}", self.emulator.project);
+        let whole = answer["jobComplete"] == true && answer["pageToken"].is_null() && !path.contains("maxResults=0");
+        if whole && let Some(id) = answer["jobReference"]["jobId"].as_str() {
+            self.emulator.remove(&format!("{project}/jobs/{id}/delete")).await;
+        }
+        let is_done =
+            answer["status"]["state"] == "DONE" && answer["configuration"]["labels"]["commutator"] != "statement";
+        if is_done && let Some(id) = answer["jobReference"]["jobId"].as_str() {
+            self.emulator.remove(&format!("{project}/datasets/_results/tables/{id}")).await;
+        }
     }
 
     /// The part of the XML API of Cloud Storage that a client of objects uses.

@@ -25,7 +25,7 @@ impl Emulated {
         let emulator = Emulator::of_environment()?;
         let dataset = format!("trial_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         emulator.create_dataset(&dataset).await;
-        let front = front::start(emulator.clone(), dataset.clone()).await;
+        let front = front::start(emulator.clone()).await;
         Some(Self { emulator, dataset, front })
     }
 
@@ -45,6 +45,12 @@ impl Emulated {
     /// Runs statements, in which `shop.` is the dataset, and returns the rows of the last one.
     pub(crate) async fn query(&self, statements: &str) -> Vec<Vec<Option<String>>> {
         self.emulator.query(&statements.replace("shop.", &format!("`{}`.", self.dataset))).await
+    }
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        self.emulator.drop_dataset(&self.dataset);
     }
 }
 

@@ -1,14 +1,39 @@
-"""Starts local-bigquery on DuckDB 1.5, whose transactions are lost where another one is begun within them, as its MERGE tries to."""
+"""Starts local-bigquery on DuckDB 1.5, and gives it what the tests need of it beside that.
+
+- DuckDB 1.5 loses a transaction where another one is begun within it, as the emulator's MERGE tries to.
+- A query's `tableDefinitions` are Parquet files that it reads as tables; the emulator ignores them.
+- Before each statement the emulator looks through the tables of all databases for temporary ones, and whenever it keeps a result for a
+  table of that name. Both take longer with every job that there was. A job has no temporary tables when it begins, and a result is looked
+  up by its name.
+"""
 
 import sys
 
 import duckdb
 from local_bigquery import cli
+from local_bigquery.engine import database
 from local_bigquery.jobs import merge, query
+from local_bigquery.jobs.storage import literal, paths
 from sqlglot import exp
 
-plain_execute, plain_run, plain_merge = query.execute, query._run, merge.run
-in_transaction = set()
+TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
+
+plain_execute, plain_run, plain_merge, plain_objects = query.execute, query._run, merge.run, database.objects
+
+
+class Cursor:
+    """A job's cursor, which knows its temporary tables and whether it is in a transaction."""
+
+    def __init__(self, cursor, temporary):
+        self.cursor, self.temporary, self.in_transaction = cursor, temporary, False
+
+    def sql(self, sql, *arguments, **options):
+        if sql == TEMPORARY:
+            sql = f"SELECT unnest([{', '.join(map(literal, self.temporary))}]::VARCHAR[]) AS table_name"
+        return self.cursor.sql(sql, *arguments, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.cursor, name)
 
 
 class Within:
@@ -26,25 +51,38 @@ class Within:
         return getattr(self.cursor, name)
 
 
-def execute(cursor, *arguments, **options):
-    try:
-        return plain_execute(cursor, *arguments, **options)
-    finally:
-        in_transaction.discard(id(cursor))
+def execute(cursor, project_id, job_id, config, dry_run=False, session=None):
+    if session is not None:
+        return plain_execute(cursor, project_id, job_id, config, dry_run, session)
+    definitions = config.tableDefinitions or {}
+    for name, definition in definitions.items():
+        assert definition.sourceFormat == "PARQUET", definition.sourceFormat
+        files = ", ".join(literal(path) for uri in definition.sourceUris for path in paths(cursor, uri))
+        cursor.execute(f"CREATE TEMP TABLE {database.quote(name)} AS SELECT * FROM read_parquet([{files}])")
+    return plain_execute(Cursor(cursor, list(definitions)), project_id, job_id, config, dry_run)
 
 
 def run(cursor, tree, *arguments):
     done = plain_run(cursor, tree, *arguments)
-    if isinstance(tree, exp.Transaction):
-        in_transaction.add(id(cursor))
-    elif isinstance(tree, (exp.Commit, exp.Rollback)):
-        in_transaction.discard(id(cursor))
+    if isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
+        cursor.in_transaction = isinstance(tree, exp.Transaction)
     return done
 
 
 def merged(cursor, tree, context):
-    return plain_merge(Within(cursor) if id(cursor) in in_transaction else cursor, tree, context)
+    return plain_merge(Within(cursor) if getattr(cursor, "in_transaction", False) else cursor, tree, context)
 
 
-query.execute, query._run, merge.run = execute, run, merged
-sys.exit(cli.main())
+def objects(project_id, dataset_id, table_id=None):
+    if project_id != "emulator" or table_id is None:
+        return plain_objects(project_id, dataset_id, table_id)
+    try:
+        database.fetch(f"SELECT 1 FROM {database.quote(project_id, dataset_id, table_id)} LIMIT 0")
+    except duckdb.CatalogException:
+        return []
+    return [(table_id, "TABLE", 0)]
+
+
+query.execute, query._run, merge.run, database.objects = execute, run, merged, objects
+if __name__ == "__main__":
+    sys.exit(cli.main())
