@@ -180,8 +180,9 @@ impl Work<'_> {
     }
 
     async fn merge_bounded(&self, node: Node) -> Result<Settled> {
-        // A merge holds what it reads and a file that it writes, in `history` both as rows.
-        let per_byte = if self.files.mode == SyncMode::History { 8 } else { 5 };
+        // A merge holds what it reads and a file that it writes, in `history` and of very many columns both as rows.
+        let both = self.files.mode == SyncMode::History || self.files.layout(self.files.data_shape()).is_wide();
+        let per_byte = if both { 8 } else { 5 };
         let _permit = self.files.memory.merge(per_byte * node.memory() / 4).await;
         self.merge(node).await
     }
