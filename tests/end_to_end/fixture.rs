@@ -79,6 +79,12 @@ pub(crate) enum Place {
         endpoint: String,
         path: String,
     },
+    #[cfg(feature = "bigquery")]
+    BigQuery {
+        url: String,
+        project: String,
+        dataset: String,
+    },
     #[cfg(feature = "duckdb")]
     DuckDb {
         folder: tempfile::TempDir,
@@ -100,6 +106,17 @@ impl Place {
         Some(Self::S3 { endpoint, path: format!("{bucket}/{}", unique("e2e")) })
     }
 
+    /// A dataset of an emulator.
+    #[cfg(feature = "bigquery")]
+    pub(crate) fn bigquery(test: &str) -> Option<Self> {
+        server(test, "COMMUTATOR_TEST_BIGQUERY_PYTHON")?;
+        let url = server(test, "COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL")?;
+        let project = server(test, "COMMUTATOR_TEST_BIGQUERY_EMULATOR_PROJECT")?;
+        let dataset = unique("e2e");
+        python("big.py", &["create", "--url", &url, "--project", &project, "--dataset", &dataset]);
+        Some(Self::BigQuery { url, project, dataset })
+    }
+
     #[cfg(feature = "duckdb")]
     pub(crate) fn duckdb() -> Self {
         Self::DuckDb { folder: tempfile::tempdir().expect("a temporary folder") }
@@ -118,6 +135,11 @@ impl Place {
                 "[destination]\ntype = \"parquet\"\nurl = \"s3://{path}\"\nendpoint_url = \"{endpoint}\"\nallow_http = true\n\
                  region = \"us-east-1\"\naccess_key_id = \"${{COMMUTATOR_TEST_S3_ACCESS_KEY}}\"\n\
                  secret_access_key = \"${{COMMUTATOR_TEST_S3_SECRET_KEY}}\"\n"
+            ),
+            #[cfg(feature = "bigquery")]
+            Self::BigQuery { url, project, dataset } => format!(
+                "[destination]\ntype = \"bigquery\"\nproject = \"{project}\"\ndataset = \"{dataset}\"\nendpoint_url = \"{url}\"\n\
+                 anonymous = true\nstaging = {{ url = \"gs://bucket/{dataset}\", endpoint_url = \"{url}\", allow_http = true }}\n"
             ),
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {
@@ -155,6 +177,11 @@ impl Place {
                 "verify.py",
                 &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat(),
             ),
+            #[cfg(feature = "bigquery")]
+            Self::BigQuery { url, project, dataset } => {
+                let of_place = ["bigquery", "--url", url, "--project", project, "--dataset", dataset];
+                try_python("verify.py", &[&of_place, &of_source[..]].concat())
+            }
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {
                 let path = database_in(folder);

@@ -57,7 +57,8 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             // The bucket is a section of its own in a file.
             let (staging, others): (Vec<_>, Vec<_>) =
                 query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("staging="));
-            let staging = form_urlencoded::parse(staging.join("&").as_bytes()).next();
+            let staging = staging.join("&");
+            let staging = form_urlencoded::parse(staging.as_bytes()).next();
             let dataset = place.trim_start_matches("bigquery://").split_once('/');
             let (Some((_, staging)), Some((project, dataset))) = (staging, dataset) else {
                 let form =

@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 pub(crate) struct Emulator {
     pub(crate) address: String,
     pub(crate) project: String,
-    /// The folder in which each bucket is a folder.
-    pub(crate) buckets: String,
     http: reqwest::Client,
     /// The service's token, and where it makes datasets.
     real: Option<(String, String)>,
@@ -18,10 +16,10 @@ impl Emulator {
     /// Returns the one that the environment names.
     pub(crate) fn of_environment() -> Option<Self> {
         let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_EMULATOR_{name}")).ok();
-        let (address, project, buckets) = (variable("URL")?, variable("PROJECT")?, variable("BUCKETS")?);
+        let (address, project) = (variable("URL")?, variable("PROJECT")?);
         // Whoever has one already keeps it.
         rustls::crypto::ring::default_provider().install_default().ok();
-        Some(Self { address, project, buckets, http: reqwest::Client::new(), real: None })
+        Some(Self { address, project, http: reqwest::Client::new(), real: None })
     }
 
     /// Returns the real service, if the environment says how to reach it.
@@ -31,13 +29,7 @@ impl Emulator {
         let (project, token, location) = (variable("PROJECT")?, variable("TOKEN")?, variable("LOCATION")?);
         rustls::crypto::ring::default_provider().install_default().ok();
         let address = "https://bigquery.googleapis.com".to_owned();
-        Some(Self {
-            address,
-            project,
-            buckets: String::new(),
-            http: reqwest::Client::new(),
-            real: Some((token, location)),
-        })
+        Some(Self { address, project, http: reqwest::Client::new(), real: Some((token, location)) })
     }
 
     /// Sends a request and returns the answer with its status.

@@ -1,14 +1,12 @@
-//! What stands between the destination and the emulator: Cloud Storage, as far as it is used here, over the emulator's folder of buckets, and
-//! what the emulator has in another form than the service.
+//! What stands between the destination and the emulator.
 //!
-//! - It answers a conflict of two transactions in the words of its database.
+//! - The emulator answers a conflict of two transactions in the words of its database.
 //! - It keeps every job's result, and is the slower the more there are: those that nobody reads any more are removed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -47,9 +45,6 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let path = parts.uri.path_and_query().expect("a path").as_str().to_owned();
-        if !path.starts_with("/bigquery/") {
-            return self.storage(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
-        }
         let body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
         if let Some(files) =
             body.as_ref().and_then(|job| job.pointer("/configuration/query/tableDefinitions/_ct_files"))
@@ -76,70 +71,6 @@ impl Front {
             self.emulator.remove(&format!("{project}/datasets/_results/tables/{id}")).await;
         }
     }
-
-    /// The part of the XML API of Cloud Storage that a client of objects uses.
-    fn storage(&self, method: &Method, path: &str, query: &str, body: &Bytes) -> Response<Full<Bytes>> {
-        let path = decoded(path.trim_start_matches('/'));
-        let root = PathBuf::from(&self.emulator.buckets);
-        let file = root.join(&path);
-        let tag = |answer: http::response::Builder| {
-            answer.header("etag", "\"1\"").header("last-modified", "Sat, 28 Nov 2026 00:00:00 GMT")
-        };
-        let empty = |status| Response::builder().status(status).body(Full::default()).expect("an answer");
-        match *method {
-            Method::PUT => {
-                std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-                // Nobody sees half an object.
-                let half = file.with_extension("half");
-                std::fs::write(&half, body).and_then(|()| std::fs::rename(&half, &file)).expect("a file");
-                tag(Response::builder()).body(Full::default()).expect("an answer")
-            }
-            Method::DELETE => match std::fs::remove_file(&file) {
-                Ok(()) => empty(204),
-                Err(_) => empty(404),
-            },
-            Method::GET if file.is_file() => tag(Response::builder())
-                .body(Full::new(std::fs::read(&file).expect("a file").into()))
-                .expect("an answer"),
-            Method::GET if !path.contains('/') => {
-                let prefix =
-                    query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decoded).unwrap_or_default();
-                let mut names = Vec::new();
-                listed(&file, "", &mut names);
-                names.retain(|name| name.starts_with(&prefix));
-                let one = |name: &String| {
-                    let size = std::fs::metadata(file.join(name)).map_or(0, |data| data.len());
-                    format!(
-                        "<Contents><Key>{name}</Key><LastModified>2026-11-28T00:00:00.000Z</LastModified><ETag>\"1\"</ETag>\
-                         <Size>{size}</Size></Contents>"
-                    )
-                };
-                let contents: String = names.iter().map(one).collect();
-                let list =
-                    format!("<?xml version='1.0' encoding='UTF-8'?><ListBucketResult>{contents}</ListBucketResult>");
-                Response::builder().body(Full::new(list.into())).expect("an answer")
-            }
-            _ => empty(404),
-        }
-    }
-}
-
-fn listed(folder: &std::path::Path, before: &str, names: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = format!("{before}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            listed(&entry.path(), &format!("{name}/"), names);
-        } else if entry.path().extension().is_none_or(|extension| extension != "half") {
-            names.push(name);
-        }
-    }
-}
-
-fn decoded(text: &str) -> String {
-    url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
-        .map(|(_, value)| value.into_owned())
-        .next()
-        .unwrap_or_default()
 }
 
 /// Two transactions that change one table: the service's message is from "Troubleshoot query errors".

@@ -32,7 +32,7 @@ impl Emulated {
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(&self.emulator.project, &self.dataset, format!("gs://bkt/{}", self.dataset));
         config.endpoint_url = Some(self.front.clone());
-        config.staging.endpoint_url = Some(self.front.clone());
+        config.staging.endpoint_url = Some(self.emulator.address.clone());
         config.staging.allow_http = true;
         config.anonymous = true;
         config

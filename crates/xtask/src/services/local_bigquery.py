@@ -5,15 +5,20 @@
 - Before each statement the emulator looks through the tables of all databases for temporary ones, and whenever it keeps a result for a
   table of that name. Both take longer with every job that there was. A job has no temporary tables when it begins, and a result is looked
   up by its name.
+- It reads `gs://bucket/key` from a folder and has no Cloud Storage that files could be written to: the part of its XML API that a client
+  of objects uses is added, at the same address.
 """
 
 import sys
+from xml.sax.saxutils import escape
 
 import duckdb
-from local_bigquery import cli
+from fastapi import Request, Response
+from local_bigquery import app, cli
 from local_bigquery.engine import database
 from local_bigquery.jobs import merge, query
 from local_bigquery.jobs.storage import literal, paths
+from local_bigquery.settings import settings
 from sqlglot import exp
 
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
@@ -84,5 +89,41 @@ def objects(project_id, dataset_id, table_id=None):
 
 
 query.execute, query._run, merge.run, database.objects = execute, run, merged, objects
+WHEN = "2026-11-28T00:00:00.000Z"
+TAG = {"ETag": '"1"', "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT"}
+
+
+@app.get("/{bucket}", include_in_schema=False)
+async def listed(bucket: str, prefix: str = ""):
+    folder = settings.data_dir / "gcs" / bucket
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    contents = "".join(
+        f"<Contents><Key>{escape(key)}</Key><LastModified>{WHEN}</LastModified><ETag>&quot;1&quot;</ETag>"
+        f"<Size>{path.stat().st_size}</Size></Contents>"
+        for key, path in sorted(files.items())
+        if key.startswith(prefix) and path.suffix != ".half"
+    )
+    body = f"<?xml version='1.0' encoding='UTF-8'?><ListBucketResult>{contents}</ListBucketResult>"
+    return Response(body, media_type="application/xml")
+
+
+@app.api_route("/{bucket}/{key:path}", methods=["PUT", "GET", "DELETE"], include_in_schema=False)
+async def an_object(request: Request, bucket: str, key: str):
+    path = settings.data_dir / "gcs" / bucket / key
+    if request.method == "PUT":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Nobody sees half an object.
+        half = path.with_name(path.name + ".half")
+        half.write_bytes(await request.body())
+        half.rename(path)
+        return Response(headers=TAG)
+    if not path.is_file():
+        return Response(status_code=404)
+    if request.method == "DELETE":
+        path.unlink()
+        return Response(status_code=204)
+    return Response(path.read_bytes(), headers=TAG, media_type="application/octet-stream")
+
+
 if __name__ == "__main__":
     sys.exit(cli.main())
