@@ -256,10 +256,8 @@ async fn all_pages_of_a_result_are_read() {
     service.query("SELECT name, gone FROM t").await.unwrap();
     let lines = server.lines();
     assert_eq!(lines.len(), 7, "{lines:?}");
-    assert_ne!(
-        server.seen.lock().unwrap()[1].body["jobReference"],
-        server.seen.lock().unwrap()[4].body["jobReference"]
-    );
+    let seen = server.seen.lock().unwrap().clone();
+    assert_ne!(seen[1].body["jobReference"], seen[4].body["jobReference"]);
 }
 
 #[test]
