@@ -5,6 +5,8 @@
 - Before each statement the emulator looks through the tables of all databases for temporary ones, and whenever it keeps a result for a
   table of that name. Both take longer with every job that there was. A job has no temporary tables when it begins, and a result is looked
   up by its name.
+- Its catalog has no digits of a decimal that was added or got more of them, and DuckLake makes no decimal of a whole number: digits are those
+  of the column in DuckDB, and such a column is added, filled and renamed.
 - It reads `gs://bucket/key` from a folder and has no Cloud Storage that files could be written to: the part of its XML API that a client
   of objects uses is added, at the same address.
 """
@@ -15,15 +17,18 @@ from xml.sax.saxutils import escape
 import duckdb
 from fastapi import Request, Response
 from local_bigquery import app, cli
-from local_bigquery.engine import database
+from local_bigquery.catalog import names
+from local_bigquery.engine import database, types
 from local_bigquery.jobs import merge, query
 from local_bigquery.jobs.storage import literal, paths
+from local_bigquery.models import JobStatistics2
 from local_bigquery.settings import settings
 from sqlglot import exp
 
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 
-plain_execute, plain_run, plain_merge, plain_objects = query.execute, query._run, merge.run, database.objects
+plain_execute, plain_run, plain_merge = query.execute, query._run, merge.run
+plain_objects, plain_field = database.objects, types.field
 
 
 class Cursor:
@@ -67,11 +72,39 @@ def execute(cursor, project_id, job_id, config, dry_run=False, session=None):
     return plain_execute(Cursor(cursor, list(definitions)), project_id, job_id, config, dry_run)
 
 
-def run(cursor, tree, *arguments):
-    done = plain_run(cursor, tree, *arguments)
+def run(cursor, tree, context, *arguments):
+    if isinstance(tree, exp.Alter) and (widened := from_whole_number(cursor, tree, context)):
+        return widened
+    done = plain_run(cursor, tree, context, *arguments)
     if isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
         cursor.in_transaction = isinstance(tree, exp.Transaction)
     return done
+
+
+def from_whole_number(cursor, tree, context):
+    [action, *more] = tree.args["actions"]
+    if more or not isinstance(action, exp.AlterColumn) or not action.args.get("dtype"):
+        return None
+    table = database.quote(*names.reference(tree.find(exp.Table), context.project_id, context.dataset_id))
+    column = database.quote(action.name)
+    if str(cursor.sql(f"SELECT {column} FROM {table} LIMIT 0").types[0]) != "BIGINT":
+        return None
+    digits = ", ".join(parameter.name for parameter in action.args["dtype"].expressions)
+    cursor.execute(f"ALTER TABLE {table} ADD COLUMN __wider DECIMAL({digits})")
+    cursor.execute(f"UPDATE {table} SET __wider = {column}")
+    cursor.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    cursor.execute(f"ALTER TABLE {table} RENAME COLUMN __wider TO {column}")
+    return JobStatistics2(statementType="ALTER_TABLE", ddlOperationPerformed="ALTER")
+
+
+def field(name, kind, required=False):
+    plain = plain_field(name, kind, required)
+    if kind.id != "decimal" or str(kind) == "DECIMAL(38,9)":
+        return plain
+    (_, precision), (_, scale) = kind.children
+    is_numeric = scale <= 9 and precision - scale <= 29
+    return plain.replace(
+        type="NUMERIC" if is_numeric else "BIGNUMERIC", precision=str(precision), scale=str(scale) if scale else None)
 
 
 def merged(cursor, tree, context):
@@ -88,7 +121,8 @@ def objects(project_id, dataset_id, table_id=None):
     return [(table_id, "TABLE", 0)]
 
 
-query.execute, query._run, merge.run, database.objects = execute, run, merged, objects
+query.execute, query._run, merge.run = execute, run, merged
+database.objects, types.field = objects, field
 WHEN = "2026-11-28T00:00:00.000Z"
 TAG = {"ETag": '"1"', "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT"}
 
