@@ -15,7 +15,7 @@
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
-//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | with `--bigquery`: `http://127.0.0.1:port` of an emulator of BigQuery and Cloud Storage, and a project in it |
+//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | with `--bigquery`: `http://127.0.0.1:port` of an emulator of `BigQuery` and Cloud Storage, and a project in it |
 //! | `COMMUTATOR_TEST_BIGQUERY_PYTHON` | a Python with the packages of `tests/python/requirements-bigquery.txt` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
