@@ -7,6 +7,7 @@
   up by its name.
 - Its catalog has no digits of a decimal that was added or got more of them, and DuckLake makes no decimal of a whole number: digits are those
   of the column in DuckDB, and such a column is added, filled and renamed.
+- It writes a decimal as text as DuckDB does, `5.00` and `.5`, where BigQuery writes `5` and `0.5`.
 - It reads `gs://bucket/key` from a folder and has no Cloud Storage that files could be written to: the part of its XML API that a client
   of objects uses is added, at the same address.
 """
@@ -23,6 +24,7 @@ from local_bigquery.jobs import merge, query
 from local_bigquery.jobs.storage import literal, paths
 from local_bigquery.models import JobStatistics2
 from local_bigquery.settings import settings
+from local_bigquery.sql import rules
 from sqlglot import exp
 
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
@@ -107,6 +109,20 @@ def field(name, kind, required=False):
         type="NUMERIC" if is_numeric else "BIGNUMERIC", precision=str(precision), scale=str(scale) if scale else None)
 
 
+def text_of_decimal(node, context):
+    if not isinstance(node, exp.Cast) or node.to.this not in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR):
+        return node
+
+    def replaced(text, pattern, by):
+        arguments = [text, exp.Literal.string(pattern), exp.Literal.string(by)]
+        return exp.Anonymous(this="regexp_replace", expressions=arguments)
+
+    kind = exp.Anonymous(this="typeof", expressions=[node.this.copy()])
+    is_decimal = exp.Anonymous(this="starts_with", expressions=[kind, exp.Literal.string("DECIMAL")])
+    without_zeros = replaced(node.copy(), r"(\.\d*[1-9])0+$|\.0+$", r"\1")
+    return exp.Case().when(is_decimal, replaced(without_zeros, r"^(-?)(\.|$)", r"\10\2")).else_(node)
+
+
 def merged(cursor, tree, context):
     return plain_merge(Within(cursor) if getattr(cursor, "in_transaction", False) else cursor, tree, context)
 
@@ -123,6 +139,7 @@ def objects(project_id, dataset_id, table_id=None):
 
 query.execute, query._run, merge.run = execute, run, merged
 database.objects, types.field = objects, field
+rules.NODE_RULES.append(text_of_decimal)
 WHEN = "2026-11-28T00:00:00.000Z"
 TAG = {"ETag": '"1"', "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT"}
 
