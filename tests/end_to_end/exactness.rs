@@ -81,7 +81,7 @@ impl World {
             }
             #[cfg(feature = "bigquery")]
             Place::BigQuery { .. } => unreachable!("these tests have none"),
-            Place::S3 { .. } => unreachable!("these tests have none"),
+            Place::S3 { .. } | Place::Snowflake { .. } => unreachable!("these tests have none"),
         };
         said.unwrap_or_else(|said| panic!("{said}"));
     }

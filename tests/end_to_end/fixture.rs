@@ -85,6 +85,12 @@ pub(crate) enum Place {
         project: String,
         dataset: String,
     },
+    Snowflake {
+        url: String,
+        schema: String,
+        /// Where rows wait to be loaded.
+        staging: tempfile::TempDir,
+    },
     #[cfg(feature = "duckdb")]
     DuckDb {
         folder: tempfile::TempDir,
@@ -117,6 +123,13 @@ impl Place {
         Some(Self::BigQuery { url, project, dataset })
     }
 
+    /// In the stand-in for Snowflake, which executes on `DuckDB`.
+    pub(crate) fn snowflake(test: &str) -> Option<Self> {
+        let url = server(test, "COMMUTATOR_TEST_SNOWFLAKE_FRONT")?;
+        let staging = tempfile::tempdir().expect("a temporary folder");
+        Some(Self::Snowflake { url, schema: unique("E2E"), staging })
+    }
+
     #[cfg(feature = "duckdb")]
     pub(crate) fn duckdb() -> Self {
         Self::DuckDb { folder: tempfile::tempdir().expect("a temporary folder") }
@@ -140,6 +153,12 @@ impl Place {
             Self::BigQuery { url, project, dataset } => format!(
                 "[destination]\ntype = \"bigquery\"\nproject = \"{project}\"\ndataset = \"{dataset}\"\nendpoint_url = \"{url}\"\n\
                  anonymous = true\nstaging = {{ url = \"gs://bucket/{dataset}\", endpoint_url = \"{url}\", allow_http = true }}\n"
+            ),
+            Self::Snowflake { url, schema, staging } => format!(
+                "[destination]\ntype = \"snowflake\"\naccount = \"emulated\"\nurl = \"{url}\"\naccess_token = \"right\"\n\
+                 database = \"EMULATED\"\nschema = \"{schema}\"\nstorage_integration = \"CT_INTEGRATION\"\n\
+                 documents = \"text\"\nstaging = {{ url = \"file://{}\" }}\n",
+                staging.path().display()
             ),
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {
@@ -181,6 +200,9 @@ impl Place {
             Self::BigQuery { url, project, dataset } => {
                 let of_place = ["bigquery", "--url", url, "--project", project, "--dataset", dataset];
                 try_python("verify.py", &[&of_place, &of_source[..]].concat())
+            }
+            Self::Snowflake { url, schema, .. } => {
+                try_python("verify.py", &[&["snowflake", "--url", url, "--schema", schema], &of_source[..]].concat())
             }
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {

@@ -306,8 +306,14 @@ fn search(keys: &[Key], path: &str, name: &str, found: &mut Vec<String>) {
             Kind::Table(keys) | Kind::Tables(keys) | Kind::WordOr(_, keys) => visit(keys, inside),
             Kind::Named(keys) => visit(keys, format!("{inside}.<name>")),
             Kind::Typed(types) => types.iter().for_each(|(_, keys)| visit(keys, inside.clone())),
-            Kind::Text | Kind::Integer | Kind::Number | Kind::Bool | Kind::Value => {}
-            Kind::Texts | Kind::NamedTexts | Kind::Word(_) => {}
+            Kind::Text
+            | Kind::Integer
+            | Kind::Number
+            | Kind::Bool
+            | Kind::Texts
+            | Kind::NamedTexts
+            | Kind::Word(_)
+            | Kind::Value => {}
         }
     }
 }
