@@ -79,6 +79,12 @@ pub(crate) enum Place {
         endpoint: String,
         path: String,
     },
+    #[cfg(feature = "bigquery")]
+    BigQuery {
+        url: String,
+        project: String,
+        dataset: String,
+    },
     Snowflake {
         url: String,
         schema: String,
@@ -106,6 +112,17 @@ impl Place {
         Some(Self::S3 { endpoint, path: format!("{bucket}/{}", unique("e2e")) })
     }
 
+    /// A dataset of an emulator.
+    #[cfg(feature = "bigquery")]
+    pub(crate) fn bigquery(test: &str) -> Option<Self> {
+        server(test, "COMMUTATOR_TEST_BIGQUERY_PYTHON")?;
+        let url = server(test, "COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL")?;
+        let project = server(test, "COMMUTATOR_TEST_BIGQUERY_EMULATOR_PROJECT")?;
+        let dataset = unique("e2e");
+        python("big.py", &["create", "--url", &url, "--project", &project, "--dataset", &dataset]);
+        Some(Self::BigQuery { url, project, dataset })
+    }
+
     /// In the stand-in for Snowflake, which executes on `DuckDB`.
     pub(crate) fn snowflake(test: &str) -> Option<Self> {
         let url = server(test, "COMMUTATOR_TEST_SNOWFLAKE_FRONT")?;
@@ -131,6 +148,11 @@ impl Place {
                 "[destination]\ntype = \"parquet\"\nurl = \"s3://{path}\"\nendpoint_url = \"{endpoint}\"\nallow_http = true\n\
                  region = \"us-east-1\"\naccess_key_id = \"${{COMMUTATOR_TEST_S3_ACCESS_KEY}}\"\n\
                  secret_access_key = \"${{COMMUTATOR_TEST_S3_SECRET_KEY}}\"\n"
+            ),
+            #[cfg(feature = "bigquery")]
+            Self::BigQuery { url, project, dataset } => format!(
+                "[destination]\ntype = \"bigquery\"\nproject = \"{project}\"\ndataset = \"{dataset}\"\nendpoint_url = \"{url}\"\n\
+                 anonymous = true\nstaging = {{ url = \"gs://bucket/{dataset}\", endpoint_url = \"{url}\", allow_http = true }}\n"
             ),
             Self::Snowflake { url, schema, staging } => format!(
                 "[destination]\ntype = \"snowflake\"\naccount = \"emulated\"\nurl = \"{url}\"\naccess_token = \"right\"\n\
@@ -174,6 +196,11 @@ impl Place {
                 "verify.py",
                 &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat(),
             ),
+            #[cfg(feature = "bigquery")]
+            Self::BigQuery { url, project, dataset } => {
+                let of_place = ["bigquery", "--url", url, "--project", project, "--dataset", dataset];
+                try_python("verify.py", &[&of_place, &of_source[..]].concat())
+            }
             Self::Snowflake { url, schema, .. } => {
                 try_python("verify.py", &[&["snowflake", "--url", url, "--schema", schema], &of_source[..]].concat())
             }

@@ -20,6 +20,15 @@ fn every_kind_of_item_arrives_in_parquet_on_s3() {
     arrives("kinds_parquet_s3", &place, "2000");
 }
 
+/// Read back by Google's own client for Python.
+#[cfg(feature = "bigquery")]
+#[test]
+fn every_kind_of_item_arrives_in_bigquery() {
+    let Some(place) = Place::bigquery("every_kind_of_item_arrives_in_bigquery") else { return };
+    // The emulator adds a column in a fifth of a second.
+    arrives("kinds_bigquery", &place, "60");
+}
+
 #[test]
 fn every_kind_of_item_arrives_in_snowflake() {
     let Some(place) = Place::snowflake("every_kind_of_item_arrives_in_snowflake") else { return };

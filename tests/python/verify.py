@@ -1,7 +1,7 @@
 """Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
 
-`verify.py postgres --dsn … --schema …`, `verify.py parquet --root …`, `verify.py duckdb --path … --schema …` or
-`verify.py snowflake --url … --schema …`, each with `--endpoint URL --table NAME`.
+`verify.py postgres --dsn … --schema …`, `verify.py parquet --root …`, `verify.py duckdb --path … --schema …`,
+`verify.py snowflake --url … --schema …` or `verify.py bigquery --url … --project … --dataset …`, each with `--endpoint URL --table NAME`.
 """
 
 import argparse
@@ -9,6 +9,8 @@ import base64
 import functools
 import json
 import os
+import pathlib
+import subprocess
 import sys
 from decimal import Decimal
 
@@ -203,6 +205,27 @@ def read_duckdb(args):
     return types, names, rows, "kept"
 
 
+def read_bigquery(args):
+    # Google's client and boto3 are in environments of their own.
+    command = [os.environ["COMMUTATOR_TEST_BIGQUERY_PYTHON"], pathlib.Path(__file__).with_name("big.py"), "rows"]
+    place = ["--url", args.url, "--project", args.project, "--dataset", args.dataset, "--table", args.table]
+    told = subprocess.run([*command, *place], check=True, stdout=subprocess.PIPE, text=True).stdout
+    told = json.loads(told)
+    types = {name: KINDS.get(ty, "number") for name, ty in told["columns"].items()}
+    if set(types) != {name for name in told["found"] if not name.startswith("_ct_")}:
+        sys.exit("the table has other columns than were recorded")
+    names = told["names"]
+    read = {"json": loads, "number": Decimal, "binary": base64.b64decode}
+    rows = []
+    for row in current(told["rows"], told["mode"], [names["pk"], names["sk"]]):
+        row = {name: row[name] for name in types}
+        for name, kind in types.items():
+            if row[name] is not None and kind in read:
+                row[name] = read[kind](row[name])
+        rows.append(row)
+    return types, names, rows, "kept"
+
+
 def read_snowflake(args):
     """By the SQL API, each value as text.
 
@@ -243,7 +266,7 @@ def read_snowflake(args):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["postgres", "parquet", "duckdb", "snowflake", "same"])
+    parser.add_argument("kind", choices=["postgres", "parquet", "duckdb", "bigquery", "snowflake", "same"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--dsn")
@@ -252,11 +275,15 @@ def main():
     parser.add_argument("--path")
     parser.add_argument("--url")
     parser.add_argument("--s3-endpoint")
+    parser.add_argument("--project")
+    parser.add_argument("--dataset")
     parser.add_argument("--other")
     args = parser.parse_args()
     if args.kind == "same":
         same(args)
-    readers = {"postgres": read_postgres, "parquet": read_parquet, "duckdb": read_duckdb, "snowflake": read_snowflake}
+    readers = {
+        "postgres": read_postgres, "parquet": read_parquet, "duckdb": read_duckdb, "bigquery": read_bigquery,
+        "snowflake": read_snowflake}
     types, names, rows, nul = readers[args.kind](args)
     items = scan(load.client(args.endpoint), args.table)
     problems = []

@@ -21,6 +21,7 @@ pub(crate) async fn sampler(settings: &Settings) -> Result<dynamodb::DynamoDb> {
 pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destination>> {
     Ok(match &settings.destination {
         config::Destination::Parquet(config, identity) => Arc::new(files(config, identity.as_deref()).await?),
+        config::Destination::BigQuery(config) => Arc::new(config.as_ref().clone().connect().await?),
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
         config::Destination::Snowflake(config, identity) => Arc::new(snowflake(config, identity.as_deref()).await?),
         #[cfg(feature = "duckdb")]

@@ -1,8 +1,8 @@
 //! Commutator replicates `DynamoDB` tables, a snapshot and then every change, into pluggable destinations.
 //!
 //! This crate is the one to depend on: the values and contracts of the core stand here by their own names, the connectors under
-//! [`dynamodb`], [`parquet`], [`postgres`], [`snowflake`] and [`memory`], each behind a feature of that name (`full` is all of them), and what
-//! runs a source into a destination under [`pipeline`]. The feature `duckdb`, which `full` has not, adds `DuckDB`: it links a library that
+//! [`dynamodb`], [`parquet`], [`postgres`], [`snowflake`], [`bigquery`] and [`memory`], each behind a feature of that name (`full` is all of
+//! them), and what runs a source into a destination under [`pipeline`]. The feature `duckdb`, which `full` has not, adds `DuckDB`: it links a library that
 //! is not Rust, and `duckdb-bundled` compiles it.
 //!
 //! ```no_run
@@ -26,6 +26,8 @@ pub use commutator_pipeline::{CancellationToken, CommitOptions, Options, Pipelin
 
 #[cfg(feature = "dead-letters")]
 pub use commutator_dead_letters::DeadLetterFiles;
+#[cfg(feature = "bigquery")]
+pub use commutator_destination_bigquery as bigquery;
 #[cfg(feature = "duckdb")]
 pub use commutator_destination_duckdb as duckdb;
 #[cfg(feature = "memory")]

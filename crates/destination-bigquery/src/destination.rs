@@ -98,6 +98,15 @@ impl Destination for BigQuery {
         self.0.explain(target, columns)
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        self.0.drops_idle_removals()
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        admit(target)?;
+        self.0.preview_mode(target).await
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         admit(target)?;
         self.0.open(target).await

@@ -183,7 +183,7 @@ fn meaning(reason: &Reason) -> Meaning {
         }
         "notFound" => (
             NotFound,
-            "a table is gone that this pipeline had made; restore it, or delete its row in _ct_checkpoints, and `commutator run` loads it anew",
+            "a table is gone that this pipeline had made; restore it, or drop its table of checkpoints, too, and `commutator run` loads it anew",
         ),
         "badRequest" | "invalidQuery" if says("streaming buffer") => (
             Unavailable,
@@ -191,16 +191,16 @@ fn meaning(reason: &Reason) -> Meaning {
         ),
         "invalidQuery" if says("Clustered") || says("clustering") => (
             SchemaConflict,
-            "the column is one that the table is clustered by, and BigQuery does not let it go; drop the table, delete its row in \
-             _ct_checkpoints, and `commutator run` loads it anew",
+            "the column is one that the table is clustered by, and BigQuery does not let it go; drop the table and \
+             its table of checkpoints, and `commutator run` loads it anew",
         ),
         "invalidQuery"
             if says("Unrecognized name") || says("Name ") || says("is not present in table") || says("has type") =>
         {
             (
                 SchemaConflict,
-                "someone changed the table's columns; restore them and fill them with `commutator resync`, or drop the table, delete its row \
-             in _ct_checkpoints, and `commutator run` loads it anew",
+                "someone changed the table's columns; restore them and fill them with `commutator resync`, or drop the table and its table \
+             of checkpoints, and `commutator run` loads it anew",
             )
         }
         "invalidQuery" | "invalid"

@@ -11,6 +11,11 @@ pub(crate) const FILES: &str = "_ct_files";
 ///
 /// Temporary tables are made before the transaction, which admits no more than queries and changes of rows (page "Multi-statement
 /// transactions"). A statement that fails ends the script, and that ends the transaction without a trace.
+///
+/// The fence rests on what that page says under "Transaction concurrency": of two that update or delete rows of one table at the same time
+/// one does not come through. A transaction is cancelled, a statement by itself waits. The last statements of a commit update and then read the
+/// target's row, and taking a target over updates the same row: so whoever was overtaken either sees another owner in its snapshot, or is
+/// cancelled, tried again, and sees it then. Rows that are only inserted conflict with nothing, which is why the update is always there.
 pub(crate) fn script(script: &Script) -> String {
     let mut text = String::new();
     let mut add = |statement: &str| {

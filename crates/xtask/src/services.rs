@@ -15,7 +15,8 @@
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
-//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT`, `…_BUCKETS` | `http://127.0.0.1:port` of an emulator, a project in it, and the folder in which each bucket is a folder |
+//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | with `--bigquery`: `http://127.0.0.1:port` of an emulator of `BigQuery` and Cloud Storage, and a project in it |
+//! | `COMMUTATOR_TEST_BIGQUERY_PYTHON` | a Python with the packages of `tests/python/requirements-bigquery.txt` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
@@ -224,7 +225,7 @@ impl Service {
             Self::Seaweedfs => seaweedfs::start(folder),
             Self::DynamodbLocal => dynamodb_local::start(folder),
             Self::Duckdb => duckdb::install(),
-            Self::LocalBigquery => local_bigquery::start(folder),
+            Self::LocalBigquery => local_bigquery::start(root, folder),
             Self::Python => python(root),
             Self::SnowflakeFront => snowflake_front::start(root, readers(root)?.0, folder),
             Self::Spark => spark::install(root),

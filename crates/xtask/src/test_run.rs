@@ -24,11 +24,13 @@ use crate::{
 };
 
 const PREFIX: &str = "COMMUTATOR_TEST_";
+const BIGQUERY: &str = "commutator-destination-bigquery";
 const DUCKDB: &str = "commutator-destination-duckdb";
 /// Packages whose tests have some on `DuckDB` with the feature of that name.
 const DRIVEN: [&str; 2] = ["commutator-cli", "commutator-tests"];
 const WITH_DUCKDB: &str =
     "commutator-destination-duckdb/linked,commutator-warehouse/linked,commutator-cli/duckdb,commutator-tests/duckdb";
+const WITH_BIGQUERY: &str = "commutator-destination-bigquery/emulator,commutator-tests/bigquery";
 
 /// Runs it all; an error if anything failed.
 pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()> {
@@ -37,7 +39,7 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     services::report(&started);
     services::require_all(&started)?;
 
-    let mut steps = Steps::new(root, &started);
+    let mut steps = Steps::new(root, &started, wanted.bigquery);
     if arguments.is_empty() {
         // The end-to-end tests drive it; built here, none of them waits for it.
         let build = ["build", "--locked", "--package", "commutator-cli", "--bins"];
@@ -80,7 +82,7 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
     let started = services::start(root, Wanted::default(), &mut stop.names)?;
     services::report(&started);
     services::require_all(&started)?;
-    let mut steps = Steps::new(root, &started);
+    let mut steps = Steps::new(root, &started, false);
     let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
         .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
     let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
@@ -99,6 +101,8 @@ struct Steps<'a> {
     env: Vec<(String, String)>,
     /// Whether there is a library of `DuckDB`.
     links_duckdb: bool,
+    /// Whether an emulator of `BigQuery` was asked for.
+    emulates_bigquery: bool,
     done: Vec<Step>,
     skipped: Vec<String>,
 }
@@ -112,21 +116,25 @@ struct Step {
 }
 
 impl<'a> Steps<'a> {
-    fn new(root: &'a Path, started: &Started) -> Self {
+    fn new(root: &'a Path, started: &Started, emulates_bigquery: bool) -> Self {
         let links_duckdb = started.state.get(services::duckdb::NAME).is_some();
-        Self { root, env: started.state.env(), links_duckdb, done: Vec::new(), skipped: Vec::new() }
+        Self { root, env: started.state.env(), links_duckdb, emulates_bigquery, done: Vec::new(), skipped: Vec::new() }
     }
 
     /// Runs the tests of the whole workspace, or what the arguments choose.
     fn tests(&mut self, name: &str, arguments: &[&str], env: &[(String, String)]) {
         let chosen = arguments.iter().any(|argument| matches!(*argument, "-p" | "--package"));
-        let scope: &[&str] = match (chosen, self.links_duckdb) {
-            (true, true) if arguments.contains(&DUCKDB) => &["--features", "linked"],
-            (true, true) if arguments.iter().any(|it| DRIVEN.contains(it)) => &["--features", "duckdb"],
-            (true, _) => &[],
-            (false, true) => &["--workspace", "--features", WITH_DUCKDB],
-            (false, false) => &["--workspace"],
+        let mut scope: Vec<&str> = match (chosen, self.links_duckdb) {
+            (true, true) if arguments.contains(&DUCKDB) => vec!["--features", "linked"],
+            (true, true) if arguments.iter().any(|it| DRIVEN.contains(it)) => vec!["--features", "duckdb"],
+            (true, _) => vec![],
+            (false, true) => vec!["--workspace", "--features", WITH_DUCKDB],
+            (false, false) => vec!["--workspace"],
         };
+        if self.emulates_bigquery && (!chosen || arguments.contains(&BIGQUERY)) {
+            scope.extend(["--features", if chosen { "emulator" } else { WITH_BIGQUERY }]);
+        }
+        let scope = scope.as_slice();
         if command::run(Command::new("cargo").args(["nextest", "--version"])).is_err() {
             let arguments = [&["test", "--locked", "--no-fail-fast"], scope, arguments].concat();
             // Libtest hides what a passing test prints, and so its being skipped.

@@ -146,6 +146,21 @@ fn destination(to: &str) -> String {
              staging = {{ url = \"s3://bucket/prefix\" }}   # where rows wait; the integration lets Snowflake read it\n\
              # documents = \"text\"          # instead of VARIANT, which refuses numbers of more than 38 digits\n"
         )
+    } else if let Some(place) = to.strip_prefix("bigquery://") {
+        let (place, query) = place.split_once('?').unwrap_or((place, ""));
+        let mut parts = place.splitn(2, '/').map(quoted);
+        let mut part =
+            |otherwise: &str| parts.next().filter(|part| part != "\"\"").unwrap_or_else(|| quoted(otherwise));
+        let (project, dataset) = (part("my-project"), part("shop"));
+        let staging = query.split('&').find_map(|pair| pair.strip_prefix("staging=")).unwrap_or("gs://bucket/prefix");
+        format!(
+            "[destination]\ntype = \"bigquery\"            # docs/bigquery.md has the commands that make dataset, bucket and service account\n\
+             project = {project}\ndataset = {dataset}\n# billing_project = \"analytics\"   # that runs the jobs and pays for them\n\
+             # impersonate = \"commutator@my-project.iam.gserviceaccount.com\"\n\
+             # json = \"json\"                 # documents as JSON instead of STRING, which keeps every digit\n\
+             staging = {{ url = {} }}   # where rows wait; in the dataset's region\n",
+            quoted(staging)
+        )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
         // What follows the path are keys of the section; what cannot be read is left to whoever reads the file.
         let keys = short_form::destination(to).map_or_else(
@@ -194,9 +209,15 @@ mod tests {
     #[test]
     fn the_file_is_valid_and_so_is_what_it_comments_out() {
         let duckdb = cfg!(feature = "duckdb").then_some("duckdb://shop.duckdb");
-        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db", "snowflake://myorg-shop/SHOP/PUBLIC"]
-            .into_iter()
-            .chain(duckdb)
+        for to in [
+            "./lake",
+            "s3://bucket/prefix",
+            "postgres://u:secret@h/db",
+            "snowflake://myorg-shop/SHOP/PUBLIC",
+            "bigquery://shop-1/shop",
+        ]
+        .into_iter()
+        .chain(duckdb)
         {
             let text = config(&arguments(to), "the-external-id");
             let variable = |_: &str| Some("postgres://h/db".to_owned());

@@ -188,6 +188,16 @@ impl Reader<'_> {
                 }
                 Some(Value::Table(values))
             }
+            (Kind::NamedTexts, DeValue::Table(table)) => {
+                let mut values = Table::new();
+                for (name, value) in table {
+                    let inside = format!("{path}.{}", name.get_ref());
+                    if let Some(value) = self.value(value, Kind::Text, &inside) {
+                        values.insert(name.get_ref().to_string(), value);
+                    }
+                }
+                Some(Value::Table(values))
+            }
             (Kind::Typed(types), DeValue::Table(table)) => self.typed(table, types, path),
             (kind, other) => {
                 let message = format!("`{path}` takes {}, not {}", kind.words(), article(other.type_str()));

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Tables(&'static [Key]),
     /// Tables with these keys, under names that the user chooses.
     Named(&'static [Key]),
+    /// Texts, under names that the user chooses.
+    NamedTexts,
     /// A table whose keys follow from its `type`.
     Typed(&'static [(&'static str, &'static [Key])]),
 }
@@ -38,7 +40,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Bool => "true or false",
             Self::Texts => "a list of text",
-            Self::Table(_) | Self::Named(_) | Self::Typed(_) => "a table",
+            Self::Table(_) | Self::Named(_) | Self::NamedTexts | Self::Typed(_) => "a table",
             Self::Tables(_) => "a list of tables",
             Self::WordOr(..) => "text or a table",
             Self::Value => "text, a whole number, true or false",
@@ -133,8 +135,13 @@ const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("type
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
 
 /// `[destination]`, by its `type`.
-pub(crate) const DESTINATIONS: &[(&str, &[Key])] =
-    &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES), ("snowflake", SNOWFLAKE)];
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[
+    ("bigquery", BIGQUERY),
+    ("duckdb", DUCKDB),
+    ("parquet", PARQUET),
+    ("postgres", POSTGRES),
+    ("snowflake", SNOWFLAKE),
+];
 
 pub(crate) const DYNAMODB: &[Key] = &[
     key("tables", Kind::Texts),
@@ -233,6 +240,22 @@ pub(crate) const SNOWFLAKE: &[Key] = &[
     key("statement_timeout_seconds", Kind::Integer),
 ];
 
+pub(crate) const BIGQUERY: &[Key] = &[
+    text("project"),
+    text("dataset"),
+    key("staging", Kind::Table(BUCKET)),
+    text("billing_project"),
+    text("credentials_file"),
+    text("impersonate"),
+    key("json", Kind::Word(&["string", "json"])),
+    key("labels", Kind::NamedTexts),
+    text("endpoint_url"),
+    key("anonymous", Kind::Bool),
+];
+
+/// Where rows wait for `BigQuery`: a bucket that is reached as the dataset is.
+const BUCKET: &[Key] = &[text("url"), text("endpoint_url"), key("allow_http", Kind::Bool)];
+
 /// Where rows wait for a warehouse, and who writes there if that is S3.
 pub(crate) const STAGING: &[Key] = &[
     text("url"),
@@ -283,7 +306,14 @@ fn search(keys: &[Key], path: &str, name: &str, found: &mut Vec<String>) {
             Kind::Table(keys) | Kind::Tables(keys) | Kind::WordOr(_, keys) => visit(keys, inside),
             Kind::Named(keys) => visit(keys, format!("{inside}.<name>")),
             Kind::Typed(types) => types.iter().for_each(|(_, keys)| visit(keys, inside.clone())),
-            Kind::Text | Kind::Integer | Kind::Number | Kind::Bool | Kind::Texts | Kind::Word(_) | Kind::Value => {}
+            Kind::Text
+            | Kind::Integer
+            | Kind::Number
+            | Kind::Bool
+            | Kind::Texts
+            | Kind::NamedTexts
+            | Kind::Word(_)
+            | Kind::Value => {}
         }
     }
 }

@@ -16,7 +16,9 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, snowflake};
+use commutator::{
+    CommitOptions, Options, PipelineId, Secret, SyncMode, bigquery, dynamodb, parquet, postgres, snowflake,
+};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
@@ -54,6 +56,8 @@ pub enum Destination {
     Postgres(Box<postgres::Config>),
     /// A Snowflake account; and who writes to its staging area, if that is S3 and no static keys are given.
     Snowflake(Box<snowflake::Config>, Option<Box<dynamodb::Config>>),
+    /// A dataset of `BigQuery`.
+    BigQuery(Box<bigquery::Config>),
     /// A file of `DuckDB`.
     #[cfg(feature = "duckdb")]
     DuckDb(Box<commutator::duckdb::Config>),
@@ -63,7 +67,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) | Self::Postgres(_) | Self::Snowflake(..) => &tables::MODES,
+            Self::BigQuery(_) | Self::Parquet(..) | Self::Postgres(_) | Self::Snowflake(..) => &tables::MODES,
             #[cfg(feature = "duckdb")]
             Self::DuckDb(_) => &tables::MODES,
         }
@@ -226,6 +230,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             let config = section::read(document, "destination", values)?;
             Some(Destination::Snowflake(Box::new(config), identity))
         }
+        Some("bigquery") => section::read(document, "destination", values).map(Box::new).map(Destination::BigQuery),
         Some("duckdb") => duckdb(document, values),
         _ => {
             if !document.dropped("destination") {

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 use url::form_urlencoded;
 
 use super::document::scalar;
-use super::keys::{self, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
+use super::keys::{self, BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
 use super::nearest::hint;
 use crate::failure::Problem;
 
@@ -35,7 +35,7 @@ pub(crate) fn source(address: &str) -> Result<Table, Vec<Problem>> {
     Ok(values)
 }
 
-/// Reads an address as a `[destination]` section: `postgres://…`, `duckdb://…`, an object store's address or a folder.
+/// Reads an address as a `[destination]` section: `postgres://…`, `bigquery://…`, `duckdb://…`, an object store's address or a folder.
 pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
     let wrong = |message: String| vec![Problem::new("--to", message)];
     let mut values = Table::new();
@@ -51,6 +51,25 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             }
             values.insert("type".into(), "postgres".into());
             values.insert("url".into(), url.into());
+        }
+        Some("bigquery") => {
+            let (place, query) = split_query(address);
+            // The bucket is a section of its own in a file.
+            let (staging, others): (Vec<_>, Vec<_>) =
+                query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("staging="));
+            let staging = staging.join("&");
+            let staging = form_urlencoded::parse(staging.as_bytes()).next();
+            let dataset = place.trim_start_matches("bigquery://").split_once('/');
+            let (Some((_, staging)), Some((project, dataset))) = (staging, dataset) else {
+                let form =
+                    "takes `bigquery://PROJECT/DATASET?staging=gs://BUCKET/FOLDER`, where rows wait in that folder";
+                return Err(wrong(form.to_owned()));
+            };
+            values = options("--to", &others.join("&"), BIGQUERY)?;
+            values.insert("type".into(), "bigquery".into());
+            values.insert("project".into(), project.into());
+            values.insert("dataset".into(), dataset.trim_end_matches('/').into());
+            values.insert("staging".into(), Table::from_iter([("url".to_owned(), staging.as_ref().into())]).into());
         }
         Some("duckdb") => {
             let (place, query) = split_query(address);
@@ -71,7 +90,7 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
         Some(scheme) => {
             return Err(wrong(format!(
                 "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…`, \
-                 `postgres://…` or `duckdb://FILE`"
+                 `postgres://…`, `bigquery://…` or `duckdb://FILE`"
             )));
         }
         None if address.trim().is_empty() => return Err(wrong("is empty; name a folder such as `./lake`".to_owned())),
@@ -220,11 +239,21 @@ mod tests {
                 serde_json::json!({"type": "duckdb", "path": "./shop.duckdb", "schema": "shop", "threads": 2}),
             ),
             ("duckdb:///data/shop.duckdb", serde_json::json!({"type": "duckdb", "path": "/data/shop.duckdb"})),
+            (
+                "bigquery://proj/shop?staging=gs://bucket/a%20b&impersonate=me@proj.iam.gserviceaccount.com",
+                serde_json::json!({
+                    "type": "bigquery", "project": "proj", "dataset": "shop", "staging": {"url": "gs://bucket/a b"},
+                    "impersonate": "me@proj.iam.gserviceaccount.com"
+                }),
+            ),
             ("postgresql://h/db", serde_json::json!({"type": "postgres", "url": "postgresql://h/db"})),
         ] {
             assert_eq!(json(destination(address)), expected, "{address}");
         }
         assert!(messages(destination("mysql://x"))[0].contains("does not know `mysql://`"));
+        for incomplete in ["bigquery://proj/shop", "bigquery://proj?staging=gs://b"] {
+            assert!(messages(destination(incomplete))[0].contains("?staging=gs://"), "{incomplete}");
+        }
         assert!(messages(destination(""))[0].contains("is empty"));
     }
 }

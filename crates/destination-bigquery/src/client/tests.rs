@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use commutator_core::{ErrorKind, Retry};
+use commutator_warehouse::Warehouse as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -12,6 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::session::Service;
 
 /// What the server does with a request.
 pub(super) enum Reply {
@@ -91,14 +93,18 @@ impl Server {
         Self { address, seen }
     }
 
-    /// A client of this server that waits for milliseconds where another one waits for seconds.
-    pub(super) fn client(&self) -> Client {
-        let config = Config {
+    fn config(&self) -> Config {
+        Config {
             endpoint_url: Some(self.address.clone()),
             anonymous: true,
             labels: [("team".to_owned(), "data".to_owned())].into(),
             ..Config::new("proj", "shop", "gs://bucket/folder")
-        };
+        }
+    }
+
+    /// A client of this server that waits for milliseconds where another one waits for seconds.
+    pub(super) fn client(&self) -> Client {
+        let config = self.config();
         let mut client = Client::new(&config, Auth::new(&config).unwrap()).unwrap();
         client.patience = Patience {
             first: Duration::from_millis(2),
@@ -221,6 +227,37 @@ async fn what_is_known_of_earlier_attempts_is_kept() {
     let gave_up = get(&client).await.unwrap_err();
     assert!(!gave_up.perhaps_taken);
     assert_eq!(gave_up.problem.into_error("x").kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn all_pages_of_a_result_are_read() {
+    // Reference of `jobs.getQueryResults`, and "Paging through table data": there is a `pageToken` until the last page.
+    let page = |text: &str, token: Value| {
+        let rows = json!([{ "f": [{ "v": text }, { "v": null }] }]);
+        Reply::Json(200, json!({ "jobComplete": true, "totalRows": "2", "rows": rows, "pageToken": token }))
+    };
+    let server = Server::answering(move |_, seen| match seen.line.as_str() {
+        line if line.contains("/datasets/") => Reply::Json(200, json!({ "location": "EU" })),
+        line if line.starts_with("POST ") => Reply::Json(200, json!({ "status": { "state": "DONE" } })),
+        line if line.ends_with("&pageToken=next%2F2") => page("b", Value::Null),
+        _ => page("a", json!("next/2")),
+    })
+    .await;
+    let config = server.config();
+    let auth = Auth::new(&config).unwrap();
+    let service = Service::new(Arc::new(config), auth).unwrap();
+    let rows = service.query("SELECT name, gone FROM t").await.unwrap();
+    let expected = ["a", "b"].map(|text| vec![Some(text.to_owned()), None]);
+    assert_eq!(rows, expected);
+    let lines = server.lines();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines[0], "GET /bigquery/v2/projects/proj/datasets/shop");
+    // The region is asked for once, and each statement is a job of its own.
+    service.query("SELECT name, gone FROM t").await.unwrap();
+    let lines = server.lines();
+    assert_eq!(lines.len(), 7, "{lines:?}");
+    let seen = server.seen.lock().unwrap().clone();
+    assert_ne!(seen[1].body["jobReference"], seen[4].body["jobReference"]);
 }
 
 #[test]

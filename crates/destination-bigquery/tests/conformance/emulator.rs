@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 pub(crate) struct Emulator {
     pub(crate) address: String,
     pub(crate) project: String,
-    /// The folder in which each bucket is a folder.
-    pub(crate) buckets: String,
     http: reqwest::Client,
     /// The service's token, and where it makes datasets.
     real: Option<(String, String)>,
@@ -18,10 +16,10 @@ impl Emulator {
     /// Returns the one that the environment names.
     pub(crate) fn of_environment() -> Option<Self> {
         let variable = |name: &str| std::env::var(format!("COMMUTATOR_TEST_BIGQUERY_EMULATOR_{name}")).ok();
-        let (address, project, buckets) = (variable("URL")?, variable("PROJECT")?, variable("BUCKETS")?);
+        let (address, project) = (variable("URL")?, variable("PROJECT")?);
         // Whoever has one already keeps it.
         rustls::crypto::ring::default_provider().install_default().ok();
-        Some(Self { address, project, buckets, http: reqwest::Client::new(), real: None })
+        Some(Self { address, project, http: reqwest::Client::new(), real: None })
     }
 
     /// Returns the real service, if the environment says how to reach it.
@@ -31,13 +29,7 @@ impl Emulator {
         let (project, token, location) = (variable("PROJECT")?, variable("TOKEN")?, variable("LOCATION")?);
         rustls::crypto::ring::default_provider().install_default().ok();
         let address = "https://bigquery.googleapis.com".to_owned();
-        Some(Self {
-            address,
-            project,
-            buckets: String::new(),
-            http: reqwest::Client::new(),
-            real: Some((token, location)),
-        })
+        Some(Self { address, project, http: reqwest::Client::new(), real: Some((token, location)) })
     }
 
     /// Sends a request and returns the answer with its status.
@@ -52,6 +44,23 @@ impl Emulator {
         let answer = request.send().await.expect("the emulator answers");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("the emulator answers with JSON"))
+    }
+
+    /// Removes what is at a path, if anything is there.
+    pub(crate) async fn remove(&self, path: &str) {
+        let request = self.http.delete(format!("{}{path}", self.address));
+        request.send().await.expect("the emulator answers");
+    }
+
+    /// Removes a dataset of the emulator with all that is in it; from another thread than the connections that there are.
+    pub(crate) fn drop_dataset(&self, name: &str) {
+        let emulator = Self { http: reqwest::Client::new(), ..self.clone() };
+        let path = format!("/bigquery/v2/projects/{}/datasets/{name}?deleteContents=true", self.project);
+        let removed = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(emulator.remove(&path));
+        });
+        removed.join().ok();
     }
 
     pub(crate) async fn create_dataset(&self, name: &str) {
@@ -79,30 +88,9 @@ impl Emulator {
             other => Some(other.to_string()),
         };
         let row = |row: &Value| row["f"].as_array().expect("cells").iter().map(text).collect();
+        if let (None, Some(job)) = (&self.real, answer["jobReference"]["jobId"].as_str()) {
+            self.remove(&format!("/bigquery/v2/projects/{}/jobs/{job}/delete", self.project)).await;
+        }
         answer["rows"].as_array().into_iter().flatten().map(row).collect()
-    }
-
-    /// Loads Parquet files into a table by a job.
-    pub(crate) async fn load(&self, dataset: &str, table: &str, files: &Value) -> Result<(), Value> {
-        let path = format!("/bigquery/v2/projects/{}/jobs", self.project);
-        let id = format!("load-{table}");
-        let body = json!({
-            "jobReference": { "projectId": self.project, "jobId": id },
-            "configuration": { "load": {
-                "sourceUris": files,
-                "sourceFormat": "PARQUET",
-                "destinationTable": { "projectId": self.project, "datasetId": dataset, "tableId": table },
-            }},
-        });
-        let (status, mut job) = self.send(http::Method::POST, &path, Some(body)).await;
-        assert_eq!(status, 200, "{job}");
-        while job["status"]["state"] != "DONE" {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            job = self.send(http::Method::GET, &format!("{path}/{id}"), None).await.1;
-        }
-        match &job["status"]["errorResult"] {
-            Value::Null => Ok(()),
-            error => Err(error.clone()),
-        }
     }
 }

@@ -1,14 +1,12 @@
-//! What stands between the destination and the emulator: Cloud Storage, as far as it is used here, over the emulator's folder of buckets, and
-//! what the emulator has in another form than the service.
+//! What stands between the destination and the emulator.
 //!
-//! - It does not know `tableDefinitions`: the files are loaded into a table, by whose name the script calls them then.
-//! - It answers a conflict of two transactions in the words of its database.
+//! - The emulator answers a conflict of two transactions in the words of its database.
+//! - It keeps every job's result, and is the slower the more there are: those that nobody reads any more are removed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -18,11 +16,11 @@ use tokio::net::TcpListener;
 
 use crate::emulator::Emulator;
 
-/// Starts it for one dataset, and returns its address.
-pub(crate) async fn start(emulator: Emulator, dataset: String) -> String {
+/// Starts it, and returns its address.
+pub(crate) async fn start(emulator: Emulator) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let front = Arc::new(Front { emulator, dataset });
+    let front = Arc::new(Front { emulator });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let front = Arc::clone(&front);
@@ -40,7 +38,6 @@ pub(crate) async fn start(emulator: Emulator, dataset: String) -> String {
 
 struct Front {
     emulator: Emulator,
-    dataset: String,
 }
 
 impl Front {
@@ -48,102 +45,32 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let path = parts.uri.path_and_query().expect("a path").as_str().to_owned();
-        if !path.starts_with("/bigquery/") {
-            return self.storage(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
-        }
-        let mut body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
-        if let (true, Some(job)) = (parts.method == Method::POST, &mut body)
-            && let Err(error) = self.load(job).await
+        let body = (!body.is_empty()).then(|| serde_json::from_slice::<Value>(&body).expect("JSON"));
+        if let Some(files) =
+            body.as_ref().and_then(|job| job.pointer("/configuration/query/tableDefinitions/_ct_files"))
         {
-            let error = json!({ "error": { "code": 400, "message": error["message"], "errors": [error] } });
-            return json_answer(400, &error);
+            assert_eq!(files["sourceFormat"], "PARQUET");
+            assert_eq!(files["decimalTargetTypes"], json!(["NUMERIC", "BIGNUMERIC"]));
         }
         let (status, mut answer) = self.emulator.send(parts.method, &path, body).await;
         in_the_words_of_the_service(&mut answer);
+        self.tidy(&path, &answer).await;
         json_answer(status, &answer)
     }
 
-    /// Loads the files that a job's query reads into a table of its own, and lets the query read that.
-    async fn load(&self, job: &mut Value) -> Result<(), Value> {
-        let id = job["jobReference"]["jobId"].as_str().expect("an id").to_owned();
-        let query = &mut job["configuration"]["query"];
-        let Some(files) = query.as_object_mut().and_then(|query| query.remove("tableDefinitions")) else {
-            return Ok(());
-        };
-        let files = &files["_ct_files"];
-        assert_eq!(files["sourceFormat"], "PARQUET");
-        assert_eq!(files["decimalTargetTypes"], json!(["NUMERIC", "BIGNUMERIC"]));
-        let table = format!("files_{}", id.replace('-', "_"));
-        self.emulator.load(&self.dataset, &table, &files["sourceUris"]).await?;
-        let name = format!("`{}`.`{}`.`{table}`", self.emulator.project, self.dataset);
-        let text = query["query"].as_str().expect("a query").replace("FROM _ct_files", &format!("FROM {name}"));
-        query["query"] = json!(format!("{text}"));
-        Ok(())
-    }
-
-    /// The part of the XML API of Cloud Storage that a client of objects uses.
-    fn storage(&self, method: &Method, path: &str, query: &str, body: &Bytes) -> Response<Full<Bytes>> {
-        let path = decoded(path.trim_start_matches('/'));
-        let root = PathBuf::from(&self.emulator.buckets);
-        let file = root.join(&path);
-        let tag = |answer: http::response::Builder| {
-            answer.header("etag", "\"1\"").header("last-modified", "Sat, 28 Nov 2026 00:00:00 GMT")
-        };
-        let empty = |status| Response::builder().status(status).body(Full::default()).expect("an answer");
-        match *method {
-            Method::PUT => {
-                std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-                // Nobody sees half an object.
-                let half = file.with_extension("half");
-                std::fs::write(&half, body).and_then(|()| std::fs::rename(&half, &file)).expect("a file");
-                tag(Response::builder()).body(Full::default()).expect("an answer")
-            }
-            Method::DELETE => match std::fs::remove_file(&file) {
-                Ok(()) => empty(204),
-                Err(_) => empty(404),
-            },
-            Method::GET if file.is_file() => tag(Response::builder())
-                .body(Full::new(std::fs::read(&file).expect("a file").into()))
-                .expect("an answer"),
-            Method::GET if !path.contains('/') => {
-                let prefix =
-                    query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decoded).unwrap_or_default();
-                let mut names = Vec::new();
-                listed(&file, "", &mut names);
-                names.retain(|name| name.starts_with(&prefix));
-                let one = |name: &String| {
-                    let size = std::fs::metadata(file.join(name)).map_or(0, |data| data.len());
-                    format!(
-                        "<Contents><Key>{name}</Key><LastModified>2026-11-28T00:00:00.000Z</LastModified><ETag>\"1\"</ETag>\
-                         <Size>{size}</Size></Contents>"
-                    )
-                };
-                let contents: String = names.iter().map(one).collect();
-                let list =
-                    format!("<?xml version='1.0' encoding='UTF-8'?><ListBucketResult>{contents}</ListBucketResult>");
-                Response::builder().body(Full::new(list.into())).expect("an answer")
-            }
-            _ => empty(404),
+    /// Removes a result that was read to its end, and that of a script, which nobody reads.
+    async fn tidy(&self, path: &str, answer: &Value) {
+        let project = format!("/bigquery/v2/projects/{}", self.emulator.project);
+        let whole = answer["jobComplete"] == true && answer["pageToken"].is_null() && !path.contains("maxResults=0");
+        if whole && let Some(id) = answer["jobReference"]["jobId"].as_str() {
+            self.emulator.remove(&format!("{project}/jobs/{id}/delete")).await;
+        }
+        let is_done =
+            answer["status"]["state"] == "DONE" && answer["configuration"]["labels"]["commutator"] != "statement";
+        if is_done && let Some(id) = answer["jobReference"]["jobId"].as_str() {
+            self.emulator.remove(&format!("{project}/datasets/_results/tables/{id}")).await;
         }
     }
-}
-
-fn listed(folder: &std::path::Path, before: &str, names: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = format!("{before}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            listed(&entry.path(), &format!("{name}/"), names);
-        } else if entry.path().extension().is_none_or(|extension| extension != "half") {
-            names.push(name);
-        }
-    }
-}
-
-fn decoded(text: &str) -> String {
-    url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
-        .map(|(_, value)| value.into_owned())
-        .next()
-        .unwrap_or_default()
 }
 
 /// Two transactions that change one table: the service's message is from "Troubleshoot query errors".

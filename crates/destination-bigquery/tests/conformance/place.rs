@@ -25,14 +25,14 @@ impl Emulated {
         let emulator = Emulator::of_environment()?;
         let dataset = format!("trial_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         emulator.create_dataset(&dataset).await;
-        let front = front::start(emulator.clone(), dataset.clone()).await;
+        let front = front::start(emulator.clone()).await;
         Some(Self { emulator, dataset, front })
     }
 
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(&self.emulator.project, &self.dataset, format!("gs://bkt/{}", self.dataset));
         config.endpoint_url = Some(self.front.clone());
-        config.staging.endpoint_url = Some(self.front.clone());
+        config.staging.endpoint_url = Some(self.emulator.address.clone());
         config.staging.allow_http = true;
         config.anonymous = true;
         config
@@ -45,6 +45,12 @@ impl Emulated {
     /// Runs statements, in which `shop.` is the dataset, and returns the rows of the last one.
     pub(crate) async fn query(&self, statements: &str) -> Vec<Vec<Option<String>>> {
         self.emulator.query(&statements.replace("shop.", &format!("`{}`.", self.dataset))).await
+    }
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        self.emulator.drop_dataset(&self.dataset);
     }
 }
 

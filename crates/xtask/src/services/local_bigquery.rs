@@ -1,6 +1,7 @@
-//! An emulator of `BigQuery` on `DuckDB`. `gs://bucket/…` is the folder `gcs/bucket` of its data.
+//! An emulator of `BigQuery` on `DuckDB`, with its buckets, and the client that Google has for Python. `gs://bucket/…` is the folder
+//! `gcs/bucket` of its data.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -16,16 +17,19 @@ const EXTENSIONS: &str =
 const PROJECT: &str = "commutator-test";
 
 /// Starts it with one project; tests make datasets of their own.
-pub(super) fn start(folder: &Path) -> Result<Running> {
+pub(super) fn start(root: &Path, folder: &Path) -> Result<Running> {
+    let file = root.join("tests/python/requirements-bigquery.txt");
+    let client = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let client = packages::python_environment("bigquery-client", &client, false)?;
     let environment = packages::listed_python_environment(NAME, (3, 13), REQUIREMENTS, |environment| {
         // They go into the home folder, which is this one here.
         let mut extensions = Command::new(environment.join("bin/python"));
         command::run(extensions.env("HOME", environment).args(["-c", EXTENSIONS])).map(drop)
     })?;
     let serve = folder.join("serve.py");
-    std::fs::write(&serve, PATCHED)?;
+    fs::write(&serve, PATCHED)?;
     let data = folder.join("data");
-    std::fs::create_dir(&data)?;
+    fs::create_dir(&data)?;
 
     let [port, grpc] = ports::free()?;
     let log = folder.join("log");
@@ -37,7 +41,7 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
     let datasets = format!("/bigquery/v2/projects/{PROJECT}/datasets");
     process.wait_until(&log, || ports::http_status(port, &datasets) == Some(200))?;
 
-    let variable = |name: &str, value: String| (format!("COMMUTATOR_TEST_BIGQUERY_EMULATOR_{name}"), value);
+    let variable = |name: &str, value: String| (format!("COMMUTATOR_TEST_BIGQUERY_{name}"), value);
     Ok(Running {
         name: NAME.to_owned(),
         version: version(&environment)?,
@@ -46,9 +50,9 @@ pub(super) fn start(folder: &Path) -> Result<Running> {
         folder: Some(folder.to_owned()),
         leftovers: Vec::new(),
         env: vec![
-            variable("URL", format!("http://127.0.0.1:{port}")),
-            variable("PROJECT", PROJECT.to_owned()),
-            variable("BUCKETS", data.join("gcs").display().to_string()),
+            variable("EMULATOR_URL", format!("http://127.0.0.1:{port}")),
+            variable("EMULATOR_PROJECT", PROJECT.to_owned()),
+            variable("PYTHON", client.join("bin/python").display().to_string()),
         ],
         notes: Vec::new(),
     })

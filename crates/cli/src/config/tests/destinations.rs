@@ -58,6 +58,29 @@ fn a_snowflake_account_has_a_staging_area_and_who_writes_there() {
 }
 
 #[test]
+fn a_dataset_of_bigquery_has_a_bucket() {
+    let of = |lines: &str| {
+        let text = format!(
+            "[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\n[destination]\ntype = \"bigquery\"\nproject = \"p\"\n\
+             dataset = \"shop\"\n{lines}"
+        );
+        Settings::parse(&text, "c.toml", &|name| (name == "TEAM").then(|| "data".to_owned())).map(|all| all.destination)
+    };
+    let said = |lines: &str| of(lines).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let whole = "json = \"json\"\nlabels = { team = \"${TEAM}\" }\n[destination.staging]\nurl = \"gs://b/p\"\n";
+    let Destination::BigQuery(config) = of(whole).unwrap() else { panic!("another destination") };
+    assert_eq!((config.staging.url.as_str(), config.json), ("gs://b/p", bigquery::Json::Json));
+    assert_eq!(config.labels["team"], "data");
+    assert_eq!(said(""), ["c.toml:4: [destination] lacks `staging`"]);
+    assert!(said("staging = { url = \"gs://b\", region = \"x\" }\n")[0].contains("unknown key `region`"));
+    assert!(said("staging = { url = \"gs://b\" }\njson = \"text\"\n")[0].contains("string"));
+    assert!(
+        said("staging = { url = \"gs://b\" }\nlabels = { team = 1 }\n")[0]
+            .contains("`destination.labels.team` takes text")
+    );
+}
+
+#[test]
 fn dead_letters_have_a_place_of_their_own() {
     let text = with(
         "[pipeline]\ndead_letters = \"./letters\"\n[defaults]\non_bad_record = \"dead_letter\"\n[tables.orders]\non_bad_record = \"fail\"\n",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::super::keys::{DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY, SNOWFLAKE, STAGING};
+use super::super::keys::{BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY, SNOWFLAKE, STAGING};
 use super::super::*;
 
 fn fields_of<T: DeserializeOwned>() -> BTreeSet<String> {
@@ -24,6 +24,7 @@ fn the_known_keys_are_those_of_the_connectors() {
     for key in S3_IDENTITY {
         assert!(parquet.remove(key), "{key}");
     }
+    assert_eq!(names_of(BIGQUERY), fields_of::<bigquery::Config>());
     assert_eq!(names_of(DYNAMODB), fields_of::<dynamodb::Config>());
     assert_eq!(parquet, fields_of::<parquet::Config>());
     assert_eq!(names_of(POSTGRES), fields_of::<postgres::Config>());
@@ -59,6 +60,9 @@ async fn the_known_modes_are_those_of_the_connectors() {
     };
     let offered = commutator::Destination::capabilities(&snowflake.clone().connect().await.unwrap()).modes;
     assert_eq!(Destination::Snowflake(Box::new(snowflake), None).modes(), offered);
+    let bigquery = bigquery::Config { anonymous: true, ..bigquery::Config::new("p", "d", "gs://b") };
+    let offered = commutator::Destination::capabilities(&bigquery.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::BigQuery(Box::new(bigquery)).modes(), offered);
     #[cfg(feature = "duckdb")]
     {
         let duckdb = commutator::duckdb::Config::in_memory();
@@ -84,6 +88,7 @@ fn every_key_is_documented() {
     look("source", DYNAMODB);
     look("parquet", PARQUET);
     look("postgres", POSTGRES);
+    look("bigquery", BIGQUERY);
     look("duckdb", DUCKDB);
     look("snowflake", SNOWFLAKE);
     look("staging", STAGING);
