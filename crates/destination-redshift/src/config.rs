@@ -1,0 +1,174 @@
+//! Settings.
+
+use std::sync::Arc;
+
+use commutator_core::{Error, ErrorKind, Result, Secret};
+use commutator_sql::REDSHIFT;
+use commutator_warehouse::{Loader, Staging, StagingConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::destination::{Warehouse, capabilities};
+use crate::{credentials, error};
+
+/// Which cluster or workgroup, who asks it, and where in it the tables go.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The name of a provisioned cluster; either this or `workgroup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The name of a serverless workgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workgroup: Option<String>,
+    /// The database.
+    pub database: String,
+    /// The schema the tables are in; created if it is missing. Its letters are lower case in Redshift whatever they are here.
+    pub schema: String,
+    /// The database user (clusters only); by default the one that Redshift derives from the AWS identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub db_user: Option<String>,
+    /// The ARN of a secret of AWS Secrets Manager that has user and password, in place of temporary credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_arn: Option<String>,
+    /// The ARN of the role with which Redshift itself reads the staged files, or `default` for the default role of the cluster or workgroup.
+    pub copy_role: String,
+    /// Where rows wait on S3.
+    pub staging: StagingConfig,
+    /// The AWS region of cluster or workgroup; by default that of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// A profile of the AWS configuration files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// An AWS access key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<Secret>,
+    /// The session token of temporary keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<Secret>,
+    /// A role that is assumed with these credentials or those of the environment, for the Data API and for the staging area.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
+    /// The address of the Data API, such as that of a VPC endpoint. With one, the staging area may also be a folder (`file://`), for tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<String>,
+    /// The address of STS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sts_endpoint_url: Option<String>,
+}
+
+/// A role that is assumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssumeRole {
+    /// The role's ARN.
+    pub role_arn: String,
+    /// The external ID that the role's trust policy asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The name of the session in the account's logs; `commutator` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_name: Option<String>,
+}
+
+impl Config {
+    /// Checks the settings and loads credentials; nothing is asked of Redshift yet.
+    ///
+    /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) naming the setting that cannot be used.
+    pub async fn connect(self) -> Result<Loader> {
+        self.validate()?;
+        let aws = credentials::load(&self).await?;
+        let staging =
+            Staging::connect(&self.staging, aws.credentials_provider()).map_err(|e| e.with("setting", "staging"))?;
+        let client = Client::new(&aws, &self);
+        Ok(Loader::new(Arc::new(Warehouse::new(client, &self)), staging, capabilities()))
+    }
+
+    fn validate(&self) -> Result<()> {
+        let invalid = |setting: &'static str, message: &str| {
+            Err(Error::new(ErrorKind::ConfigInvalid, message).with("setting", setting))
+        };
+        if self.cluster.is_some() == self.workgroup.is_some() {
+            return invalid(
+                "cluster",
+                "Set either `cluster`, for a provisioned cluster, or `workgroup`, for a serverless one",
+            );
+        }
+        if self.workgroup.is_some() && self.db_user.is_some() {
+            return invalid(
+                "db_user",
+                "A serverless workgroup takes no `db_user`: the user follows from the AWS identity or the secret",
+            );
+        }
+        if self.db_user.is_some() && self.secret_arn.is_some() {
+            return invalid("db_user", "Set either `db_user` or `secret_arn`, which names the user itself");
+        }
+        if self.database.is_empty() {
+            return invalid("database", "The database has no name");
+        }
+        REDSHIFT.admit_name("schema", &self.schema)?;
+        if self.copy_role != "default" && !self.copy_role.starts_with("arn:") {
+            return invalid("copy_role", "The role with which Redshift reads the staged files is an ARN, or `default`");
+        }
+        if self.access_key_id.is_some() != self.secret_access_key.is_some() {
+            return invalid("access_key_id", "`access_key_id` and `secret_access_key` are set together or not at all");
+        }
+        let on_s3 = self.staging.url.starts_with("s3://");
+        if !on_s3 && self.endpoint_url.is_none() {
+            return invalid("staging.url", "Redshift loads from S3; the staging area's `url` starts with s3://");
+        }
+        error::plain("copy_role", &self.copy_role)?;
+        error::plain("staging.url", &self.staging.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            workgroup: Some("w".to_owned()),
+            database: "dev".to_owned(),
+            schema: "shop".to_owned(),
+            copy_role: "default".to_owned(),
+            staging: StagingConfig::new("s3://bucket/prefix"),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_right_are_named() {
+        assert!(config().validate().is_ok());
+        let some = || Some("x".to_owned());
+        for (setting, wrong) in [
+            ("cluster", Config { cluster: some(), ..config() }),
+            ("cluster", Config { workgroup: None, ..config() }),
+            ("db_user", Config { db_user: some(), ..config() }),
+            ("db_user", Config { db_user: some(), secret_arn: some(), cluster: some(), workgroup: None, ..config() }),
+            ("database", Config { database: String::new(), ..config() }),
+            ("schema", Config { schema: "_ct_x".to_owned(), ..config() }),
+            ("copy_role", Config { copy_role: "role/x".to_owned(), ..config() }),
+            ("copy_role", Config { copy_role: "arn:aws:iam::1:role/x' x".to_owned(), ..config() }),
+            ("access_key_id", Config { access_key_id: some(), ..config() }),
+            ("staging.url", Config { staging: StagingConfig::new("gs://b"), ..config() }),
+        ] {
+            let error = wrong.validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            assert!(error.context().contains(&("setting", setting.to_owned())), "{setting}: {error}");
+        }
+        let unknown = r#"{"workgrup": "w", "database": "d", "schema": "s", "copy_role": "default", "staging": {"url": "s3://b"}}"#;
+        assert!(serde_json::from_str::<Config>(unknown).unwrap_err().to_string().contains("unknown field `workgrup`"));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let secret = || Some(Secret::new("hunter2".to_owned()));
+        let config = Config { secret_access_key: secret(), session_token: secret(), ..config() };
+        assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("hunter2"));
+    }
+}
