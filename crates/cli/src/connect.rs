@@ -22,6 +22,7 @@ pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destinati
     Ok(match &settings.destination {
         config::Destination::Parquet(config, identity) => Arc::new(files(config, identity.as_deref()).await?),
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
+        config::Destination::Redshift(config) => Arc::new(Box::pin(config.as_ref().clone().connect()).await?),
         config::Destination::Snowflake(config, identity) => Arc::new(snowflake(config, identity.as_deref()).await?),
         #[cfg(feature = "duckdb")]
         config::Destination::DuckDb(config) => Arc::new(config.as_ref().clone().connect().await?),

@@ -7,8 +7,9 @@ use commutator_sql::REDSHIFT;
 use commutator_warehouse::{Loader, Staging, StagingConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::client::Client;
-use crate::destination::{Warehouse, capabilities};
+use crate::client::{Client, Patience};
+use crate::destination::capabilities;
+use crate::session::Database;
 use crate::{credentials, error};
 
 /// Which cluster or workgroup, who asks it, and where in it the tables go.
@@ -31,17 +32,22 @@ pub struct Config {
     /// The ARN of a secret of AWS Secrets Manager that has user and password, in place of temporary credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
-    /// The ARN of the role with which Redshift itself reads the staged files, or `default` for the default role of the cluster or workgroup.
-    pub copy_role: String,
-    /// Where rows wait on S3.
+    /// The ARN of the role with which Redshift itself reads the staged files; by default, or as `default`, the default role of the cluster or
+    /// workgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_role: Option<String>,
+    /// Where rows wait on S3. Its `region`, if set, is also said to Redshift, which by itself looks in its own.
     pub staging: StagingConfig,
+    /// In which type documents are kept.
+    #[serde(default)]
+    pub documents: Documents,
     /// The AWS region of cluster or workgroup; by default that of the environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// A profile of the AWS configuration files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// An AWS access key.
+    /// An AWS access key, in place of what the environment has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
     /// Its secret.
@@ -59,6 +65,22 @@ pub struct Config {
     /// The address of STS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sts_endpoint_url: Option<String>,
+    /// How often requests are repeated and how long is waited meanwhile; no setting of the file.
+    #[serde(skip)]
+    pub patience: Patience,
+}
+
+/// In which type documents (maps, lists, sets and values of several types) are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Documents {
+    /// `SUPER`. A document with a number that a `SUPER` would round is refused: it has more than 38 digits, or more than 37 of
+    /// them behind the point, zeros counted. So is one with a text of more than 65,535 bytes in it.
+    #[default]
+    Super,
+    /// `VARCHAR(65535)` with the JSON as it was sent, which takes every number, and refuses longer documents; `JSON_PARSE` makes a
+    /// `SUPER` of it.
+    Text,
 }
 
 /// A role that is assumed.
@@ -82,10 +104,11 @@ impl Config {
     pub async fn connect(self) -> Result<Loader> {
         self.validate()?;
         let aws = credentials::load(&self).await?;
-        let staging =
-            Staging::connect(&self.staging, aws.credentials_provider()).map_err(|e| e.with("setting", "staging"))?;
+        let region = self.staging.region.clone().or_else(|| aws.region().map(ToString::to_string));
+        let staging = StagingConfig { region, ..self.staging.clone() };
+        let staging = Staging::connect(&staging, aws.credentials_provider()).map_err(|e| e.with("setting", "staging"))?;
         let client = Client::new(&aws, &self);
-        Ok(Loader::new(Arc::new(Warehouse::new(client, &self)), staging, capabilities()))
+        Ok(Loader::new(Arc::new(Database::new(client, &self)), staging, capabilities()))
     }
 
     fn validate(&self) -> Result<()> {
@@ -111,7 +134,8 @@ impl Config {
             return invalid("database", "The database has no name");
         }
         REDSHIFT.admit_name("schema", &self.schema)?;
-        if self.copy_role != "default" && !self.copy_role.starts_with("arn:") {
+        let role = self.copy_role.as_deref().unwrap_or("default");
+        if role != "default" && !role.starts_with("arn:") {
             return invalid("copy_role", "The role with which Redshift reads the staged files is an ARN, or `default`");
         }
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
@@ -121,7 +145,8 @@ impl Config {
         if !on_s3 && self.endpoint_url.is_none() {
             return invalid("staging.url", "Redshift loads from S3; the staging area's `url` starts with s3://");
         }
-        error::plain("copy_role", &self.copy_role)?;
+        error::plain("copy_role", role)?;
+        error::plain("staging.region", self.staging.region.as_deref().unwrap_or_default())?;
         error::plain("staging.url", &self.staging.url)
     }
 }
@@ -135,7 +160,6 @@ mod tests {
             workgroup: Some("w".to_owned()),
             database: "dev".to_owned(),
             schema: "shop".to_owned(),
-            copy_role: "default".to_owned(),
             staging: StagingConfig::new("s3://bucket/prefix"),
             ..Config::default()
         }
@@ -152,8 +176,8 @@ mod tests {
             ("db_user", Config { db_user: some(), secret_arn: some(), cluster: some(), workgroup: None, ..config() }),
             ("database", Config { database: String::new(), ..config() }),
             ("schema", Config { schema: "_ct_x".to_owned(), ..config() }),
-            ("copy_role", Config { copy_role: "role/x".to_owned(), ..config() }),
-            ("copy_role", Config { copy_role: "arn:aws:iam::1:role/x' x".to_owned(), ..config() }),
+            ("copy_role", Config { copy_role: Some("role/x".to_owned()), ..config() }),
+            ("copy_role", Config { copy_role: Some("arn:aws:iam::1:role/x' x".to_owned()), ..config() }),
             ("access_key_id", Config { access_key_id: some(), ..config() }),
             ("staging.url", Config { staging: StagingConfig::new("gs://b"), ..config() }),
         ] {
@@ -161,8 +185,11 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
             assert!(error.context().contains(&("setting", setting.to_owned())), "{setting}: {error}");
         }
-        let unknown = r#"{"workgrup": "w", "database": "d", "schema": "s", "copy_role": "default", "staging": {"url": "s3://b"}}"#;
-        assert!(serde_json::from_str::<Config>(unknown).unwrap_err().to_string().contains("unknown field `workgrup`"));
+        let parse = |text: &str| serde_json::from_str::<Config>(text);
+        let minimal = r#"{"workgroup": "w", "database": "d", "schema": "s", "staging": {"url": "s3://b"}, "documents": "text"}"#;
+        assert_eq!(parse(minimal).unwrap().documents, Documents::Text);
+        let unknown = r#"{"workgrup": "w", "database": "d", "schema": "s", "staging": {"url": "s3://b"}}"#;
+        assert!(parse(unknown).unwrap_err().to_string().contains("unknown field `workgrup`"));
     }
 
     #[test]

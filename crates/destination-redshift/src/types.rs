@@ -1,6 +1,23 @@
-//! Types as Redshift's catalog writes them, and as the dialect does.
+//! Types as they are staged, as Redshift's catalog writes them, and as the dialect does.
 
-use commutator_sql::REDSHIFT;
+use commutator_sql::{Dialect, REDSHIFT, REDSHIFT_TEXT};
+use commutator_warehouse::Form;
+
+use crate::config::Documents;
+
+/// In which form rows are staged: JSON lines, as `COPY` reads no document out of Parquet but from nested types, and matches Parquet's columns by
+/// their place alone. Numbers are text: "Represent the number as a string by enclosing the value in double quotation characters"
+/// (docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-json.html, "Loss of numeric precision"). Bytes are hexadecimal digits, which
+/// is how `COPY` reads VARBYTE (docs.aws.amazon.com/redshift/latest/dg/copy-usage-varbyte.html).
+pub(crate) const FORM: Form = Form { decimals_as_text: true, integers_as_text: true, ..Form::JSON_LINES };
+
+/// Returns the dialect for documents of this type.
+pub(crate) fn dialect(documents: Documents) -> &'static Dialect {
+    match documents {
+        Documents::Super => &REDSHIFT,
+        Documents::Text => &REDSHIFT_TEXT,
+    }
+}
 
 /// Returns the name that the dialect has for a type of the catalog (`format_type`), or that name in upper case if it has none.
 pub(crate) fn native(catalog: &str) -> String {

@@ -16,7 +16,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, snowflake};
+use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, redshift, snowflake};
 use toml::{Table, Value};
 
 use crate::failure::Problem;
@@ -52,6 +52,8 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
+    /// A cluster or workgroup of Redshift.
+    Redshift(Box<redshift::Config>),
     /// A Snowflake account; and who writes to its staging area, if that is S3 and no static keys are given.
     Snowflake(Box<snowflake::Config>, Option<Box<dynamodb::Config>>),
     /// A file of `DuckDB`.
@@ -63,7 +65,7 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::Parquet(..) | Self::Postgres(_) | Self::Snowflake(..) => &tables::MODES,
+            Self::Parquet(..) | Self::Postgres(_) | Self::Redshift(_) | Self::Snowflake(..) => &tables::MODES,
             #[cfg(feature = "duckdb")]
             Self::DuckDb(_) => &tables::MODES,
         }
@@ -213,6 +215,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
         }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        Some("redshift") => section::read(document, "destination", values).map(Box::new).map(Destination::Redshift),
         Some("snowflake") => {
             let Some(Value::Table(mut staging)) = values.remove("staging") else {
                 if !document.dropped("destination.staging") {

@@ -25,13 +25,17 @@ pub(crate) enum Trouble {
     AnswerLost,
     /// The service fails before it takes it.
     Failed,
+    /// The service is not there for a moment.
+    Unavailable,
 }
 
 #[derive(Debug, Clone)]
 enum Statement {
     Running,
     Finished(Option<Rows>),
-    Failed(String),
+    /// Which of how many failed, and why; none of them if it is their end that did.
+    Failed { at: usize, of: usize, why: String },
+    Aborted,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +44,10 @@ struct State {
     by_token: HashMap<String, String>,
     troubles: HashMap<String, VecDeque<Trouble>>,
     requests: Vec<(String, Value)>,
+    /// How often statements are looked at before their end is told.
+    slow: usize,
+    /// What becomes of the next statements in place of being run.
+    ends: VecDeque<Statement>,
 }
 
 #[derive(Debug)]
@@ -78,6 +86,22 @@ impl Api {
         state.troubles.entry(operation.to_owned()).or_default().extend(troubles);
     }
 
+    /// Lets statements take so many more looks.
+    pub(crate) fn slow(&self, looks: usize) {
+        self.state.lock().unwrap().slow = looks;
+    }
+
+    /// Lets the next batch be stopped by somebody.
+    pub(crate) fn abort(&self) {
+        self.state.lock().unwrap().ends.push_back(Statement::Aborted);
+    }
+
+    /// Lets the end of the next batch of so many statements fail with this message, and none of them.
+    pub(crate) fn fail(&self, of: usize, why: &str) {
+        let failed = Statement::Failed { at: of, of, why: why.to_owned() };
+        self.state.lock().unwrap().ends.push_back(failed);
+    }
+
     /// Returns the bodies of all requests for an operation.
     pub(crate) fn requests(&self, operation: &str) -> Vec<Value> {
         let state = self.state.lock().unwrap();
@@ -114,8 +138,10 @@ async fn answer(
         state.troubles.get_mut(&operation).and_then(VecDeque::pop_front)
     };
     match trouble {
-        // Common errors of the API reference.
-        Some(Trouble::Throttled) => return Ok(error(400, "ThrottlingException", "Rate exceeded")),
+        // "Common Error Types" of the API reference
+        // (docs.aws.amazon.com/redshift-data/latest/APIReference/CommonErrors.html), and those of the operations.
+        Some(Trouble::Unavailable) => return Ok(error(503, "ServiceUnavailable", "The request has failed due to a temporary failure")),
+        Some(Trouble::Throttled) => return Ok(error(429, "ThrottlingException", "Rate exceeded")),
         Some(Trouble::Failed) => return Ok(error(500, "InternalServerException", "We encountered an internal error")),
         Some(Trouble::AnswerLost) | None => {}
     }
@@ -148,12 +174,17 @@ fn submit(
     let id = known.clone().unwrap_or_else(|| format!("id-{}", locked.by_token.len()));
     locked.by_token.insert(token, id.clone());
     if known.is_none() {
+        let is_batch = statements.len() > 1;
+        if let Some(end) = is_batch.then(|| locked.ends.pop_front()).flatten() {
+            locked.statements.insert(id.clone(), end);
+            return ok(&json!({"Id": id, "CreatedAt": 0, "Database": "dev", "Status": "SUBMITTED"}));
+        }
         locked.statements.insert(id.clone(), Statement::Running);
         let (state, postgres, id) = (Arc::clone(state), Arc::clone(postgres), id.clone());
         tokio::spawn(async move {
             let ended = match postgres.transact(&statements).await {
                 Ok(rows) => Statement::Finished(rows),
-                Err(text) => Statement::Failed(text),
+                Err((at, why)) => Statement::Failed { at, of: statements.len(), why },
             };
             state.lock().unwrap().statements.insert(id, ended);
         });
@@ -162,16 +193,34 @@ fn submit(
 }
 
 fn describe(state: &Mutex<State>, id: &str) -> Response<Full<Bytes>> {
-    let state = state.lock().unwrap();
-    let (status, rows, failed) = match &state.statements[id] {
-        Statement::Running => ("STARTED", false, None),
-        Statement::Finished(rows) => ("FINISHED", rows.is_some(), None),
-        Statement::Failed(text) => ("FAILED", false, Some(text)),
-    };
-    let mut body = json!({"Id": id, "Status": status, "HasResultSet": rows});
-    if let Some(text) = failed {
-        body["Error"] = json!(text);
+    let mut state = state.lock().unwrap();
+    // A statement that takes long is looked at often.
+    if state.slow > 0 {
+        state.slow -= 1;
+        return ok(&json!({"Id": id, "Status": if state.slow % 2 == 0 { "PICKED" } else { "STARTED" }}));
     }
+    let body = match &state.statements[id] {
+        Statement::Running => json!({"Id": id, "Status": "STARTED", "HasResultSet": false}),
+        Statement::Finished(rows) => json!({"Id": id, "Status": "FINISHED", "HasResultSet": rows.is_some()}),
+        Statement::Aborted => json!({"Id": id, "Status": "ABORTED"}),
+        Statement::Failed { at, of: 1, why } if *at == 0 => json!({"Id": id, "Status": "FAILED", "Error": why}),
+        Statement::Failed { at, of, why } => {
+            let part = |n: usize| {
+                let status = match n.cmp(at) {
+                    std::cmp::Ordering::Less => "FINISHED",
+                    std::cmp::Ordering::Equal => "FAILED",
+                    std::cmp::Ordering::Greater => "ABORTED",
+                };
+                let mut part = json!({"Id": format!("{id}:{}", n + 1), "Status": status});
+                if n == *at {
+                    part["Error"] = json!(why);
+                }
+                part
+            };
+            let parts: Vec<_> = (0..*of).map(part).collect();
+            json!({"Id": id, "Status": "FAILED", "Error": why, "SubStatements": parts})
+        }
+    };
     ok(&body)
 }
 

@@ -4,12 +4,39 @@
 //! Nothing here proves what Redshift alone does; `docs/redshift.md` says what that is.
 
 mod api;
+mod documents;
+mod layout;
 mod place;
 mod postgres;
 mod rewrite;
+mod table;
 mod wire;
 
-/// What every destination must do.
+/// What every destination must do, with documents as `SUPER`.
 mod contract {
-    commutator_conformance::suite!(crate::place::Cluster);
+    commutator_conformance::suite!(crate::place::Super);
+}
+
+/// Those trials in which documents meet a type of their own, with documents as text.
+mod contract_with_text {
+    macro_rules! trials {
+        ($($topic:ident::$trial:ident),* $(,)?) => {
+            $(#[test]
+            fn $trial() {
+                commutator_conformance::run::<crate::place::Text>(stringify!($topic), stringify!($trial));
+            })*
+        };
+    }
+
+    trials! {
+        rows::a_row_is_read_back,
+        rows::append_keeps_every_change,
+        types::nulls_come_and_go,
+        schema::a_new_column_is_null_in_older_rows,
+        schema::what_was_planned_is_described,
+        widening::any_value_stays_itself_when_its_column_becomes_json,
+        soft_delete::a_deleted_row_keeps_its_values,
+        history::every_version_is_kept,
+        check::the_checks_of_a_healthy_destination_pass,
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::Read as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -19,6 +20,8 @@ pub(crate) struct Postgres {
     names: Mutex<Short>,
     /// The bytes columns of each staging table's connection.
     bytes: Mutex<HashSet<String>>,
+    /// Whether the role that reads staged files may not.
+    locked: AtomicBool,
 }
 
 /// What Redshift has.
@@ -26,7 +29,8 @@ const PRELUDE: &str = "
     CREATE DOMAIN super AS jsonb;
     CREATE DOMAIN varbyte AS bytea;
     CREATE FUNCTION json_parse(t text) RETURNS jsonb IMMUTABLE LANGUAGE sql AS 'SELECT t::jsonb';
-    CREATE FUNCTION json_serialize(s jsonb) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT s::text';
+    CREATE FUNCTION json_serialize(s jsonb) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT coalesce(s::text, ''null'')';
+    CREATE FUNCTION len(t text) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT length(t)';
     CREATE FUNCTION is_varchar(s jsonb) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT jsonb_typeof(s) = ''string''';
     CREATE FUNCTION from_varbyte(b bytea, form text) RETURNS text IMMUTABLE LANGUAGE sql AS
       'SELECT replace(encode(b, form), chr(10), '''')';";
@@ -35,12 +39,17 @@ impl Postgres {
     pub(crate) async fn fresh() -> Option<Self> {
         let url = std::env::var("COMMUTATOR_TEST_POSTGRES_URL").ok()?;
         let schema = format!("redshift_{}", uuid::Uuid::new_v4().simple());
-        let new = Self { url, schema, names: Mutex::default(), bytes: Mutex::default() };
+        let new = Self { url, schema, names: Mutex::default(), bytes: Mutex::default(), locked: AtomicBool::new(false) };
         let (client, connection) = tokio_postgres::connect(&new.url, NoTls).await.expect("the test server answers");
         tokio::spawn(connection);
         client.batch_execute(&format!("CREATE SCHEMA {}", new.schema)).await.expect("a schema");
         new.client().await.batch_execute(PRELUDE).await.expect("what Redshift has");
         Some(new)
+    }
+
+    /// Takes from the role that reads staged files its right to.
+    pub(crate) fn lock_files(&self) {
+        self.locked.store(true, Ordering::Relaxed);
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -51,15 +60,15 @@ impl Postgres {
         client
     }
 
-    /// Runs statements in one transaction and returns the rows of the last one.
-    pub(crate) async fn transact(&self, statements: &[String]) -> Result<Option<Rows>, String> {
+    /// Runs statements in one transaction and returns the rows of the last one, or which failed and why.
+    pub(crate) async fn transact(&self, statements: &[String]) -> Result<Option<Rows>, (usize, String)> {
         let client = self.client().await;
-        client.batch_execute("BEGIN").await.map_err(|e| said(&e))?;
+        client.batch_execute("BEGIN").await.map_err(|e| (0, said(&e)))?;
         let mut last = None;
-        for one in statements {
-            last = self.execute(&client, one).await?;
+        for (number, one) in statements.iter().enumerate() {
+            last = self.execute(&client, one).await.map_err(|said| (number, said))?;
         }
-        client.batch_execute("COMMIT").await.map_err(|e| said(&e))?;
+        client.batch_execute("COMMIT").await.map_err(|e| (statements.len(), said(&e)))?;
         Ok(last)
     }
 
@@ -91,6 +100,10 @@ impl Postgres {
     async fn copy(&self, client: &Client, sql: &str) -> Result<(), String> {
         for part in ["IAM_ROLE default", "MANIFEST", "FORMAT AS JSON 'auto'", "GZIP"] {
             assert!(sql.contains(part), "{sql}");
+        }
+        if self.locked.load(Ordering::Relaxed) {
+            // As the service says it (docs.aws.amazon.com/redshift/latest/dg/s3serviceexception-error.html, "Access denied error").
+            return Err("ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1".to_owned());
         }
         let read = |url: &str| {
             std::fs::read(url.strip_prefix("file://").expect("a file")).map_err(|e| format!("S3ServiceException: {e}"))
