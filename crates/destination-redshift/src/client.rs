@@ -144,7 +144,12 @@ impl Client {
     }
 
     /// Sends a request until it is answered, and for as long as it is worth it. Its repetitions are one to the service, as they have one token.
-    async fn send<T, E, R, F>(&self, call: &'static str, token: &str, request: impl Fn() -> F + Send) -> Result<T, Failure>
+    async fn send<T, E, R, F>(
+        &self,
+        call: &'static str,
+        token: &str,
+        request: impl Fn() -> F + Send,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, SdkError<E, R>>> + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -243,7 +248,10 @@ fn text(field: &Field) -> Result<Option<String>> {
         Field::DoubleValue(number) => Ok(Some(number.to_string())),
         Field::BooleanValue(value) => Ok(Some(value.to_string())),
         Field::IsNull(_) => Ok(None),
-        _ => Err(Error::new(ErrorKind::Unexpected, "The Redshift Data API gave a value of a kind that was not asked for")),
+        _ => Err(Error::new(
+            ErrorKind::Unexpected,
+            "The Redshift Data API gave a value of a kind that was not asked for",
+        )),
     }
 }
 
@@ -295,7 +303,11 @@ mod tests {
     #[test]
     fn only_what_a_statement_says_is_certain() {
         use StatementStatusString::{Aborted, Failed, Finished};
-        let stop = failed(&described("ERROR: Invalid digit, Value '_', Pos 0, Type: Long", &[Finished, Failed, Aborted]), "x", 3);
+        let stop = failed(
+            &described("ERROR: Invalid digit, Value '_', Pos 0, Type: Long", &[Finished, Failed, Aborted]),
+            "x",
+            3,
+        );
         assert!(matches!(&stop.failure, Failure::Refused(error) if error.report().contains("statement: 2 of 3")));
         assert_eq!((stop.at, stop.by_cast), (Some(1), true));
         // Of the commit, or of what was between the service and the cluster.

@@ -6,6 +6,7 @@ use commutator_core::{Error, ErrorKind, Result, Secret};
 use commutator_sql::REDSHIFT;
 use commutator_warehouse::{Loader, Staging, StagingConfig};
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 
 use crate::client::{Client, Patience};
 use crate::destination::capabilities;
@@ -106,7 +107,8 @@ impl Config {
         let aws = credentials::load(&self).await?;
         let region = self.staging.region.clone().or_else(|| aws.region().map(ToString::to_string));
         let staging = StagingConfig { region, ..self.staging.clone() };
-        let staging = Staging::connect(&staging, aws.credentials_provider()).map_err(|e| e.with("setting", "staging"))?;
+        let staging =
+            Staging::connect(&staging, aws.credentials_provider()).map_err(|e| e.with("setting", "staging"))?;
         let client = Client::new(&aws, &self);
         Ok(Loader::new(Arc::new(Database::new(client, &self)), staging, capabilities()))
     }
@@ -141,6 +143,11 @@ impl Config {
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
             return invalid("access_key_id", "`access_key_id` and `secret_access_key` are set together or not at all");
         }
+        for (setting, url) in [("endpoint_url", &self.endpoint_url), ("sts_endpoint_url", &self.sts_endpoint_url)] {
+            if url.as_deref().is_some_and(|url| !is_safe(url)) {
+                return invalid(setting, "It is reached over https://; http:// is for a server on this machine");
+            }
+        }
         let on_s3 = self.staging.url.starts_with("s3://");
         if !on_s3 && self.endpoint_url.is_none() {
             return invalid("staging.url", "Redshift loads from S3; the staging area's `url` starts with s3://");
@@ -149,6 +156,18 @@ impl Config {
         error::plain("staging.region", self.staging.region.as_deref().unwrap_or_default())?;
         error::plain("staging.url", &self.staging.url)
     }
+}
+
+/// Returns whether nobody reads along on the way to an address.
+fn is_safe(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let is_here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
 #[cfg(test)]
@@ -178,6 +197,8 @@ mod tests {
             ("schema", Config { schema: "_ct_x".to_owned(), ..config() }),
             ("copy_role", Config { copy_role: Some("role/x".to_owned()), ..config() }),
             ("copy_role", Config { copy_role: Some("arn:aws:iam::1:role/x' x".to_owned()), ..config() }),
+            ("endpoint_url", Config { endpoint_url: Some("http://example.com".to_owned()), ..config() }),
+            ("sts_endpoint_url", Config { sts_endpoint_url: some(), ..config() }),
             ("access_key_id", Config { access_key_id: some(), ..config() }),
             ("staging.url", Config { staging: StagingConfig::new("gs://b"), ..config() }),
         ] {
@@ -186,7 +207,8 @@ mod tests {
             assert!(error.context().contains(&("setting", setting.to_owned())), "{setting}: {error}");
         }
         let parse = |text: &str| serde_json::from_str::<Config>(text);
-        let minimal = r#"{"workgroup": "w", "database": "d", "schema": "s", "staging": {"url": "s3://b"}, "documents": "text"}"#;
+        let minimal =
+            r#"{"workgroup": "w", "database": "d", "schema": "s", "staging": {"url": "s3://b"}, "documents": "text"}"#;
         assert_eq!(parse(minimal).unwrap().documents, Documents::Text);
         let unknown = r#"{"workgrup": "w", "database": "d", "schema": "s", "staging": {"url": "s3://b"}}"#;
         assert!(parse(unknown).unwrap_err().to_string().contains("unknown field `workgrup`"));

@@ -5,15 +5,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use commutator_core::{Error, ErrorKind, Result};
 
 use crate::Config;
 
 /// Loads region and credentials; the role's session is fetched when a call needs it, and again before it ends.
 pub(crate) async fn load(config: &Config) -> Result<SdkConfig> {
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let http = aws_smithy_http_client::Builder::new().tls_provider(provider).build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(config));
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -48,4 +47,15 @@ pub(crate) async fn load(config: &Config) -> Result<SdkConfig> {
         None => builder.build().await,
     };
     Ok(aws.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build())
+}
+
+/// Without TLS where no address takes it: certificates take a while to read.
+fn http_client(config: &Config) -> SharedHttpClient {
+    let is_plain = |url: &Option<String>| url.as_ref().is_some_and(|url| url.starts_with("http://"));
+    let keys = config.access_key_id.is_some();
+    if keys && is_plain(&config.endpoint_url) && (config.assume_role.is_none() || is_plain(&config.sts_endpoint_url)) {
+        return aws_smithy_http_client::Builder::new().build_http();
+    }
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    aws_smithy_http_client::Builder::new().tls_provider(provider).build_https()
 }

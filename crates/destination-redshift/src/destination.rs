@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use commutator_core::{
-    Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Limit, Slices, SyncMode,
-};
+use commutator_core::{Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Limit, Slices, SyncMode};
 use commutator_sql::REDSHIFT;
 
 /// What Redshift can do.

@@ -88,9 +88,11 @@ mod tests {
         let schema = TableSchema::new(vec![Column::key("id", LogicalType::Text), Column::new("a", ty)]).unwrap();
         let schema = Arc::new(schema);
         let keys = StringArray::from_iter_values((0..values.len()).map(|i| i.to_string()));
-        let cells: [arrow_array::ArrayRef; 2] = [Arc::new(keys), Arc::new(values.iter().copied().collect::<StringArray>())];
+        let cells: [arrow_array::ArrayRef; 2] =
+            [Arc::new(keys), Arc::new(values.iter().copied().collect::<StringArray>())];
         let batch = RecordBatch::try_new(schema.to_arrow(), cells.into()).unwrap();
-        let orders = (1..=values.len()).map(|n| OrderKey::new(Epoch::FIRST, u64::try_from(n).unwrap().into())).collect();
+        let orders =
+            (1..=values.len()).map(|n| OrderKey::new(Epoch::FIRST, u64::try_from(n).unwrap().into())).collect();
         ChangeBatch::new(schema, batch, vec![Op::Insert; values.len()], orders, vec![None; values.len()]).unwrap()
     }
 

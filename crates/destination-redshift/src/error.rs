@@ -133,7 +133,11 @@ fn meaning(said: &str) -> (ErrorKind, &'static str) {
             (DataInvalid, "A value is not one that the column can hold")
         };
     }
-    if matches!(code, "1018" | "1023") || says("serializable isolation") || says("concurrent transaction") || says("deadlock") {
+    if matches!(code, "1018" | "1023")
+        || says("serializable isolation")
+        || says("concurrent transaction")
+        || says("deadlock")
+    {
         (Unavailable, "Another transaction was in the way of this one in Redshift")
     } else if says("password authentication failed") {
         (PermissionDenied, "Redshift does not accept user and password of the secret; correct it")
@@ -294,7 +298,12 @@ mod tests {
                 Some("1023"),
                 true,
             ),
-            ("ERROR: could not complete because of conflict with concurrent transaction", ErrorKind::Unavailable, None, true),
+            (
+                "ERROR: could not complete because of conflict with concurrent transaction",
+                ErrorKind::Unavailable,
+                None,
+                true,
+            ),
             ("ERROR: permission denied for schema shop", ErrorKind::PermissionDenied, None, true),
             ("ERROR: must be owner of relation orders", ErrorKind::PermissionDenied, None, true),
             (
@@ -310,8 +319,18 @@ mod tests {
                 Some("8001"),
                 true,
             ),
-            ("ERROR: S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown", ErrorKind::Unavailable, None, true),
-            ("ERROR: User arn:aws:redshift:eu-west-1:1:dbuser:c/u is not authorized to assume IAM Role arn:aws:iam::1:role/r", ErrorKind::PermissionDenied, None, true),
+            (
+                "ERROR: S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown",
+                ErrorKind::Unavailable,
+                None,
+                true,
+            ),
+            (
+                "ERROR: User arn:aws:redshift:eu-west-1:1:dbuser:c/u is not authorized to assume IAM Role arn:aws:iam::1:role/r",
+                ErrorKind::PermissionDenied,
+                None,
+                true,
+            ),
             ("ERROR: Mandatory url is not present in manifest file.", ErrorKind::Unavailable, None, true),
             ("ERROR: value too long for type character varying(65535): hunter2", ErrorKind::DataInvalid, None, false),
             ("ERROR: String value exceeds the max size of 65535 bytes", ErrorKind::DataInvalid, None, false),
@@ -321,10 +340,20 @@ mod tests {
                 Some("1207"),
                 false,
             ),
-            ("ERROR: invalid input syntax for integer: \"hunter2 already exists\"", ErrorKind::DataInvalid, None, false),
+            (
+                "ERROR: invalid input syntax for integer: \"hunter2 already exists\"",
+                ErrorKind::DataInvalid,
+                None,
+                false,
+            ),
             ("ERROR: relation \"shop.t\" does not exist", ErrorKind::NotFound, None, true),
             ("ERROR: column \"a\" of relation \"t\" does not exist", ErrorKind::SchemaConflict, None, true),
-            ("ERROR: cannot drop table t column a because other objects depend on it", ErrorKind::SchemaConflict, None, true),
+            (
+                "ERROR: cannot drop table t column a because other objects depend on it",
+                ErrorKind::SchemaConflict,
+                None,
+                true,
+            ),
             ("ERROR: Disk Full", ErrorKind::Throttled, None, true),
             ("ERROR: hunter2", ErrorKind::Unexpected, None, false),
             ("FATAL: password authentication failed for user \"loader\"", ErrorKind::PermissionDenied, None, true),
@@ -334,8 +363,17 @@ mod tests {
             assert_eq!(error.kind(), kind, "{text}");
             let report = format!("{} {error:?}", error.report());
             assert!(!report.contains("hunter2"), "{report}");
-            assert_eq!(error.context().iter().find(|(key, _)| *key == "code").map(|(_, code)| code.as_str()), code, "{text}");
-            assert_eq!(error.report().contains(&text.lines().next().unwrap()[..12]), shown, "{text}: {}", error.report());
+            assert_eq!(
+                error.context().iter().find(|(key, _)| *key == "code").map(|(_, code)| code.as_str()),
+                code,
+                "{text}"
+            );
+            assert_eq!(
+                error.report().contains(&text.lines().next().unwrap()[..12]),
+                shown,
+                "{text}: {}",
+                error.report()
+            );
         }
     }
 
@@ -346,7 +384,9 @@ mod tests {
         {
             for text in [
                 format!("ERROR: invalid input syntax for type bigint: \"{name}\""),
-                format!("ERROR: Invalid digit, Value '_', Pos 0, Type: Long \n  Detail: \n  code: 1207\n  context:   {name}"),
+                format!(
+                    "ERROR: Invalid digit, Value '_', Pos 0, Type: Long \n  Detail: \n  code: 1207\n  context:   {name}"
+                ),
             ] {
                 let error = refused(&text);
                 assert!(error.kind() == kind && error.report().contains(name), "{}", error.report());

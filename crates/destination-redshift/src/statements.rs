@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn statements_as_they_are_sent() {
         let columns =
-            TableSchema::new(vec![Column::key("id", LogicalType::Text), Column::new("doc", LogicalType::Json)]).unwrap();
+            TableSchema::new(vec![Column::key("id", LogicalType::Text), Column::new("doc", LogicalType::Json)])
+                .unwrap();
         let file = |n: u64| StagedFile { path: format!("_ct_staging/p/t-1/7-x-1/{n}.json.gz"), bytes: 10, rows: 5 };
         let staged = Staged { folder: "_ct_staging/p/t-1/7-x-1".to_owned(), files: vec![file(0), file(1)] };
         let files = |region: Option<&str>, role: Option<&str>| Files {

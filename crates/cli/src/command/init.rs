@@ -154,7 +154,9 @@ fn destination(to: &str) -> String {
             |otherwise: &str| parts.next().filter(|part| part != "\"\"").unwrap_or_else(|| quoted(otherwise));
         let (database, schema) = (part("dev"), part("public"));
         let who = match (given("cluster"), given("workgroup")) {
-            (Some(cluster), _) => format!("cluster = {cluster}\n# db_user = \"commutator\"      # in place of the one that follows from the AWS identity\n"),
+            (Some(cluster), _) => format!(
+                "cluster = {cluster}\n# db_user = \"commutator\"      # in place of the one that follows from the AWS identity\n"
+            ),
             (None, workgroup) => {
                 let workgroup = workgroup.unwrap_or_else(|| quoted("default-workgroup"));
                 format!("workgroup = {workgroup}   # or `cluster`, a provisioned one\n")
@@ -219,9 +221,16 @@ mod tests {
     #[test]
     fn the_file_is_valid_and_so_is_what_it_comments_out() {
         let duckdb = cfg!(feature = "duckdb").then_some("duckdb://shop.duckdb");
-        for to in ["./lake", "s3://bucket/prefix", "postgres://u:secret@h/db", "snowflake://myorg-shop/SHOP/PUBLIC", "redshift://dev/shop", "redshift://dev/shop?cluster=main&staging=s3://b/p"]
-            .into_iter()
-            .chain(duckdb)
+        for to in [
+            "./lake",
+            "s3://bucket/prefix",
+            "postgres://u:secret@h/db",
+            "snowflake://myorg-shop/SHOP/PUBLIC",
+            "redshift://dev/shop",
+            "redshift://dev/shop?cluster=main&staging=s3://b/p",
+        ]
+        .into_iter()
+        .chain(duckdb)
         {
             let text = config(&arguments(to), "the-external-id");
             let variable = |_: &str| Some("postgres://h/db".to_owned());

@@ -133,8 +133,13 @@ const CONTRACT_TABLE: &[Key] = &[key("columns", Kind::Word(CONTRACT)), key("type
 pub(crate) const SOURCES: &[(&str, &[Key])] = &[("dynamodb", DYNAMODB)];
 
 /// `[destination]`, by its `type`.
-pub(crate) const DESTINATIONS: &[(&str, &[Key])] =
-    &[("duckdb", DUCKDB), ("parquet", PARQUET), ("postgres", POSTGRES), ("redshift", REDSHIFT), ("snowflake", SNOWFLAKE)];
+pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[
+    ("duckdb", DUCKDB),
+    ("parquet", PARQUET),
+    ("postgres", POSTGRES),
+    ("redshift", REDSHIFT),
+    ("snowflake", SNOWFLAKE),
+];
 
 pub(crate) const DYNAMODB: &[Key] = &[
     key("tables", Kind::Texts),

@@ -16,7 +16,9 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use commutator::{CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, redshift, snowflake};
+use commutator::{
+    CommitOptions, Options, PipelineId, Secret, SyncMode, dynamodb, parquet, postgres, redshift, snowflake,
+};
 use toml::{Table, Value};
 
 use crate::failure::Problem;

@@ -34,7 +34,11 @@ enum Statement {
     Running,
     Finished(Option<Rows>),
     /// Which of how many failed, and why; none of them if it is their end that did.
-    Failed { at: usize, of: usize, why: String },
+    Failed {
+        at: usize,
+        of: usize,
+        why: String,
+    },
     Aborted,
 }
 
@@ -140,7 +144,9 @@ async fn answer(
     match trouble {
         // "Common Error Types" of the API reference
         // (docs.aws.amazon.com/redshift-data/latest/APIReference/CommonErrors.html), and those of the operations.
-        Some(Trouble::Unavailable) => return Ok(error(503, "ServiceUnavailable", "The request has failed due to a temporary failure")),
+        Some(Trouble::Unavailable) => {
+            return Ok(error(503, "ServiceUnavailable", "The request has failed due to a temporary failure"));
+        }
         Some(Trouble::Throttled) => return Ok(error(429, "ThrottlingException", "Rate exceeded")),
         Some(Trouble::Failed) => return Ok(error(500, "InternalServerException", "We encountered an internal error")),
         Some(Trouble::AnswerLost) | None => {}

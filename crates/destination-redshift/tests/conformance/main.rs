@@ -12,18 +12,21 @@ mod rewrite;
 mod table;
 mod wire;
 
-/// What every destination must do, with documents as `SUPER`.
+/// What every destination must do, with documents as text.
 mod contract {
-    commutator_conformance::suite!(crate::place::Super);
+    commutator_conformance::suite!(crate::place::Text);
 }
 
-/// Those trials in which documents meet a type of their own, with documents as text.
-mod contract_with_text {
+/// Those trials in which documents meet a type of their own, with documents as `SUPER`.
+///
+/// Those with numbers that a `SUPER` would round, which are refused (`documents.rs`), cannot be among them: random ones, `types::json_is_exact` and
+/// `widening::any_value_stays_itself_when_its_column_becomes_json`.
+mod contract_with_super {
     macro_rules! trials {
         ($($topic:ident::$trial:ident),* $(,)?) => {
             $(#[test]
             fn $trial() {
-                commutator_conformance::run::<crate::place::Text>(stringify!($topic), stringify!($trial));
+                commutator_conformance::run::<crate::place::Super>(stringify!($topic), stringify!($trial));
             })*
         };
     }
@@ -34,7 +37,6 @@ mod contract_with_text {
         types::nulls_come_and_go,
         schema::a_new_column_is_null_in_older_rows,
         schema::what_was_planned_is_described,
-        widening::any_value_stays_itself_when_its_column_becomes_json,
         soft_delete::a_deleted_row_keeps_its_values,
         history::every_version_is_kept,
         check::the_checks_of_a_healthy_destination_pass,

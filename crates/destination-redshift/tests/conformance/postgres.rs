@@ -13,7 +13,6 @@ use crate::rewrite::{Short, statement};
 pub(crate) type Rows = Vec<Vec<Option<String>>>;
 
 /// A schema that is dropped with this.
-#[derive(Debug)]
 pub(crate) struct Postgres {
     url: String,
     pub(crate) schema: String,
@@ -22,6 +21,13 @@ pub(crate) struct Postgres {
     bytes: Mutex<HashSet<String>>,
     /// Whether the role that reads staged files may not.
     locked: AtomicBool,
+    idle: Mutex<Vec<Client>>,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("schema", &self.schema).finish_non_exhaustive()
+    }
 }
 
 /// What Redshift has.
@@ -39,7 +45,14 @@ impl Postgres {
     pub(crate) async fn fresh() -> Option<Self> {
         let url = std::env::var("COMMUTATOR_TEST_POSTGRES_URL").ok()?;
         let schema = format!("redshift_{}", uuid::Uuid::new_v4().simple());
-        let new = Self { url, schema, names: Mutex::default(), bytes: Mutex::default(), locked: AtomicBool::new(false) };
+        let new = Self {
+            url,
+            schema,
+            names: Mutex::default(),
+            bytes: Mutex::default(),
+            locked: AtomicBool::new(false),
+            idle: Mutex::default(),
+        };
         let (client, connection) = tokio_postgres::connect(&new.url, NoTls).await.expect("the test server answers");
         tokio::spawn(connection);
         client.batch_execute(&format!("CREATE SCHEMA {}", new.schema)).await.expect("a schema");
@@ -62,11 +75,24 @@ impl Postgres {
 
     /// Runs statements in one transaction and returns the rows of the last one, or which failed and why.
     pub(crate) async fn transact(&self, statements: &[String]) -> Result<Option<Rows>, (usize, String)> {
-        let client = self.client().await;
+        // A connection takes a while to make, and nothing of a transaction stays in it.
+        let idle = self.idle.lock().unwrap().pop();
+        let client = match idle {
+            Some(client) => client,
+            None => self.client().await,
+        };
+        let ended = self.transact_on(&client, statements).await;
+        if client.batch_execute("ROLLBACK").await.is_ok() {
+            self.idle.lock().unwrap().push(client);
+        }
+        ended
+    }
+
+    async fn transact_on(&self, client: &Client, statements: &[String]) -> Result<Option<Rows>, (usize, String)> {
         client.batch_execute("BEGIN").await.map_err(|e| (0, said(&e)))?;
         let mut last = None;
         for (number, one) in statements.iter().enumerate() {
-            last = self.execute(&client, one).await.map_err(|said| (number, said))?;
+            last = self.execute(client, one).await.map_err(|said| (number, said))?;
         }
         client.batch_execute("COMMIT").await.map_err(|e| (statements.len(), said(&e)))?;
         Ok(last)
@@ -103,7 +129,10 @@ impl Postgres {
         }
         if self.locked.load(Ordering::Relaxed) {
             // As the service says it (docs.aws.amazon.com/redshift/latest/dg/s3serviceexception-error.html, "Access denied error").
-            return Err("ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1".to_owned());
+            return Err(
+                "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1"
+                    .to_owned(),
+            );
         }
         let read = |url: &str| {
             std::fs::read(url.strip_prefix("file://").expect("a file")).map_err(|e| format!("S3ServiceException: {e}"))
@@ -147,6 +176,7 @@ fn said(error: &tokio_postgres::Error) -> String {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.idle.get_mut().unwrap().clear();
         let (url, schema) = (self.url.clone(), self.schema.clone());
         let clean = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -40,7 +40,8 @@ async fn a_busy_api_is_asked_again_with_the_same_token() {
 #[tokio::test]
 async fn a_lost_answer_to_a_commit_runs_it_once() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, commutator_core::Target { mode: commutator_core::SyncMode::Append, ..target("t") }).await;
+    let mut table =
+        Table::open(&cluster, commutator_core::Target { mode: commutator_core::SyncMode::Append, ..target("t") }).await;
     table.commit(&[put(1, 1, [])]).await;
     let before = cluster.api.requests("BatchExecuteStatement").len();
     cluster.api.trouble("BatchExecuteStatement", &[Trouble::AnswerLost, Trouble::AnswerLost]);
@@ -99,7 +100,11 @@ async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
     for (n, abort) in [(1, true), (2, false)] {
         let mut table = Table::open(&cluster, target("t")).await;
         table.commit(&[put(n, 1, [])]).await;
-        if abort { cluster.api.abort() } else { cluster.api.fail(6, "Connection to hunter2 was reset") }
+        if abort {
+            cluster.api.abort()
+        } else {
+            cluster.api.fail(6, "Connection to hunter2 was reset")
+        }
         let error = table.try_commit(&[put(9, 9, [])]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
         assert!(!error.report().contains("hunter2"));
