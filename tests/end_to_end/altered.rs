@@ -23,7 +23,11 @@ struct Meddling {
 const ANEW: &str = "DROP TABLE IF EXISTS {t}; DELETE FROM {c}";
 
 const MEDDLINGS: &[Meddling] = &[
-    Meddling { statement: "ALTER TABLE {t} DROP COLUMN title", said: "drop the table and what is recorded of it", remedy: ANEW },
+    Meddling {
+        statement: "ALTER TABLE {t} DROP COLUMN title",
+        said: "drop the table and what is recorded of it",
+        remedy: ANEW,
+    },
     Meddling {
         statement: "ALTER TABLE {t} ALTER COLUMN count TYPE double precision",
         said: "change it back",

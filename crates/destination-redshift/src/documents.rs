@@ -17,21 +17,23 @@ const BENT: &str =
 
 /// Returns rows that Redshift holds as they are.
 ///
-/// Returns [`DataInvalid`](ErrorKind::DataInvalid) naming the column if there is a value that it would cut or round.
+/// Returns [`DataInvalid`](ErrorKind::DataInvalid) naming the column if there is a value that it would cut or round, or a text with the
+/// character NUL, at which `COPY` may end: it "treats it as an end of record (EOR) and terminates the record" (docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html,
+/// `NULL AS`).
 pub(crate) fn admit(rows: ChangeBatch, documents: Documents) -> Result<ChangeBatch> {
     for (i, column) in rows.schema().columns().iter().enumerate() {
-        let fits: fn(&str) -> bool = match column.ty {
-            LogicalType::Json if documents == Documents::Super => has_short_texts,
-            LogicalType::Text | LogicalType::Json => |text| text.len() <= MOST_BYTES,
+        let is_document = match column.ty {
+            LogicalType::Json => true,
+            LogicalType::Text => false,
             _ => continue,
         };
         let texts = rows.rows().column(i).as_string::<i32>();
-        // Most columns have no text that could be too long.
-        if texts.value_data().len() <= MOST_BYTES {
-            continue;
-        }
-        if texts.iter().flatten().any(|text| text.len() > MOST_BYTES && !fits(text)) {
-            return Err(too_long(column.ty, documents).with("column", &column.name));
+        let mut refused = texts
+            .iter()
+            .flatten()
+            .filter_map(|text| if is_document { refusal_of_document(text, documents) } else { refusal_of_text(text) });
+        if let Some(sentence) = refused.next() {
+            return Err(Error::new(ErrorKind::DataInvalid, sentence).with("column", &column.name));
         }
     }
     match documents {
@@ -40,39 +42,68 @@ pub(crate) fn admit(rows: ChangeBatch, documents: Documents) -> Result<ChangeBat
     }
 }
 
-fn too_long(ty: LogicalType, documents: Documents) -> Error {
-    let sentence = match (ty, documents) {
-        (LogicalType::Json, Documents::Super) => {
-            "A document has a text that is longer than the 65,535 bytes that Redshift holds; `exclude` or `hash` the attribute"
-        }
-        (LogicalType::Json, Documents::Text) => {
-            "A document is longer than the 65,535 bytes that Redshift holds as text; set `documents` to \"super\", and load the table anew"
-        }
-        _ => "A text is longer than the 65,535 bytes that Redshift holds; `exclude` or `hash` the attribute",
-    };
-    Error::new(ErrorKind::DataInvalid, sentence)
+const NUL: &str = "A text has the character NUL, which Redshift does not hold; `exclude` or `hash` the attribute";
+
+/// Says why a text is refused.
+fn refusal_of_text(text: &str) -> Option<&'static str> {
+    if text.len() > MOST_BYTES {
+        return Some("A text is longer than the 65,535 bytes that Redshift holds; `exclude` or `hash` the attribute");
+    }
+    text.contains('\0').then_some(NUL)
 }
 
-/// Returns whether no text within a document, names of members included, is too long. Escapes count as they are written, which is never less.
-fn has_short_texts(json: &str) -> bool {
-    let bytes = json.as_bytes();
-    let mut at = 0;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'"')) {
-        let start = at + found + 1;
-        at = start;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b'"' => break,
-                b'\\' => at += 2,
-                _ => at += 1,
-            }
-        }
-        if at.min(bytes.len()) - start > MOST_BYTES {
-            return false;
-        }
-        at += 1;
+/// Says why a document is refused, but for its numbers.
+fn refusal_of_document(json: &str, documents: Documents) -> Option<&'static str> {
+    let is_long = json.len() > MOST_BYTES;
+    if is_long && documents == Documents::Text {
+        return Some(
+            "A document is longer than the 65,535 bytes that Redshift holds as text; set `documents` to \"super\", and load the table anew",
+        );
     }
-    true
+    if !is_long && !json.contains("\\u0000") {
+        return None;
+    }
+    let within = Texts::within(json);
+    if within.longest > MOST_BYTES {
+        return Some(
+            "A document has a text that is longer than the 65,535 bytes that Redshift holds; `exclude` or `hash` the attribute",
+        );
+    }
+    within.nul.then_some(NUL)
+}
+
+/// What the texts within a document are like, names of members included.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Texts {
+    /// The most bytes of one. Escapes count as they are written, which is never less.
+    longest: usize,
+    /// Whether one has the character NUL.
+    nul: bool,
+}
+
+impl Texts {
+    fn within(json: &str) -> Self {
+        let mut found = Self::default();
+        let bytes = json.as_bytes();
+        let mut at = 0;
+        while let Some(quote) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'"')) {
+            let start = at + quote + 1;
+            at = start;
+            while let Some(&byte) = bytes.get(at) {
+                match byte {
+                    b'"' => break,
+                    b'\\' => {
+                        found.nul |= bytes[at..].starts_with(b"\\u0000");
+                        at += 2;
+                    }
+                    _ => at += 1,
+                }
+            }
+            found.longest = found.longest.max(at.min(bytes.len()) - start);
+            at += 1;
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +140,9 @@ mod tests {
             (LogicalType::Number, Documents::Super, "1", true),
             (json, Documents::Super, &fits, true),
             (json, Documents::Super, &long, false),
+            (LogicalType::Text, Documents::Super, "hunter2\0", false),
+            (json, Documents::Text, r#"["hunter2\u0000"]"#, false),
+            (json, Documents::Super, r#"["\\u0000"]"#, true),
             (json, Documents::Super, "[1e120]", false),
             (json, Documents::Text, "[1e120]", true),
             (json, Documents::Text, &fits, false),
@@ -125,15 +159,16 @@ mod tests {
 
     #[test]
     fn texts_within_documents_are_found() {
-        let long = "x".repeat(MOST_BYTES + 1);
-        for (json, fits) in [
-            (format!("[{}]", "1,".repeat(40_000)), true),
-            (format!(r#"{{"{long}": 1}}"#), false),
-            (format!(r#"["\\", "{long}"]"#), false),
-            (format!(r#"["\"", "{}"]"#, "y".repeat(MOST_BYTES)), true),
-            (format!(r#"["{}\""]"#, "y".repeat(MOST_BYTES - 2)), true),
+        for (json, longest, nul) in [
+            (r"[1,2]", 0, false),
+            (r#"{"name": 1, "b": "longer text"}"#, 11, false),
+            (r#"["\\", "abc"]"#, 3, false),
+            (r#"["\"", "x"]"#, 2, false),
+            (r#"["a\u0000"]"#, 7, true),
+            (r#"["a\\u0000"]"#, 8, false),
+            (r#"{"\u0000": 1}"#, 6, true),
         ] {
-            assert_eq!(has_short_texts(&json), fits, "{}", &json[..10]);
+            assert_eq!(Texts::within(json), Texts { longest, nul }, "{json}");
         }
     }
 }

@@ -4,7 +4,7 @@ use commutator_conformance::Value;
 use commutator_core::ErrorKind;
 use commutator_destination_redshift::Documents;
 
-use crate::place::Cluster;
+use crate::cluster::Cluster;
 use crate::table::{Table, put, target};
 
 #[tokio::test]

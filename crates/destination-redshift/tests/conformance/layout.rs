@@ -4,7 +4,7 @@ use commutator_conformance::Value;
 use commutator_core::{Destination as _, ErrorKind, Outcome};
 use commutator_destination_redshift::{Config, Documents};
 
-use crate::place::Cluster;
+use crate::cluster::Cluster;
 use crate::table::{Table, put, target};
 
 #[tokio::test]

@@ -1,14 +1,16 @@
-//! The Redshift destination over the real SDK and a Data API of the tests' own, which executes on a real Postgres: the conformance suite, and
-//! what the API does when it is busy, slow or cut off.
+//! The Redshift destination: the conformance suite, what only Redshift has, and what its API does when it is busy, slow or cut off.
 //!
-//! Nothing here proves what Redshift alone does; `docs/redshift.md` says what that is.
+//! The suite runs against what `COMMUTATOR_TEST_REDSHIFT_CONFIG` names, a JSON file with the settings of a real cluster or workgroup
+//! (`docs/redshift.md` says how), else against a Data API of the tests' own, which executes on a real Postgres (`tests/double`). All else runs
+//! over that one.
 
-mod api;
+mod cluster;
 mod documents;
+#[path = "../double/mod.rs"]
+mod double;
 mod layout;
 mod place;
-mod postgres;
-mod rewrite;
+mod reader;
 mod table;
 mod wire;
 

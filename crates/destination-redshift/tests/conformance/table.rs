@@ -9,7 +9,7 @@ use commutator_core::{
     Position, Progress, Result, Session, Slice, SyncMode, TableName, Target,
 };
 
-use crate::place::Cluster;
+use crate::cluster::Cluster;
 
 pub(crate) struct Table {
     session: Box<dyn Session>,

@@ -5,8 +5,8 @@ use commutator_conformance::Value;
 use commutator_core::{Destination as _, ErrorKind, Outcome};
 use commutator_destination_redshift::Documents;
 
-use crate::api::Trouble;
-use crate::place::Cluster;
+use crate::cluster::Cluster;
+use crate::double::api::Trouble;
 use crate::table::{Table, put, target};
 
 /// A cluster of the test's own, or nothing where there is no Postgres.
@@ -126,7 +126,7 @@ async fn an_api_that_stays_away_is_unclear_and_said() {
 #[tokio::test]
 async fn rows_come_in_pages() {
     let Some(cluster) = cluster().await else { return };
-    // The columns of a table and its pieces of a checkpoint are read page by page.
+    cluster.api.page(2);
     let mut table = Table::open(&cluster, target("t")).await;
     table.commit(&[put(1, 1, [("a", Value::int(1)), ("b", Value::text("x")), ("c", Value::Bool(true))])]).await;
     let pages = cluster.api.requests("GetStatementResult");

@@ -11,10 +11,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::postgres::{Postgres, Rows};
+use super::postgres::{Postgres, Rows};
 
-/// How many rows a page has.
-const PAGE: usize = 2;
+/// How many rows a page has, unless a test wants fewer.
+const PAGE: usize = 500;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ struct State {
     requests: Vec<(String, Value)>,
     /// How often statements are looked at before their end is told.
     slow: usize,
+    /// How many rows a page has.
+    page: Option<usize>,
     /// What becomes of the next statements in place of being run.
     ends: VecDeque<Statement>,
 }
@@ -93,6 +95,11 @@ impl Api {
     /// Lets statements take so many more looks.
     pub(crate) fn slow(&self, looks: usize) {
         self.state.lock().unwrap().slow = looks;
+    }
+
+    /// Gives rows in pages of so many.
+    pub(crate) fn page(&self, rows: usize) {
+        self.state.lock().unwrap().page = Some(rows);
     }
 
     /// Lets the next batch be stopped by somebody.
@@ -242,10 +249,11 @@ fn result(state: &Mutex<State>, body: &Value) -> Response<Full<Bytes>> {
     let from: usize = body["NextToken"].as_str().map_or(0, |token| token.parse().expect("a token of ours"));
     let field =
         |cell: &Option<String>| cell.as_ref().map_or(json!({"isNull": true}), |text| json!({"stringValue": text}));
-    let page: Vec<Vec<_>> = rows.iter().skip(from).take(PAGE).map(|row| row.iter().map(field).collect()).collect();
+    let size = state.page.unwrap_or(PAGE);
+    let page: Vec<Vec<_>> = rows.iter().skip(from).take(size).map(|row| row.iter().map(field).collect()).collect();
     let mut body = json!({"Records": page, "TotalNumRows": rows.len()});
-    if from + PAGE < rows.len() {
-        body["NextToken"] = json!((from + PAGE).to_string());
+    if from + size < rows.len() {
+        body["NextToken"] = json!((from + size).to_string());
     }
     ok(&body)
 }

@@ -1,7 +1,6 @@
 //! Redshift's SQL as Postgres has it: names in lower case and short, words that Postgres does not know, and `COPY`.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What Postgres takes of a name.
 const LONGEST: usize = 63;
@@ -15,9 +14,11 @@ pub(crate) fn short(name: &str, short: &mut Short) -> String {
     if lower.len() <= LONGEST {
         return lower;
     }
-    let mut hasher = DefaultHasher::new();
-    lower.hash(&mut hasher);
-    let cut = format!("{}_{:016x}", &lower[..lower.floor_char_boundary(40)], hasher.finish());
+    // FNV-1a, which others can compute, too.
+    let hash = lower
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let cut = format!("{}_{hash:016x}", &lower[..lower.floor_char_boundary(40)]);
     short.insert(cut.clone(), lower);
     cut
 }

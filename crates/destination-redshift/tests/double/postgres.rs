@@ -5,10 +5,13 @@ use std::io::Read as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use object_store::ObjectStoreExt as _;
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path;
 use serde_json::{Map, Value};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::rewrite::{Short, statement};
+use super::rewrite::{Short, statement};
 
 pub(crate) type Rows = Vec<Vec<Option<String>>>;
 
@@ -17,8 +20,6 @@ pub(crate) struct Postgres {
     url: String,
     pub(crate) schema: String,
     names: Mutex<Short>,
-    /// The bytes columns of each staging table's connection.
-    bytes: Mutex<HashSet<String>>,
     /// Whether the role that reads staged files may not.
     locked: AtomicBool,
     idle: Mutex<Vec<Client>>,
@@ -45,14 +46,7 @@ impl Postgres {
     pub(crate) async fn fresh() -> Option<Self> {
         let url = std::env::var("COMMUTATOR_TEST_POSTGRES_URL").ok()?;
         let schema = format!("redshift_{}", uuid::Uuid::new_v4().simple());
-        let new = Self {
-            url,
-            schema,
-            names: Mutex::default(),
-            bytes: Mutex::default(),
-            locked: AtomicBool::new(false),
-            idle: Mutex::default(),
-        };
+        let new = Self { url, schema, names: Mutex::default(), locked: AtomicBool::new(false), idle: Mutex::default() };
         let (client, connection) = tokio_postgres::connect(&new.url, NoTls).await.expect("the test server answers");
         tokio::spawn(connection);
         client.batch_execute(&format!("CREATE SCHEMA {}", new.schema)).await.expect("a schema");
@@ -91,22 +85,24 @@ impl Postgres {
     async fn transact_on(&self, client: &Client, statements: &[String]) -> Result<Option<Rows>, (usize, String)> {
         client.batch_execute("BEGIN").await.map_err(|e| (0, said(&e)))?;
         let mut last = None;
+        // The columns with bytes of the transaction's staging table.
+        let mut bytes = HashSet::new();
         for (number, one) in statements.iter().enumerate() {
-            last = self.execute(client, one).await.map_err(|said| (number, said))?;
+            last = self.execute(client, one, &mut bytes).await.map_err(|said| (number, said))?;
         }
         client.batch_execute("COMMIT").await.map_err(|e| (statements.len(), said(&e)))?;
         Ok(last)
     }
 
-    async fn execute(&self, client: &Client, sql: &str) -> Result<Option<Rows>, String> {
+    async fn execute(&self, client: &Client, sql: &str, bytes: &mut HashSet<String>) -> Result<Option<Rows>, String> {
         if sql.starts_with("COPY ") {
-            return self.copy(client, sql).await.map(|()| None);
+            return self.copy(client, sql, bytes).await.map(|()| None);
         }
         let rewritten = statement(sql, &mut self.names.lock().unwrap());
         if rewritten.starts_with("CREATE TEMPORARY TABLE") {
             let columns = rewritten.lines().filter(|line| line.contains(" varbyte"));
             let names = columns.filter_map(|line| line.trim().split(' ').next().map(str::to_owned));
-            *self.bytes.lock().unwrap() = names.collect();
+            bytes.extend(names);
         }
         let replies = client.simple_query(&rewritten).await.map_err(|e| said(&e))?;
         let has_rows = replies.iter().any(|reply| matches!(reply, SimpleQueryMessage::RowDescription(_)));
@@ -123,7 +119,7 @@ impl Postgres {
     }
 
     /// Reads the files of a manifest into the staging table, as `COPY … MANIFEST FORMAT AS JSON 'auto' GZIP` does.
-    async fn copy(&self, client: &Client, sql: &str) -> Result<(), String> {
+    async fn copy(&self, client: &Client, sql: &str, bytes: &HashSet<String>) -> Result<(), String> {
         for part in ["IAM_ROLE default", "MANIFEST", "FORMAT AS JSON 'auto'", "GZIP"] {
             assert!(sql.contains(part), "{sql}");
         }
@@ -134,18 +130,14 @@ impl Postgres {
                     .to_owned(),
             );
         }
-        let read = |url: &str| {
-            std::fs::read(url.strip_prefix("file://").expect("a file")).map_err(|e| format!("S3ServiceException: {e}"))
-        };
         let manifest = sql.split('\'').nth(1).expect("a manifest");
-        let manifest: Value = serde_json::from_slice(&read(manifest)?).expect("a manifest is JSON");
-        let bytes = self.bytes.lock().unwrap().clone();
+        let manifest: Value = serde_json::from_slice(&read(manifest).await?).expect("a manifest is JSON");
         for entry in manifest["entries"].as_array().expect("entries") {
             assert_eq!(entry["mandatory"], true);
             let mut text = String::new();
-            let packed = read(entry["url"].as_str().expect("a url"))?;
+            let packed = read(entry["url"].as_str().expect("a url")).await?;
             flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("gzip");
-            let lines: Vec<_> = text.lines().map(|line| line_of(line, &bytes)).collect();
+            let lines: Vec<_> = text.lines().map(|line| line_of(line, bytes)).collect();
             // No literal: its text is as long as the rows are.
             let insert = "INSERT INTO _ct_stage SELECT * FROM json_populate_recordset(NULL::_ct_stage, $1::text::json)";
             let rows = format!("[{}]", lines.join(","));
@@ -153,6 +145,27 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// Reads a file on this machine, or on the S3 of the tests.
+async fn read(url: &str) -> Result<Vec<u8>, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("ERROR: S3ServiceException:{e},Status 404,Error NoSuchKey");
+    if let Some(path) = url.strip_prefix("file://") {
+        return std::fs::read(path).map_err(|e| failed(&e));
+    }
+    let (bucket, path) = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).expect("an address on S3");
+    let of = |name: &str| std::env::var(name).expect("there is an S3");
+    let store = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_region("us-east-1")
+        .with_endpoint(of("COMMUTATOR_TEST_S3_ENDPOINT"))
+        .with_allow_http(true)
+        .with_access_key_id(of("COMMUTATOR_TEST_S3_ACCESS_KEY"))
+        .with_secret_access_key(of("COMMUTATOR_TEST_S3_SECRET_KEY"))
+        .build()
+        .expect("an S3");
+    let read = async { store.get(&Path::parse(path)?).await?.bytes().await };
+    read.await.map(|bytes| bytes.to_vec()).map_err(|e| failed(&e))
 }
 
 /// Returns a line with bytes as Postgres reads them.
