@@ -50,18 +50,12 @@ pub(crate) fn is_of_cast(said: &str) -> bool {
 
 /// The number that Redshift has for the error: `ERROR: 1023 DETAIL: …`, or `code: 8001` in its details.
 fn code_of(said: &str) -> Option<&str> {
-    let number = |text: &'_ str| {
-        let digits = text.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        (3..=5).contains(&digits.len()).then(|| digits.len())
-    };
-    for start in ["ERROR:", "code:"] {
-        if let Some((_, rest)) = said.split_once(start)
-            && let Some(length) = number(rest)
-        {
-            return rest.trim_start().get(..length);
-        }
-    }
-    None
+    ["ERROR:", "code:"].iter().find_map(|start| {
+        let (_, rest) = said.split_once(start)?;
+        let rest = rest.trim_start();
+        let digits = &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())];
+        (3..=5).contains(&digits.len()).then_some(digits)
+    })
 }
 
 /// Sentences that speak of names, rights and the service, and of no value.

@@ -93,7 +93,19 @@ mod tests {
             schema("Shop"),
             drop_stage(),
         ];
-        insta::assert_snapshot!("own", all.map(|statement| format!("{statement};")).join("\n"));
+        let text = crate::types::dialect(crate::Documents::Text);
+        let widened = |from, to| format!("SELECT {} FROM t", text.widened("v", from, to));
+        let widened = [
+            widened(LogicalType::Json, LogicalType::Text),
+            widened(LogicalType::Text, LogicalType::Json),
+            widened(LogicalType::Binary, LogicalType::Json),
+            widened(LogicalType::Number, LogicalType::Json),
+        ];
+        let all: Vec<_> = all.into_iter().chain(widened).collect();
+        insta::assert_snapshot!(
+            "own",
+            all.iter().map(|statement| format!("{statement};")).collect::<Vec<_>>().join("\n")
+        );
         assert_eq!(
             manifest(&staged, &files(None, None)),
             r#"{"entries":[{"url":"s3://bucket/prefix/_ct_staging/p/t-1/7-x-1/0.json.gz","mandatory":true},{"url":"s3://bucket/prefix/_ct_staging/p/t-1/7-x-1/1.json.gz","mandatory":true}]}"#

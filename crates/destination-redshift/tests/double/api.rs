@@ -70,6 +70,8 @@ impl Api {
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                // Else answers wait for the acknowledgement of their headers.
+                stream.set_nodelay(true).expect("a connection");
                 let (state, postgres) = (Arc::clone(&shared), Arc::clone(&postgres));
                 tokio::spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
