@@ -13,7 +13,7 @@
 //! | `serve` | the load generator |
 //! | `live` | how long changes take |
 //! | `load`, `psql` | rows into Postgres, and the same by psql |
-//! | `run` | whole runs: the product, the SDK, a bare client |
+//! | `run` | whole runs: the product, the SDK, a bare client, DuckDB itself |
 //! | `process` | a run in a process of its own, and what it took |
 //! | `suite` | runs in rounds, and their tables |
 

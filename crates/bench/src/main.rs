@@ -79,7 +79,7 @@ fn decode(options: &[&str]) -> Result<()> {
 fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
     let mut settings = Settings {
         rounds: 5,
-        pages: 256,
+        pages: None,
         dataset: Dataset::Typical,
         scratch: env::temp_dir(),
         peers: Peers { folder: PathBuf::from("crates/bench/peers"), python: None, tap_python: None, faucet: None },
@@ -90,7 +90,7 @@ fn measure_suite(name: &str, options: &[&str]) -> Result<()> {
         let value = rest.next().with_context(|| format!("{option} takes a value"))?;
         match option {
             "--rounds" => settings.rounds = value.parse()?,
-            "--pages" => settings.pages = value.parse()?,
+            "--pages" => settings.pages = Some(value.parse()?),
             "--dataset" => settings.dataset = named(value)?,
             "--scratch" => settings.scratch = value.into(),
             "--peers" => settings.peers.folder = value.into(),

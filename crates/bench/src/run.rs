@@ -5,8 +5,12 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Builder;
 
 mod bare;
+#[cfg(feature = "duckdb")]
+mod duckdb;
 mod ours;
 mod sdk;
+#[cfg(feature = "duckdb")]
+mod staged;
 
 pub(crate) use ours::{postgres, postgres_url, source};
 
@@ -36,6 +40,14 @@ pub fn run(words: &[&str]) -> Result<Json> {
     let done = runtime.block_on(async {
         match *words {
             ["commutator", "arrow", url] => ours::arrow(url).await,
+            #[cfg(feature = "duckdb")]
+            ["commutator", "duckdb", mode, url, out] => duckdb::pipeline(mode, url, out).await,
+            #[cfg(feature = "duckdb")]
+            ["commutator", "staged", area, url, out] => staged::pipeline(area, url, out).await,
+            #[cfg(feature = "duckdb")]
+            ["duckdb", "lines", lines, url] => duckdb::lines(lines, url).await,
+            #[cfg(feature = "duckdb")]
+            ["duckdb", types, lines, _, out] => duckdb::read_json(types, lines, out),
             ["commutator", to, url, out] => ours::pipeline(to, url, out).await,
             ["sdk", "arrow", url] => sdk::arrow(url).await,
             ["sdk", "parquet", url, out] => sdk::parquet(url, out).await,

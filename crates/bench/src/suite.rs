@@ -12,14 +12,20 @@ use crate::serve::Load;
 mod report;
 
 /// The name of a suite, and what it measures.
-pub const SUITES: [(&str, &str); 6] = [
+pub const SUITES: [(&str, &str); 8] = [
     ("arrow", "scan to Arrow"),
     ("parquet", "scan to Parquet"),
+    ("duckdb", "scan to DuckDB"),
+    ("staged", "scan to staged Parquet"),
     ("postgres-scan", "scan to Postgres"),
     ("changes", "1,000 shards to Postgres and Parquet"),
     ("growth", "more items, more tables"),
     ("peers", "what people use today"),
 ];
+
+/// Pages that a suite scans by default, and those of one that has slow contenders.
+const PAGES: u64 = 256;
+const FEW: u64 = 64;
 
 /// Somebody who reads the load.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ struct Group {
     contenders: Vec<Contender>,
     cores: Vec<Vec<usize>>,
     rounds: usize,
+    /// The file into which the items are written first, for whoever reads them from there.
+    lines: Option<PathBuf>,
 }
 
 /// What a contender took on some cores, a round each.
@@ -59,8 +67,8 @@ struct Line {
 pub struct Settings {
     /// How often everybody runs.
     pub rounds: usize,
-    /// Pages of about 1 MB that are scanned.
-    pub pages: u64,
+    /// Pages of about 1 MB that are scanned; `None` for what each suite has by default.
+    pub pages: Option<u64>,
     /// The data set.
     pub dataset: Dataset,
     /// Where folders of results are made and removed.
@@ -91,6 +99,9 @@ pub fn run(suite: &str, settings: &Settings, print: &mut dyn FnMut(&str)) -> Res
         let mut lines: Vec<Line> = Vec::new();
         for cores in &group.cores {
             let server = Server::start(&group.load, &server_of(cores))?;
+            if let Some(file) = &group.lines {
+                crate::run::run(&["duckdb", "lines", &file.display().to_string(), &server.served.url])?;
+            }
             let first = lines.len();
             for contender in &group.contenders {
                 lines.push(Line { name: contender.name, cores: cores.len(), rounds: Vec::new() });
@@ -104,6 +115,10 @@ pub fn run(suite: &str, settings: &Settings, print: &mut dyn FnMut(&str)) -> Res
                 }
             }
         }
+        if let Some(file) = &group.lines {
+            fs::remove_file(file)?;
+            fs::remove_file(file.with_extension("sql"))?;
+        }
         let served = Server::start(&group.load, &[0, 1])?.served.clone();
         print(&report::table(&group, &lines, &served));
     }
@@ -115,6 +130,12 @@ impl Contender {
         let program = std::env::current_exe()?.display().to_string();
         let words = ["run"].into_iter().chain(way.split(' ')).map(str::to_owned);
         Ok(Self { name, command: [program].into_iter().chain(words).collect(), out })
+    }
+
+    /// The same, told one more thing.
+    fn with(mut self, word: &Path) -> Self {
+        self.command.push(word.display().to_string());
+        self
     }
 
     /// A program that a Python runs; `arguments` come before the endpoint and the folder.
@@ -145,13 +166,21 @@ impl Contender {
 
 fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
     let one_and_two = || vec![vec![0], vec![0, 1]];
-    let load = Load::scan(settings.dataset, settings.pages);
+    ensure!(
+        cfg!(feature = "duckdb") || !matches!(suite, "duckdb" | "staged"),
+        "`{suite}` needs DuckDB; `cargo xtask bench` builds with it, the feature is `duckdb`"
+    );
+    let scan = |pages| Load::scan(settings.dataset, settings.pages.unwrap_or(pages));
+    let load = scan(PAGES);
     let title = SUITES.iter().find(|(name, _)| *name == suite).map(|(_, title)| *title);
     let Some(title) = title else {
         bail!("there is no suite `{suite}`; there are {}", SUITES.map(|(name, _)| name).join(", "))
     };
     let title = format!("{title}, {}", settings.dataset.name());
-    let group = |contenders, cores| Group { title: title.clone(), load, contenders, cores, rounds: settings.rounds };
+    let group = |contenders, cores| {
+        let (title, rounds) = (title.clone(), settings.rounds);
+        Group { title, load, contenders, cores, rounds, lines: None }
+    };
     Ok(match suite {
         "arrow" => vec![group(
             vec![
@@ -170,6 +199,26 @@ fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
             ],
             one_and_two(),
         )],
+        "duckdb" => {
+            let lines = settings.scratch.join(format!("bench_lines_{}.json", std::process::id()));
+            let read = |name, types| Contender::ours(name, types, Out::Folder).map(|who| who.with(&lines));
+            let contenders = vec![
+                Contender::ours("Commutator, mirror", "commutator duckdb mirror", Out::Folder)?,
+                Contender::ours("Commutator, append", "commutator duckdb append", Out::Folder)?,
+                read("DuckDB's read_json of a file, our types", "duckdb declared")?,
+                read("DuckDB's read_json of a file, inferred types", "duckdb inferred")?,
+            ];
+            vec![Group { load: scan(FEW), lines: Some(lines), ..group(contenders, one_and_two()) }]
+        }
+        "staged" => {
+            let contenders = vec![
+                Contender::ours("Commutator, staged in a folder", "commutator staged folder", Out::Folder)?,
+                Contender::ours("Commutator, staged on S3", "commutator staged s3", Out::Name)?,
+                Contender::ours("Commutator, Parquet append", "commutator append", Out::Folder)?,
+                Contender::ours("SDK, default ArrowWriter", "sdk parquet", Out::Folder)?,
+            ];
+            vec![Group { load: scan(FEW), ..group(contenders, one_and_two()) }]
+        }
         "postgres-scan" => {
             vec![group(vec![Contender::ours("Commutator, mirror", "commutator postgres", Out::Name)?], one_and_two())]
         }
@@ -184,7 +233,7 @@ fn groups(suite: &str, settings: &Settings) -> Result<Vec<Group>> {
         "growth" => growth(settings, &group)?,
         _ => {
             // ingestr closes a connection that it still reads from where answers come at once.
-            let load = Load { delay: 10, ..Load::scan(settings.dataset, settings.pages.min(64)) };
+            let load = Load { delay: 10, ..scan(FEW) };
             vec![Group { load, ..group(peers(&settings.peers)?, vec![vec![0]]) }]
         }
     })
@@ -221,14 +270,14 @@ fn growth(settings: &Settings, group: &dyn Fn(Vec<Contender>, Vec<Vec<usize>>) -
             Contender::ours("Commutator, append", "commutator append", Out::Folder)?,
         ])
     };
-    let mut groups = Vec::new();
+    let (mut groups, pages) = (Vec::new(), settings.pages.unwrap_or(PAGES));
     for times in [1, 10, 100].into_iter().filter(|times| *times <= settings.times) {
-        let load = Load::scan(settings.dataset, settings.pages * times);
+        let load = Load::scan(settings.dataset, pages * times);
         let title = format!("{times} × the items, {}", settings.dataset.name());
         groups.push(Group { title, load, rounds: 1, ..group(contenders()?, vec![vec![0, 1]]) });
     }
     for tables in [1, 10, 100].into_iter().filter(|times| *times <= settings.times) {
-        let load = Load { tables, ..Load::scan(settings.dataset, settings.pages) };
+        let load = Load { tables, ..Load::scan(settings.dataset, pages) };
         let title = format!("{tables} × the tables, {}", settings.dataset.name());
         groups.push(Group { title, load, rounds: 1, ..group(contenders()?, vec![vec![0, 1]]) });
     }

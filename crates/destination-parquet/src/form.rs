@@ -102,7 +102,8 @@ impl Form {
         }
     }
 
-    fn leaves(&self) -> usize {
+    /// Returns how many columns of a file its values become.
+    pub(crate) fn leaves(&self) -> usize {
         match self {
             Self::List(elements) => elements.leaves(),
             Self::Struct(members) if !members.is_empty() => members.values().map(|member| member.form.leaves()).sum(),

@@ -8,6 +8,7 @@ mod encode;
 mod infer;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -28,7 +29,17 @@ pub(crate) struct Layout {
     file: SchemaRef,
     /// The place of each column that is another one in the file, and its form.
     native: Vec<(usize, Form)>,
+    /// How many columns Parquet has for them.
+    leaves: usize,
 }
+
+/// A layout of more columns than this is wide.
+///
+/// An encoder or a decoder holds a compressor, a decompressor and buffers for each column, some 300 KB: at so many columns as much as a row
+/// group.
+const MANY_LEAVES: usize = 128;
+/// So many columns of a wide layout are encoded or decoded at a time, or those of a single field.
+const LEAVES_AT_ONCE: usize = 64;
 
 impl Layout {
     pub(crate) fn new(table: &TableSchema, forms: &Forms, shape: Shape) -> Self {
@@ -42,18 +53,58 @@ impl Layout {
         for (i, form) in &native {
             fields[*i] = field(rows.field(*i).name(), form);
         }
-        Self { rows, file: Arc::new(Schema::new(fields)), native }
+        Self::of(rows, Arc::new(Schema::new(fields)), native)
+    }
+
+    fn of(rows: SchemaRef, file: SchemaRef, native: Vec<(usize, Form)>) -> Self {
+        let inside: usize = native.iter().map(|(_, form)| form.leaves()).sum();
+        let leaves = rows.fields().len() - native.len() + inside;
+        Self { rows, file, native, leaves }
     }
 
     /// Columns that are the same in memory and in the file.
     #[cfg(test)]
     pub(crate) fn plain(schema: &SchemaRef) -> Self {
-        Self { rows: Arc::clone(schema), file: Arc::clone(schema), native: Vec::new() }
+        Self::of(Arc::clone(schema), Arc::clone(schema), Vec::new())
     }
 
     /// Returns whether rows in memory stand in the file as they are.
     pub(crate) fn is_plain(&self) -> bool {
         self.native.is_empty()
+    }
+
+    /// Returns whether there are so many columns that only a few are encoded and decoded at a time.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.leaves > MANY_LEAVES
+    }
+
+    /// Returns the columns in order, a few at a time, each with the layout that they have alone.
+    pub(crate) fn slices(&self) -> Vec<(Range<usize>, Self)> {
+        let mut forms = self.native.iter().peekable();
+        let (mut slices, mut start, mut leaves) = (Vec::new(), 0, 0);
+        for at in 0..self.rows.fields().len() {
+            let own = forms.next_if(|(place, _)| *place == at).map_or(1, |(_, form)| form.leaves());
+            if leaves + own > LEAVES_AT_ONCE && at > start {
+                slices.push(self.slice(start..at));
+                (start, leaves) = (at, 0);
+            }
+            leaves += own;
+        }
+        slices.push(self.slice(start..self.rows.fields().len()));
+        slices
+    }
+
+    fn slice(&self, range: Range<usize>) -> (Range<usize>, Self) {
+        let fields = |schema: &SchemaRef| Arc::new(Schema::new(schema.fields()[range.clone()].to_vec()));
+        let native = self.native.iter().filter(|(place, _)| range.contains(place));
+        let native = native.map(|(place, form)| (place - range.start, form.clone())).collect();
+        let slice = Self::of(fields(&self.rows), fields(&self.file), native);
+        (range, slice)
+    }
+
+    /// The columns in memory.
+    pub(crate) fn rows(&self) -> &SchemaRef {
+        &self.rows
     }
 
     pub(crate) fn file(&self) -> &SchemaRef {
@@ -80,6 +131,11 @@ impl Layout {
                 *column = decode::decode(form, column)?;
             }
         }
+        self.to_batch(columns)
+    }
+
+    /// Returns columns that are as they are in memory already.
+    pub(crate) fn to_batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
         RecordBatch::try_new(Arc::clone(&self.rows), columns).map_err(error::decode)
     }
 }

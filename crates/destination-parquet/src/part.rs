@@ -46,7 +46,8 @@ impl Part {
     pub(crate) fn push(&mut self, rows: RecordBatch) -> Result<()> {
         self.rows += rows.num_rows() as u64;
         self.waiting.push(rows);
-        let must_wait = self.shape == Shape::Versions || (self.encoder.is_none() && self.rows < SAMPLE_ROWS);
+        let is_sample = self.encoder.is_none() && self.rows < SAMPLE_ROWS && !self.layout.is_wide();
+        let must_wait = self.shape == Shape::Versions || is_sample;
         if must_wait { Ok(()) } else { self.encode() }
     }
 

@@ -12,7 +12,7 @@ use crate::files::Files;
 use crate::manifest::{DataFile, Purpose};
 use crate::merge::{Ended, Keep, Versioned, merge_into, scatter};
 use crate::part::Part;
-use crate::sizes::{MOST_BITS, Sizes};
+use crate::sizes::{MOST_BITS, MOST_BITS_OF_WIDE, Sizes};
 use crate::types::memory_size;
 
 /// How many requests and merges go on at a time, as far as memory allows; they wait for the network more than they compute.
@@ -108,9 +108,10 @@ impl Work<'_> {
     /// Returns by how many bits to split a node: never beyond a file that lies in one of its parts as a whole.
     fn bits(&self, node: &Node) -> u8 {
         let wanted = bits_for(node.memory(), self.sizes.bucket / 2);
+        let most = if self.is_wide() { MOST_BITS_OF_WIDE } else { MOST_BITS };
         let deeper = node.files.iter().filter_map(|input| input.file.bucket.depth().checked_sub(node.bucket.depth()));
-        let shallowest = deeper.filter(|&bits| bits > 0).min().unwrap_or(MOST_BITS);
-        wanted.min(shallowest).min(MOST_BITS).min(MAX_DEPTH - node.bucket.depth()).max(1)
+        let shallowest = deeper.filter(|&bits| bits > 0).min().unwrap_or(most);
+        wanted.min(shallowest).min(most).min(MAX_DEPTH - node.bucket.depth()).max(1)
     }
 
     /// Returns a node per bucket, in order. A file that lies in one bucket goes there as it is, others are cut up.
@@ -156,6 +157,10 @@ impl Work<'_> {
         Ok(nodes)
     }
 
+    fn is_wide(&self) -> bool {
+        self.files.layout(self.files.data_shape()).is_wide()
+    }
+
     async fn scatter(&self, rows: Vec<RecordBatch>, buckets: &[Bucket]) -> Result<Vec<Vec<RecordBatch>>> {
         let (schema, buckets) = (Arc::clone(&self.files.schema), buckets.to_vec());
         compute(move || scatter(&rows, &schema, &buckets)).await
@@ -180,8 +185,9 @@ impl Work<'_> {
     }
 
     async fn merge_bounded(&self, node: Node) -> Result<Settled> {
-        // A merge holds what it reads and a file that it writes, in `history` both as rows.
-        let per_byte = if self.files.mode == SyncMode::History { 8 } else { 5 };
+        // A merge holds what it reads and a file that it writes, in `history` and of very many columns both as rows.
+        let both = self.files.mode == SyncMode::History || self.is_wide();
+        let per_byte = if both { 8 } else { 5 };
         let _permit = self.files.memory.merge(per_byte * node.memory() / 4).await;
         self.merge(node).await
     }

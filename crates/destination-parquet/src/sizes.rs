@@ -42,6 +42,9 @@ impl Default for Sizes {
 /// Distributing over more buckets at a time would make too many small files.
 pub(crate) const MOST_BITS: u8 = 6;
 
+/// The same for a table with very many columns, where each column of each file costs as much as a hundred of its rows.
+pub(crate) const MOST_BITS_OF_WIDE: u8 = 2;
+
 impl Sizes {
     /// Returns into how many buckets, as bits, to cut `size` bytes of rows that are merged only when the snapshot ends.
     ///

@@ -15,42 +15,77 @@ use crate::{command, instructions, services, test_run::StopOnDrop, tidy};
 
 const PACKAGE: &str = "commutator-bench";
 
-/// What is measured by a process alone, and whether it takes servers.
-const ALONE: [(&str, bool); 3] = [("decode", false), ("latency", true), ("load", true)];
+/// Something that is measured.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    /// Whether the program knows it as a suite: what is measured over HTTP, each contender in a process.
+    suite: bool,
+    /// Whether it takes servers.
+    servers: bool,
+    /// With what options it takes seconds.
+    quick: &'static [&'static str],
+}
 
-/// What is measured over HTTP, and whether it takes servers; the program describes them.
-const SUITES: [(&str, bool); 6] = [
-    ("arrow", false),
-    ("parquet", true),
-    ("postgres-scan", true),
-    ("changes", true),
-    ("growth", false),
-    ("peers", false),
+const fn alone(name: &'static str, servers: bool, quick: &'static [&'static str]) -> Case {
+    Case { name, suite: false, servers, quick }
+}
+
+const fn suite(name: &'static str, servers: bool) -> Case {
+    Case { name, suite: true, servers, quick: &["--rounds", "1", "--pages", "8"] }
+}
+
+const CASES: [Case; 11] = [
+    alone("decode", false, &["--rounds", "1", "--pages", "2"]),
+    alone("latency", true, &["--seconds", "5"]),
+    alone("load", true, &["--rounds", "1", "--pages", "16"]),
+    suite("arrow", false),
+    suite("parquet", true),
+    suite("duckdb", true),
+    suite("staged", true),
+    suite("postgres-scan", true),
+    suite("changes", true),
+    Case { quick: &["--rounds", "1", "--pages", "8", "--times", "10"], ..suite("growth", false) },
+    suite("peers", false),
 ];
 
-/// Runs the benchmark that the words name, with its options, or all of them.
+/// What links `DuckDB`.
+const LINKED: [&str; 2] = ["duckdb", "staged"];
+
+/// Runs the benchmark that the words name, with its options, or all of them: `--quick` all on so little that it shows only that they run.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
-    let all = || ALONE.iter().chain(&SUITES).copied();
-    let (chosen, options): (Vec<_>, &[&str]) = match words {
-        [] => (all().collect(), &[]),
-        ["instructions"] => return instructions::run(root, &build(root)?, false),
-        ["instructions", "--save"] => return instructions::run(root, &build(root)?, true),
+    let all = || CASES.to_vec();
+    let (mut chosen, quick, options): (Vec<Case>, bool, &[&str]) = match words {
+        [] => (all(), false, &[]),
+        ["--quick"] => (all(), true, &[]),
+        ["instructions"] => return instructions::run(root, &build(root, None)?, false),
+        ["instructions", "--save"] => return instructions::run(root, &build(root, None)?, true),
         [name, options @ ..] => {
-            let Some(found) = all().find(|(known, _)| known == name) else {
-                let names: Vec<_> = all().map(|(name, _)| name).collect();
-                bail!("there is no benchmark `{name}`; there are instructions, {}", names.join(", "))
+            let Some(found) = CASES.iter().find(|case| case.name == *name) else {
+                let names = CASES.map(|case| case.name).join(", ");
+                bail!("there is no benchmark `{name}`; there are instructions, {names}")
             };
-            (vec![found], options)
+            (vec![*found], false, options)
         }
     };
-    let program = build(root)?;
     let mut stop = StopOnDrop { root, names: Vec::new(), scratch: None };
     let mut env = Vec::new();
-    if chosen.iter().any(|(_, servers)| *servers) {
+    if chosen.iter().any(|case| case.servers) {
         let started = services::start(root, services::Wanted::default(), &mut stop.names)?;
         services::report(&started);
         env = started.state.env();
     }
+    let linked = env.iter().any(|(variable, _)| variable == "DUCKDB_LIB_DIR");
+    if !linked {
+        chosen.retain(|case| {
+            let stays = !LINKED.contains(&case.name);
+            if !stays {
+                println!("{}: not measured: there is no library of DuckDB", case.name);
+            }
+            stays
+        });
+    }
+    let program = build(root, linked.then_some(&env))?;
     println!(
         "commit {}, {}, {}\n",
         commit(root)?,
@@ -58,28 +93,34 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         machine()
     );
     let mut failed = Vec::new();
-    for (name, _) in chosen {
+    for case in chosen {
         let mut measure = Command::new(&program);
-        if SUITES.iter().any(|(suite, _)| *suite == name) {
+        if case.suite {
             measure.arg("suite");
         }
-        measure.arg(name).args(options).envs(env.iter().cloned());
-        if name == "peers" {
+        measure.arg(case.name).args(options).envs(env.iter().cloned());
+        if quick {
+            measure.args(case.quick);
+        }
+        if case.name == "peers" {
             measure.args(peers::options(root));
         }
         // What one of them lacks does not take the others away.
         if !command::watch(&mut measure, |_| false)?.success {
-            failed.push(name);
+            failed.push(case.name);
         }
     }
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }
 
-/// Builds the program and returns its path.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Builds the program, with what links `DuckDB` where an environment says where its library is, and returns its path.
+fn build(root: &Path, library: Option<&Vec<(String, String)>>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE]).current_dir(root);
+    if let Some(library) = library {
+        cargo.args(["--features", "duckdb"]).envs(library.iter().cloned());
+    }
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the benchmarks do not build");
     let metadata: Value = serde_json::from_str(&tidy::metadata(root)?).context("cargo metadata")?;
     let folder = metadata["target_directory"].as_str().context("no target directory")?;

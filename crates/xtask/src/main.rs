@@ -32,7 +32,7 @@ cargo xtask services stop | status | env                            stop them, l
 cargo xtask test [--bigquery] [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
-cargo xtask bench [NAME [OPTION…]]                                  measure, next to what people would use instead
+cargo xtask bench [--quick | NAME [OPTION…]]                        measure, next to what people would use instead
 cargo xtask bench instructions [--save]                             count the decoder's instructions, and compare
 cargo xtask tidy                                                    check the repository's own rules
 cargo xtask sql                                                     parse all statements in their dialects

@@ -34,6 +34,17 @@ pub(crate) async fn source(url: &str) -> Result<dynamodb::DynamoDb> {
 
 /// Scans the only table and drops the batches.
 pub(super) async fn arrow(url: &str) -> Result<Done> {
+    let mut rows = 0;
+    scan(url, |batch| {
+        rows += u64::try_from(batch.len())?;
+        Ok(())
+    })
+    .await?;
+    Ok(Done { rows, bytes: 0 })
+}
+
+/// Scans the only table and hands the batches on.
+pub(super) async fn scan(url: &str, mut take: impl FnMut(&ChangeBatch) -> Result<()>) -> Result<()> {
     let source = source(url).await?;
     let table = source.discover().await?.into_iter().next().context("no table")?;
     let request = ReadRequest {
@@ -44,13 +55,12 @@ pub(super) async fn arrow(url: &str) -> Result<Done> {
         extras: Extras::default(),
     };
     let mut events = source.read(request).await?;
-    let mut rows = 0;
     while let Some(event) = events.next().await {
         if let SourceEvent::Batch(batch) = event? {
-            rows += u64::try_from(batch.changes.as_ref().map_or(0, ChangeBatch::len))?;
+            batch.changes.as_ref().map_or(Ok(()), &mut take)?;
         }
     }
-    Ok(Done { rows, bytes: 0 })
+    Ok(())
 }
 
 /// Runs a pipeline into a destination: `mirror` and `append` into a folder of Parquet, `s3` into a bucket, `postgres` into a schema;
@@ -68,6 +78,18 @@ pub(super) async fn pipeline(to: &str, url: &str, out: &str) -> Result<Done> {
         "postgres" | "changes_postgres" => Arc::new(postgres(out).await?),
         _ => bail!("there is no destination `{to}`"),
     };
+    let rows = replicate(destination, mode, until, url).await?;
+    let folder = Path::new(out);
+    Ok(Done { rows, bytes: if folder.is_dir() { parquet_bytes(folder)? } else { 0 } })
+}
+
+/// Runs a pipeline of all tables into a destination, closes that, and returns the number of rows.
+pub(super) async fn replicate(
+    destination: Arc<dyn Destination>,
+    mode: SyncMode,
+    until: Until,
+    url: &str,
+) -> Result<u64> {
     let defaults = TableOptions { mode, ..TableOptions::default() };
     let options = Options { defaults, until, ..Options::default() };
     let pipeline = Pipeline::new(PipelineId::new("bench")?, Arc::new(source(url).await?), destination, options);
@@ -79,8 +101,7 @@ pub(super) async fn pipeline(to: &str, url: &str, out: &str) -> Result<Done> {
             return Err(error.into());
         }
     }
-    let folder = Path::new(out);
-    Ok(Done { rows, bytes: if folder.is_dir() { parquet_bytes(folder)? } else { 0 } })
+    Ok(rows)
 }
 
 /// A prefix in the bucket of the S3 server that the environment names.
@@ -106,6 +127,7 @@ pub(crate) fn postgres_url() -> Result<String> {
     variable("COMMUTATOR_TEST_POSTGRES_URL")
 }
 
-fn variable(name: &str) -> Result<String> {
+/// A variable that says where a server is.
+pub(super) fn variable(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set; `cargo xtask bench` sets it"))
 }

@@ -6,8 +6,8 @@ use crate::process::Taken;
 use crate::serve::Served;
 
 const HEAD: &str = "\
-| who | cores | items/s CPU | MB/s CPU | items/s | MB/s | peak MB | written MB | CPU × ours |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|
+| who | cores | items/s CPU | MB/s CPU | items/s | MB/s | peak MB | written MB | CPU × ours | wall × ours |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 /// Returns the table of a group; every figure is the median of the rounds, ratios are taken within a round.
@@ -30,10 +30,12 @@ fn ours(lines: &[Line], cores: usize) -> &[Taken] {
 fn row(line: &Line, ours: &[Taken], served: &Served) -> String {
     let of = |figure: &dyn Fn(&Taken) -> f64| median(line.rounds.iter().map(figure).collect());
     let (cpu, wall) = (of(&|taken| taken.cpu), of(&|taken| taken.wall));
-    let ratio = median(line.rounds.iter().zip(ours).map(|(taken, ours)| taken.cpu / ours.cpu).collect());
+    let times = |figure: &dyn Fn(&Taken) -> f64| {
+        median(line.rounds.iter().zip(ours).map(|(taken, ours)| figure(taken) / figure(ours)).collect())
+    };
     let (rows, mb) = (float(served.rows), float(served.bytes) / 1e6);
     format!(
-        "| {} | {} | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {ratio:.2} |\n",
+        "| {} | {} | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {:.2} | {:.2} |\n",
         line.name,
         line.cores,
         rows / cpu,
@@ -42,6 +44,8 @@ fn row(line: &Line, ours: &[Taken], served: &Served) -> String {
         mb / wall,
         of(&|taken| float(taken.peak) / 1e6),
         of(&|taken| float(taken.bytes) / 1e6),
+        times(&|taken| taken.cpu),
+        times(&|taken| taken.wall),
     )
 }
 
