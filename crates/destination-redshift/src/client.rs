@@ -1,6 +1,6 @@
 //! The Data API: statements are handed in under a token, waited for, and their rows fetched.
 //!
-//! The API's reference (docs.aws.amazon.com/redshift-data/latest/APIReference/Welcome.html), and the management guide's "Using the Amazon
+//! The API's reference (`docs.aws.amazon.com/redshift-data/latest/APIReference/Welcome.html`), and the management guide's "Using the Amazon
 //! Redshift Data API" (docs.aws.amazon.com/redshift/latest/mgmt/data-api.html).
 
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::{Config, error};
 
 mod patience;
 
-/// "Array Members: Minimum number of 1 item. Maximum number of 40 items." (API reference, "BatchExecuteStatement", `Sqls`).
+/// "Array Members: Minimum number of 1 item. Maximum number of 40 items." (API reference, `BatchExecuteStatement`, `Sqls`).
 const MAX_STATEMENTS: usize = 40;
 /// "The maximum query statement size is 100 KB" (management guide, "Considerations when calling the Amazon Redshift Data API").
 const MAX_BYTES: usize = 100_000;
@@ -28,7 +28,7 @@ const MAX_BYTES: usize = 100_000;
 /// How long the service may hold its answer back for the end of statements, in seconds; it allows 30 (API reference, `WaitTimeSeconds`).
 const WAIT_SECONDS: i32 = 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A database of a cluster or workgroup.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// Runs statements in one transaction, once for each token: "If any SQL statement fails, all work is rolled back" (API reference,
-    /// "BatchExecuteStatement", `Sqls`).
+    /// `BatchExecuteStatement`, `Sqls`).
     pub(crate) async fn batch(&self, statements: &[String], token: &str) -> Result<(), Stop> {
         let texts: Vec<_> = statements.iter().map(String::as_str).collect();
         admit(&texts)?;

@@ -6,7 +6,7 @@ use commutator_warehouse::with_plain_numbers;
 
 use crate::config::Documents;
 
-/// The most bytes of a text: "VARCHAR … 65,535 bytes (64K -1)" (docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html). It holds within a
+/// The most bytes of a text: "VARCHAR … 65,535 bytes (64K -1)" (`docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html`). It holds within a
 /// document, too: "a single string value loaded to SUPER is limited to the maximum VARCHAR length of 65535 bytes"
 /// (docs.aws.amazon.com/redshift/latest/dg/limitations-super.html).
 const MOST_BYTES: usize = 65_535;

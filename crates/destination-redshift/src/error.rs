@@ -41,7 +41,7 @@ pub(crate) fn is_of_sql(said: &str) -> bool {
     said.starts_with("ERROR:")
 }
 
-/// Returns whether a text was none of a number: "Invalid digit" (docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html, 1207) where
+/// Returns whether a text was none of a number: "Invalid digit" (`docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html`, 1207) where
 /// compute nodes say it, and PostgreSQL's sentence where the leader does.
 pub(crate) fn is_of_cast(said: &str) -> bool {
     let said = said.to_ascii_lowercase();

@@ -18,7 +18,7 @@ pub(crate) struct Files {
 /// Loads all files of a manifest into the staging table, matching names of columns and of the lines' members.
 ///
 /// Nothing is analysed or compressed: the table is read a few times, and gone with the transaction
-/// (docs.aws.amazon.com/redshift/latest/dg/r_COPY.html, "Parameters" and "Usage notes").
+/// (`docs.aws.amazon.com/redshift/latest/dg/r_COPY.html`, "Parameters" and "Usage notes").
 pub(crate) fn copy(columns: &TableSchema, staged: &Staged, files: &Files) -> String {
     let user = (0..columns.columns().len()).map(|i| format!("c{i}"));
     let system = ["_ct_order", "_ct_changed_at", "_ct_op"].map(str::to_owned);

@@ -7,7 +7,7 @@ use crate::config::Documents;
 
 /// In which form rows are staged: JSON lines, as `COPY` reads no document out of Parquet but from nested types, and matches Parquet's columns by
 /// their place alone. Numbers are text: "Represent the number as a string by enclosing the value in double quotation characters"
-/// (docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-json.html, "Loss of numeric precision"). Bytes are hexadecimal digits, which
+/// (`docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-json.html`, "Loss of numeric precision"). Bytes are hexadecimal digits, which
 /// is how `COPY` reads VARBYTE (docs.aws.amazon.com/redshift/latest/dg/copy-usage-varbyte.html).
 pub(crate) const FORM: Form = Form { decimals_as_text: true, integers_as_text: true, ..Form::JSON_LINES };
 

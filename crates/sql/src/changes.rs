@@ -139,9 +139,9 @@ mod tests {
     fn statements_have_as_many_rows_as_fit() {
         let schema = SchemaRef::new(&DUCKDB, &["db", "shop"]);
         let whose = Whose { pipeline: "p", table: "t", target: "t", epoch: 1 };
-        let change = |column| Change { action: "add_column", column, from: None, to: "JSON".into() };
         let sizes = |column: &str, count: usize| -> Vec<usize> {
-            let rows: Vec<_> = (0..count).map(|_| change(column)).collect();
+            let change = |_| Change { action: "add_column", column, from: None, to: "JSON".into() };
+            let rows: Vec<_> = (0..count).map(change).collect();
             let statements = insert_literals(&DUCKDB, &schema, &whose, &rows);
             assert!(statements.iter().all(|statement| statement.len() < 100_000));
             statements.iter().map(|statement| statement.matches("'add_column'").count()).collect()

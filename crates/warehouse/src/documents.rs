@@ -14,7 +14,7 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Result};
 
 /// The most digits of a decimal, and the most of them behind the point (docs.snowflake.com/en/sql-reference/data-types-numeric;
-/// docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html).
+/// `docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html`).
 const MOST_DIGITS: i64 = 38;
 const MOST_SCALE: i64 = 37;
 

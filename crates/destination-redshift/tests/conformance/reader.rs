@@ -71,16 +71,18 @@ impl Reader {
             }
         };
         let (mut rows, mut next) = (Vec::new(), None);
-        while has_rows {
+        if !has_rows {
+            return Ok(rows);
+        }
+        loop {
             let page = self.api.get_statement_result().id(id).set_next_token(next).send().await;
             let page = page.map_err(|e| format!("{e:?}"))?;
             rows.extend(page.records().iter().map(|row| row.iter().map(text).collect::<Vec<_>>()));
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
-                break;
+                return Ok(rows);
             }
         }
-        Ok(rows)
     }
 
     pub(crate) async fn query(&self, statement: &str) -> Vec<Vec<Option<String>>> {

@@ -101,9 +101,9 @@ async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
         let mut table = Table::open(&cluster, target("t")).await;
         table.commit(&[put(n, 1, [])]).await;
         if abort {
-            cluster.api.abort()
+            cluster.api.abort();
         } else {
-            cluster.api.fail(6, "Connection to hunter2 was reset")
+            cluster.api.fail(6, "Connection to hunter2 was reset");
         }
         let error = table.try_commit(&[put(9, 9, [])]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");

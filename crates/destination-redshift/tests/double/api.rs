@@ -212,7 +212,7 @@ fn describe(state: &Mutex<State>, id: &str) -> Response<Full<Bytes>> {
     // A statement that takes long is looked at often.
     if state.slow > 0 {
         state.slow -= 1;
-        return ok(&json!({"Id": id, "Status": if state.slow % 2 == 0 { "PICKED" } else { "STARTED" }}));
+        return ok(&json!({"Id": id, "Status": if state.slow.is_multiple_of(2) { "PICKED" } else { "STARTED" }}));
     }
     let body = match &state.statements[id] {
         Statement::Running => json!({"Id": id, "Status": "STARTED", "HasResultSet": false}),

@@ -36,9 +36,9 @@ pub(crate) fn statement(sql: &str, names: &mut Short) -> String {
         if quote == '"' || catalog {
             let doubled = format!("{quote}{quote}");
             let name = short(&text.replace(&doubled, &quote.to_string()), names);
-            out.push_str(&format!("{quote}{}{quote}", name.replace(quote, &doubled)));
+            out.extend([quote.to_string(), name.replace(quote, &doubled), quote.to_string()]);
         } else {
-            out.push_str(&format!("'{text}'"));
+            out.extend(["'", text, "'"]);
         }
         rest = after;
     }

@@ -8,7 +8,7 @@ use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
 /// a longer VARCHAR, so every widening goes through a new column. Documents are `SUPER`.
 ///
-/// A number within `SUPER` is of one of Redshift's own types (docs.aws.amazon.com/redshift/latest/dg/r_SUPER_type.html), of which `NUMERIC`
+/// A number within `SUPER` is of one of Redshift's own types (`docs.aws.amazon.com/redshift/latest/dg/r_SUPER_type.html`), of which `NUMERIC`
 /// has 38 digits, 37 of them behind the point; what does not fit there is left to a double. So whoever stages documents refuses numbers
 /// that do not fit, and a column of numbers becomes one of documents only if all its numbers fit.
 pub static REDSHIFT: Dialect = DOCUMENTS;
@@ -89,7 +89,7 @@ const DOCUMENTS: Dialect = Dialect {
     keyed: |_| String::new(),
 };
 
-/// `JSON_SERIALIZE` makes the text `null` of what is null (docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html).
+/// `JSON_SERIALIZE` makes the text `null` of what is null (`docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html`).
 fn unless_null(value: &str, otherwise: &str) -> String {
     format!("CASE WHEN {value} IS NOT NULL THEN {otherwise} END")
 }

@@ -23,6 +23,7 @@ pub enum Texts {
 /// In which form rows are staged.
 ///
 /// Numbers that no decimal holds are text always. Documents are text, unless they are [`embedded`](Self::embedded).
+#[expect(clippy::struct_excessive_bools, reason = "each is about one kind of value")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     /// The kind of file.
