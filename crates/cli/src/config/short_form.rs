@@ -69,7 +69,8 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             // The bucket is a section of its own in a file.
             let (staging, others): (Vec<_>, Vec<_>) =
                 query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("staging="));
-            let staging = form_urlencoded::parse(staging.join("&").as_bytes()).next();
+            let staging = staging.join("&");
+            let staging = form_urlencoded::parse(staging.as_bytes()).next();
             let schema = place.trim_start_matches("redshift://").split_once('/');
             let (Some((_, staging)), Some((database, schema))) = (staging, schema) else {
                 let form = "takes `redshift://DATABASE/SCHEMA?workgroup=NAME&staging=s3://BUCKET/PREFIX`, where rows wait below that prefix; `cluster=NAME` for a provisioned cluster";
