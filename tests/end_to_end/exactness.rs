@@ -79,7 +79,7 @@ impl World {
                 let of_table = [manner, "--expected", &expected, "--table", table];
                 try_python("exactness.py", &[&of_table[..], &of_place].concat())
             }
-            Place::S3 { .. } => unreachable!("these tests have none"),
+            Place::S3 { .. } | Place::Snowflake { .. } => unreachable!("these tests have none"),
         };
         said.unwrap_or_else(|said| panic!("{said}"));
     }

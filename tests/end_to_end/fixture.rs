@@ -79,6 +79,12 @@ pub(crate) enum Place {
         endpoint: String,
         path: String,
     },
+    Snowflake {
+        url: String,
+        schema: String,
+        /// Where rows wait to be loaded.
+        staging: tempfile::TempDir,
+    },
     #[cfg(feature = "duckdb")]
     DuckDb {
         folder: tempfile::TempDir,
@@ -100,6 +106,13 @@ impl Place {
         Some(Self::S3 { endpoint, path: format!("{bucket}/{}", unique("e2e")) })
     }
 
+    /// In the stand-in for Snowflake, which executes on `DuckDB`.
+    pub(crate) fn snowflake(test: &str) -> Option<Self> {
+        let url = server(test, "COMMUTATOR_TEST_SNOWFLAKE_FRONT")?;
+        let staging = tempfile::tempdir().expect("a temporary folder");
+        Some(Self::Snowflake { url, schema: unique("E2E"), staging })
+    }
+
     #[cfg(feature = "duckdb")]
     pub(crate) fn duckdb() -> Self {
         Self::DuckDb { folder: tempfile::tempdir().expect("a temporary folder") }
@@ -118,6 +131,12 @@ impl Place {
                 "[destination]\ntype = \"parquet\"\nurl = \"s3://{path}\"\nendpoint_url = \"{endpoint}\"\nallow_http = true\n\
                  region = \"us-east-1\"\naccess_key_id = \"${{COMMUTATOR_TEST_S3_ACCESS_KEY}}\"\n\
                  secret_access_key = \"${{COMMUTATOR_TEST_S3_SECRET_KEY}}\"\n"
+            ),
+            Self::Snowflake { url, schema, staging } => format!(
+                "[destination]\ntype = \"snowflake\"\naccount = \"emulated\"\nurl = \"{url}\"\naccess_token = \"right\"\n\
+                 database = \"EMULATED\"\nschema = \"{schema}\"\nstorage_integration = \"CT_INTEGRATION\"\n\
+                 documents = \"text\"\nstaging = {{ url = \"file://{}\" }}\n",
+                staging.path().display()
             ),
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {
@@ -155,6 +174,9 @@ impl Place {
                 "verify.py",
                 &[&["parquet", "--root", path, "--s3-endpoint", endpoint], &of_source[..]].concat(),
             ),
+            Self::Snowflake { url, schema, .. } => {
+                try_python("verify.py", &[&["snowflake", "--url", url, "--schema", schema], &of_source[..]].concat())
+            }
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {
                 let path = database_in(folder);

@@ -1,4 +1,4 @@
-//! The built program against DynamoDB Local, Postgres and S3, compared by Python programs that share no code with it.
+//! The built program against DynamoDB Local, Postgres, S3 and a stand-in for Snowflake, compared by Python programs that share no code with it.
 
 mod access;
 mod altered;

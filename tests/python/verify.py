@@ -1,7 +1,7 @@
 """Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
 
 `verify.py postgres --dsn … --schema …`, `verify.py redshift --dsn … --schema …` for the Postgres behind the tests' own Data API,
-`verify.py parquet --root …` or `verify.py duckdb --path … --schema …`, each with
+`verify.py parquet --root …`, `verify.py duckdb --path … --schema …` or `verify.py snowflake --url … --schema …`, each with
 `--endpoint URL --table NAME`.
 """
 
@@ -238,22 +238,62 @@ def read_duckdb(args):
     return types, names, rows, "kept"
 
 
+def read_snowflake(args):
+    """By the SQL API, each value as text.
+
+    Snowflake's own connector speaks the protocol of its sessions (/session/v1/login-request, answers in Arrow), which the stand-in has not;
+    the tables behind it are in memory of its process, so no other program can look at those either.
+    """
+    import urllib.request
+    quoted = lambda name: '"' + name.replace('"', '""') + '"'
+
+    def ask(statement):
+        body = {"statement": statement, "database": "EMULATED", "parameters": {"MULTI_STATEMENT_COUNT": "1"}}
+        headers = {
+            "Authorization": "Bearer right", "X-Snowflake-Authorization-Token-Type": "PROGRAMMATIC_ACCESS_TOKEN",
+            "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{args.url}/api/v2/statements", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request) as response:
+            answer = json.loads(response.read())
+        if len(answer["data"]) != answer["resultSetMetaData"]["numRows"]:
+            sys.exit("an answer in several parts is not read here")
+        return answer["data"]
+
+    table = lambda name: ".".join(map(quoted, ("EMULATED", args.schema, name)))
+    pieces = ask(f"SELECT part, content FROM {table('_ct_checkpoint_' + args.table)} ORDER BY part, piece")
+    part = lambda wanted: json.loads("".join(content for part, content in pieces if part == wanted and content is not None))
+    types = {column["name"]: KINDS.get(column["type"], "number") for column in part("columns")}
+    names = part("checkpoint")["names"]
+    described = {name: ty for name, ty, *_ in ask(f"DESCRIBE TABLE {table(args.table)}")}
+    if set(types) != {name for name in described if not name.upper().startswith("_CT_")}:
+        sys.exit("the table has other columns than were recorded")
+    as_text = lambda name: f"HEX_ENCODE({quoted(name)})" if described[name].startswith("BINARY") else f"CAST({quoted(name)} AS VARCHAR)"
+    values = {
+        "json": loads, "number": Decimal, "binary": bytes.fromhex, "bool": lambda text: text == "true", "text": str}
+    arrived = ask(f"SELECT {', '.join(map(as_text, types))} FROM {table(args.table)}")
+    rows = [
+        {name: None if text is None else values[types[name]](text) for name, text in zip(types, row)} for row in arrived]
+    return types, names, rows, "kept"
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["postgres", "redshift", "parquet", "duckdb", "same"])
+    parser.add_argument("kind", choices=["postgres", "redshift", "parquet", "duckdb", "snowflake", "same"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--dsn")
     parser.add_argument("--schema")
     parser.add_argument("--root")
     parser.add_argument("--path")
+    parser.add_argument("--url")
     parser.add_argument("--s3-endpoint")
     parser.add_argument("--other")
     args = parser.parse_args()
     if args.kind == "same":
         same(args)
-    types, names, rows, nul = {
-        "postgres": read_postgres, "redshift": read_redshift, "parquet": read_parquet, "duckdb": read_duckdb}[args.kind](args)
+    readers = {
+        "postgres": read_postgres, "redshift": read_redshift, "parquet": read_parquet, "duckdb": read_duckdb, "snowflake": read_snowflake}
+    types, names, rows, nul = readers[args.kind](args)
     items = scan(load.client(args.endpoint), args.table)
     problems = []
     if len(set(names.values())) != len(names):

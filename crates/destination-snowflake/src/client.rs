@@ -76,8 +76,8 @@ impl From<Lost> for Failure {
 }
 
 impl Client {
-    /// Creates a client of the account at `base`; nothing is asked yet.
-    pub(crate) fn new(base: Url, session: Session, identity: Identity) -> Result<Self> {
+    /// Creates a client of the account at `base`, which asks for the end of statements that run after `first_look`; nothing is asked yet.
+    pub(crate) fn new(base: Url, session: Session, identity: Identity, first_look: Option<Duration>) -> Result<Self> {
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -90,7 +90,9 @@ impl Client {
                 Error::new(ErrorKind::ConfigInvalid, "The HTTPS client cannot be set up").with_source(e.without_url())
             })?;
         let identity = Arc::new(identity);
-        Ok(Self { http, base, session, identity, clock: SystemTime::now, patience: Patience::default() })
+        let patience = Patience::default();
+        let patience = Patience { poll: first_look.unwrap_or(patience.poll), ..patience };
+        Ok(Self { http, base, session, identity, clock: SystemTime::now, patience })
     }
 
     /// Returns the client of sessions that are in no schema.

@@ -1,6 +1,7 @@
 //! Settings.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use commutator_core::{Error, ErrorKind, Result, Secret};
@@ -73,6 +74,10 @@ pub struct Config {
     /// After so many seconds Snowflake ends a statement; an hour by default.
     #[serde(default = "hour")]
     pub statement_timeout_seconds: u64,
+    /// After how long a commit's end is asked for the first time; 50 ms by default. It is no key of a configuration file: shorter is for
+    /// tests, whose server has the answer at once.
+    #[serde(skip)]
+    pub first_look: Option<Duration>,
 }
 
 /// In which type documents (maps, lists, sets and values of several types) are kept.
@@ -117,6 +122,7 @@ impl Config {
             storage_integration: None,
             documents: Documents::default(),
             statement_timeout_seconds: hour(),
+            first_look: None,
         }
     }
 
@@ -151,7 +157,7 @@ impl Config {
             role: self.role.clone(),
             timeout_seconds: self.statement_timeout_seconds,
         };
-        let client = Client::new(base, session, identity)?;
+        let client = Client::new(base, session, identity, self.first_look)?;
         let account = Account::new(client, self.documents, &self.database, &self.schema, stage);
         Ok(Snowflake::new(account, staging))
     }

@@ -214,7 +214,7 @@ fn meaning(said: &Said, text: &str) -> Meaning {
     } else if is_ours(BENT) {
         of(
             DataInvalid,
-            "A column's numbers cannot become documents in VARIANT without being rounded; set `documents` to \"text\", and load the table anew",
+            "A column's numbers cannot get the wider type without being rounded; where that is `VARIANT`, `documents = \"text\"` takes them, and the table has to be loaded anew",
         )
     } else if is_ours(REHEARSED) || is_ours(FENCED) {
         of(Unexpected, "A statement of our own failed as it should")

@@ -16,7 +16,7 @@ pub const REHEARSED: &str = "_ct_rehearsed";
 /// Who owns a target: a number that grows, and a token, as two that raise it at once may come to the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// How often the target was taken over.
+    /// The first owner's, and one more for each time that the target was taken over since.
     pub number: i64,
     /// What the owner made up; letters, digits and `-`.
     pub token: String,
@@ -94,9 +94,9 @@ impl TargetCheckpoint {
         name_of(dialect, "_ct_checkpoint", target)
     }
 
-    /// Creates the table with the target's row, under the first owner. It fails if the table is there, so that of two who do it at once
-    /// one alone succeeds.
-    pub fn create(&self, mode: SyncMode, token: &str) -> String {
+    /// Creates the table with the target's row, under its [first owner](crate::first_owner). It fails if the table is there, so that of two
+    /// who do it at once one alone succeeds.
+    pub fn create(&self, mode: SyncMode, owner: &Owner) -> String {
         let types = &self.dialect.types;
         let text = |value: &str| format!("CAST({value} AS {})", types.text);
         let number = |value: &str| format!("CAST({value} AS {})", types.int64);
@@ -109,8 +109,8 @@ impl TargetCheckpoint {
             ("piece", number("0")),
             ("target", text(&self.target)),
             ("mode", text(&self.literal(mode.as_str()))),
-            ("owner", number("1")),
-            ("token", text(&self.literal(token))),
+            ("owner", number(&owner.number.to_string())),
+            ("token", text(&self.literal(&owner.token))),
             ("content", text("NULL")),
             ("updated_at", format!("CAST({} AS {})", self.dialect.now, types.timestamp)),
         ];

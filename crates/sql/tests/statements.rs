@@ -80,6 +80,16 @@ fn columns() {
     assert_eq!(layout(&DUCKDB, SyncMode::Mirror).alter(&[]), Vec::<String>::new());
 }
 
+#[test]
+fn a_widening_is_tried_where_it_may_fail() {
+    let to_json = |dialect, from| layout(dialect, SyncMode::Mirror).try_widening("any", from, LogicalType::Json);
+    let number = to_json(&SNOWFLAKE, LogicalType::Number).unwrap();
+    let value = SNOWFLAKE.widened("\"any\"", LogicalType::Number, LogicalType::Json);
+    assert_eq!(number, format!(r#"SELECT count({value}) FROM "db"."shop"."Orders""#));
+    assert_eq!(to_json(&SNOWFLAKE, LogicalType::Int64), None);
+    assert_eq!(to_json(&DUCKDB, LogicalType::Number), None);
+}
+
 /// Every pair of types that `conform` widens, as expressions.
 #[test]
 fn widenings() {
@@ -190,7 +200,7 @@ fn checkpoint_of_a_target() {
         let checkpoint = TargetCheckpoint::new(dialect, &schema_ref(dialect), &target);
         let owner = Owner { number: 7, token: "ab-1".to_owned() };
         let mut all = vec![
-            checkpoint.create(SyncMode::Mirror, "ab-1"),
+            checkpoint.create(SyncMode::Mirror, &Owner { number: 1, token: "ab-1".to_owned() }),
             checkpoint.raise("ab-1"),
             checkpoint.select(),
             checkpoint.select_owner(),

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use commutator_core::{
     Capabilities, CheckReport, Checkpoint, Destination, Error, ErrorKind, Result, SchemaAction, SchemaPlan, Session,
     Slice, TableSchema, Target,
 };
-use commutator_sql::{Owner, Part};
+use commutator_sql::{Owner, Part, first_owner};
 
 use crate::session::{self, Place};
 use crate::transaction::script::{Commit, Contents};
@@ -52,18 +53,25 @@ pub struct Loader {
     staging: Staging,
     capabilities: Capabilities,
     random: Randomness,
+    clock: fn() -> SystemTime,
 }
 
 impl Loader {
     /// Makes a destination of a warehouse and an area that it reads staged files from.
     pub fn new(warehouse: Arc<dyn Warehouse>, staging: Staging, capabilities: Capabilities) -> Self {
-        Self { warehouse, staging, capabilities, random: Randomness::default() }
+        Self { warehouse, staging, capabilities, random: Randomness::default(), clock: SystemTime::now }
     }
 
     /// The same with another source of tokens.
     #[must_use]
     pub fn with_randomness(self, random: Randomness) -> Self {
         Self { random, ..self }
+    }
+
+    /// The same with another clock, of which a target's first owner has its number.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> SystemTime) -> Self {
+        Self { clock, ..self }
     }
 
     fn place(&self, target: &Target) -> Place {
@@ -143,6 +151,8 @@ impl Destination for Loader {
                 removals: true,
                 tombstones: false,
                 keeps_removals: false,
+                filtered: target.filtered,
+                runs: false,
                 ended: None,
             }),
         };
@@ -151,10 +161,21 @@ impl Destination for Loader {
         script.stage.into_iter().chain(script.apply).collect()
     }
 
+    fn drops_idle_removals(&self) -> bool {
+        true
+    }
+
+    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
+        let place = self.place(target);
+        self.admit(target).map_err(|e| place.name(e))?;
+        session::preview_mode(&place).await.map_err(|e| place.name(e))
+    }
+
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         let place = self.place(target);
         self.admit(target).map_err(|e| place.name(e))?;
-        let session = session::open(place.clone()).await.map_err(|e| place.name(e))?;
+        let first = first_owner((self.clock)());
+        let session = session::open(place.clone(), first).await.map_err(|e| place.name(e))?;
         Ok(Box::new(session))
     }
 }

@@ -19,7 +19,8 @@ mod open;
 mod place;
 mod record;
 
-pub(crate) use open::{open, peek, peek_schema};
+pub(crate) use mode::keeps_removals;
+pub(crate) use open::{open, peek, peek_schema, preview_mode};
 pub(crate) use place::Place;
 pub(crate) use record::{Record, text_of};
 

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use commutator_core::rules::TypeJoin;
-use commutator_core::{
-    ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, SyncMode, TableSchema, Transaction, schema,
-};
+use commutator_core::{ChangeBatch, Checkpoint, Epoch, Error, ErrorKind, Result, TableSchema, Transaction, schema};
 use commutator_sql::Part;
 
-use crate::session::{LoaderSession, by_name};
+use crate::session::{LoaderSession, by_name, keeps_removals};
 use crate::staging::Upload;
 use crate::{Failure, Staged};
 use script::{Commit, Contents};
@@ -121,11 +119,8 @@ impl<'a> LoaderTransaction<'a> {
     async fn send(&mut self, staged: Option<Staged>, checkpoint: &Checkpoint, rehearsed: bool) -> Result<(), Failure> {
         let has_rows = staged.is_some();
         self.prepare(has_rows).await?;
-        let keeps_removals = self.session.place.target.mode == SyncMode::Mirror
-            && has_rows
-            && self.removals
-            && self.ended.is_none()
-            && !checkpoint.snapshot_ended();
+        let runs = self.ended.is_none() && !checkpoint.snapshot_ended();
+        let keeps_removals = keeps_removals(&self.session.place.target) && has_rows && self.removals && runs;
         if let (true, Some(columns)) = (keeps_removals, &self.columns) {
             let created = self.session.create_tombstones(columns).await;
             created.map_err(|e| self.session.failure(e))?;
@@ -153,6 +148,8 @@ impl<'a> LoaderTransaction<'a> {
                 removals: self.removals,
                 tombstones: session.state.tombstones,
                 keeps_removals,
+                filtered: place.target.filtered,
+                runs,
                 ended: self.ended,
             }),
         };

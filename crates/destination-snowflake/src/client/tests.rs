@@ -59,7 +59,7 @@ fn client_as(server: &Server, credentials: Credentials) -> Client {
         role: None,
         timeout_seconds: 60,
     };
-    let mut client = Client::new(server.url(), session, Identity::new(credentials)).unwrap();
+    let mut client = Client::new(server.url(), session, Identity::new(credentials), None).unwrap();
     client.patience = Patience {
         repeats: 3,
         pause: Duration::from_millis(5),

@@ -22,6 +22,7 @@ from session import Engine, Refused, split
 
 ENGINE = Engine()
 LOCK = threading.Lock()
+TURNS = {}  # By schema: requests to one come one at a time, as tests of different ones have nothing to do with each other.
 SEEN = {}  # By request id: the handle.
 RESULTS = {}  # By handle: status and body.
 
@@ -122,10 +123,11 @@ class Handler(BaseHTTPRequestHandler):
         if url.path != "/api/v2/statements":
             return self.send(404, {"code": "390404", "message": "Not found"})
         with LOCK:
-            handle = SEEN.get(query.get("requestId"))
-            if handle is None:
-                handle = str(uuid.uuid4())
-                SEEN[query.get("requestId", handle)] = handle
+            handle = str(uuid.uuid4())
+            handle = SEEN.setdefault(query.get("requestId", handle), handle)
+            turn = TURNS.setdefault(request.get("schema"), threading.Lock())
+        with turn:
+            if handle not in RESULTS:
                 RESULTS[handle] = run(request, handle)
         if query.get("async") == "true":
             message = "Asynchronous execution in progress. Use provided query id to perform query monitoring and management."

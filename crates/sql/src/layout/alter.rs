@@ -3,7 +3,7 @@
 use commutator_core::{Column, LogicalType, SchemaAction, TableSchema};
 
 use super::Layout;
-use crate::{AddColumns, TableRef, Widening};
+use crate::{AddColumns, BENT, TableRef, Widening};
 
 /// The columns that take the place of narrower ones, and those whose place was taken, each with a number at its end.
 const WIDER: &str = "_ct_wider_";
@@ -90,6 +90,15 @@ impl Layout {
             Widening::InPlace => Some(format!("{alter} SET DATA TYPE {native}")),
             Widening::AddCopyRename => None,
         }
+    }
+
+    /// Tries whether every value of a column becomes one of a wider type, and changes nothing; `None` where every value does.
+    ///
+    /// The statement fails as the one would that fills the wider column, with [`BENT`] in its message.
+    pub fn try_widening(&self, name: &str, from: LogicalType, to: LogicalType) -> Option<String> {
+        let value = self.dialect.widened(self.name(name).as_str(), from, to);
+        let may_fail = self.dialect.widened("v", from, to).contains(BENT);
+        may_fail.then(|| format!("SELECT count({value}) FROM {}", self.table))
     }
 
     /// Puts a wider column in a column's place; `number` tells several of them apart.

@@ -35,6 +35,7 @@ impl LoaderSession {
         if is_new {
             self.drop_left().await?;
             self.nothing_foreign(&plan.actions).await?;
+            self.try_widenings(&plan.actions).await?;
             self.plan(&planned).await?;
         }
         self.complete(&planned, self.place.target.mode).await?;
@@ -51,6 +52,24 @@ impl LoaderSession {
                 && self.state.planned.as_ref().is_none_or(|planned| planned.get(&column.name).is_none())
             {
                 return Err(foreign_column(&column.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a wider type for a column with values that the warehouse would not hold in it as they are. Once it is planned, whoever opens
+    /// the table has to go on with it.
+    async fn try_widenings(&self, actions: &[SchemaAction]) -> Result<()> {
+        let layout = self.place.layout();
+        for action in actions {
+            if let SchemaAction::WidenColumn { name, from, to } = action
+                && let Some(attempt) = layout.try_widening(name, *from, *to)
+                && let Err(error) = self.place.warehouse.query(&attempt).await
+            {
+                return Err(unwidened(self.meaning(error).await)
+                    .with("column", name)
+                    .with("from", from)
+                    .with("to", to));
             }
         }
         Ok(())
@@ -223,4 +242,17 @@ impl LoaderSession {
         self.state.tombstones = true;
         Ok(())
     }
+}
+
+/// No row of the batch is to blame for what older rows hold, so none would help by being set aside.
+fn unwidened(refusal: Error) -> Error {
+    if refusal.kind() != ErrorKind::DataInvalid {
+        return refusal;
+    }
+    Error::new(
+        ErrorKind::SchemaConflict,
+        "A column has values that cannot get the wider type which new rows need; the table is as it was. Give the column a type with \
+         `cast`, or leave such rows out with `contract`",
+    )
+    .with_source(refusal)
 }

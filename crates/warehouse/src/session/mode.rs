@@ -1,31 +1,76 @@
 //! A table that shall have another mode than before.
 
-use commutator_core::{Result, SyncMode};
+use commutator_core::{Result, SyncMode, TableSchema, Target};
 use commutator_sql::recorded::ModeChange;
 
-use super::LoaderSession;
+use super::{LoaderSession, Place};
+use crate::Found;
 use crate::catalog::find;
+
+/// Returns whether a table of this mode keeps removals as tombstones while a snapshot runs.
+pub(crate) fn keeps_removals(target: &Target) -> bool {
+    match target.mode {
+        SyncMode::Mirror => true,
+        // Elsewhere a removal is a row.
+        SyncMode::SoftDelete => target.filtered,
+        SyncMode::History | SyncMode::Append => false,
+    }
+}
+
+/// What a change of the mode does to the table, in this order.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// The columns that it gets.
+    columns: Vec<String>,
+    /// What becomes of its rows, together with the record of the mode.
+    rows: Vec<String>,
+    /// What is not needed any more; whoever opens a table drops it where it finds it.
+    dropped: Vec<String>,
+}
+
+impl Steps {
+    /// Returns what is left to do, given the table's columns and whether it has tombstones.
+    pub(super) fn of(
+        change: ModeChange,
+        place: &Place,
+        recorded: Option<&TableSchema>,
+        found: &[Found],
+        tombstones: bool,
+    ) -> Self {
+        let (ModeChange::KeepDeleted, Some(recorded)) = (change, recorded) else { return Self::default() };
+        let layout = place.layout();
+        let mut columns = layout.add_deleted();
+        let rows = columns.split_off(1);
+        let mut steps = Self { columns, rows, dropped: Vec::new() };
+        if find(place.dialect(), found, "_ct_deleted").is_some() {
+            steps.columns.clear();
+        }
+        // A filtered table goes on with them.
+        if tombstones && !keeps_removals(&place.target) {
+            // A snapshot runs: its older rows must not bring back what was removed meanwhile.
+            steps.rows.push(layout.tombstones_to_rows(recorded));
+            steps.dropped.push(layout.drop_tombstones());
+        }
+        steps
+    }
+
+    /// Returns all statements.
+    pub(super) fn all(self) -> Vec<String> {
+        [self.columns, self.rows, self.dropped].concat()
+    }
+}
 
 impl LoaderSession {
     /// Makes the change. Where it ends half-way, opening the table again completes it: the mode is recorded together with the last of it.
     pub(super) async fn change_mode(&mut self, change: ModeChange) -> Result<()> {
-        let mut statements = Vec::new();
-        if let (ModeChange::KeepDeleted, Some(recorded)) = (change, self.state.recorded.clone()) {
-            let found = self.place.look_up().await?.unwrap_or_default();
-            let layout = self.place.layout();
-            let mut added = layout.add_deleted();
-            let fill = added.split_off(1);
-            if find(self.place.dialect(), &found, "_ct_deleted").is_none() {
-                self.alter(added).await?;
-            }
-            statements.extend(fill);
-            if self.state.tombstones {
-                // A snapshot runs: its older rows must not bring back what was removed meanwhile.
-                statements.push(layout.tombstones_to_rows(&recorded));
-            }
+        let found = self.place.look_up().await?.unwrap_or_default();
+        let recorded = self.state.recorded.as_ref();
+        let steps = Steps::of(change, &self.place, recorded, &found, self.state.tombstones);
+        if !steps.columns.is_empty() {
+            self.alter(steps.columns).await?;
         }
         let mode: SyncMode = self.place.target.mode;
         tracing::info!(table = %self.place.target.table, %mode, "changing the mode of the destination's table");
-        self.write(&[], Some(mode), statements).await
+        self.write(&[], Some(mode), steps.rows).await
     }
 }

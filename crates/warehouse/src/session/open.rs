@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use commutator_core::{Checkpoint, ErrorKind, Result, SyncMode, TableSchema};
+use commutator_sql::Owner;
 use commutator_sql::recorded::{ModeChange, same_name};
 
-use super::lost;
 use super::place::fenced;
-use super::{LoaderSession, Place, Record, State};
+use super::{LoaderSession, Place, Record, State, keeps_removals, lost, mode};
 use crate::columns::Plan;
 use crate::{catalog, staging};
 
 /// Takes the target over and returns the session, which knows what the table looks like.
-pub(crate) async fn open(place: Place) -> Result<LoaderSession> {
+///
+/// `first` is the number of the owner if nobody owned it before.
+pub(crate) async fn open(place: Place, first: i64) -> Result<LoaderSession> {
     let token = place.random.token();
     place.warehouse.prepare().await?;
     if !place.look_up_checkpoint().await? {
-        create(&place, &token).await?;
+        create(&place, &Owner { number: first, token: token.clone() }).await?;
     }
     let mut record = read(&place).await?;
     if record.owner.token != token {
@@ -55,12 +57,12 @@ pub(crate) async fn open(place: Place) -> Result<LoaderSession> {
 }
 
 /// Creates the table of checkpoints; of several who do it at once one succeeds, and the others find it.
-async fn create(place: &Place, token: &str) -> Result<()> {
+async fn create(place: &Place, owner: &Owner) -> Result<()> {
     if place.look_up().await?.is_some() {
         // Somebody else may have opened the target since, and made it.
         return if place.look_up_checkpoint().await? { Ok(()) } else { Err(catalog::foreign()) };
     }
-    match place.warehouse.query(&place.checkpoint().create(place.target.mode, token)).await {
+    match place.warehouse.query(&place.checkpoint().create(place.target.mode, owner)).await {
         Ok(_) => Ok(()),
         Err(error) => {
             if place.look_up_checkpoint().await? {
@@ -113,10 +115,17 @@ impl LoaderSession {
         if let Some(planned) = self.state.planned.clone() {
             self.complete(&planned, before).await?;
         }
-        if let Some(change) = ModeChange::of(&self.place.target, &record.mode, self.state.recorded.is_some())? {
+        let change = ModeChange::of(&self.place.target, &record.mode, self.state.recorded.is_some())?;
+        if let Some(change) = change {
             self.change_mode(change).await?;
         }
-        if self.state.tombstones && (self.checkpoint.snapshot_ended() || self.place.target.mode != SyncMode::Mirror) {
+        // Where a table is filtered no more, they go on keeping older rows away until the snapshot has ended.
+        let stay = match self.place.target.mode {
+            SyncMode::Mirror => true,
+            SyncMode::SoftDelete => change.is_none() || keeps_removals(&self.place.target),
+            SyncMode::History | SyncMode::Append => false,
+        };
+        if self.state.tombstones && (self.checkpoint.snapshot_ended() || !stay) {
             self.drop_tombstones().await;
         }
         let found = self.place.look_up().await?;
@@ -187,4 +196,17 @@ pub(crate) async fn peek_schema(place: &Place) -> Result<Option<TableSchema>> {
     let found = place.look_up().await?;
     let actual = catalog::reconcile(place.dialect(), record.recorded.as_ref(), found.as_deref(), record.mode()?)?;
     Ok(actual.map(Arc::unwrap_or_clone))
+}
+
+/// Returns the statements by which opening the table would give it the mode of the target.
+pub(crate) async fn preview_mode(place: &Place) -> Result<Vec<String>> {
+    if !place.look_up_checkpoint().await? {
+        return Ok(Vec::new());
+    }
+    let Some(record) = Record::read(place, true).await? else { return Ok(Vec::new()) };
+    let columns = record.recorded.as_ref().or(record.planned.as_ref());
+    let Some(change) = ModeChange::of(&place.target, &record.mode, columns.is_some())? else { return Ok(Vec::new()) };
+    let found = place.look_up().await?.unwrap_or_default();
+    let tombstones = place.look_up_tombstones().await?.is_some();
+    Ok(mode::Steps::of(change, place, columns, &found, tombstones).all())
 }

@@ -27,6 +27,10 @@ pub(crate) struct Contents<'a> {
     /// Whether there is a table of tombstones, and whether removals go into it.
     pub(crate) tombstones: bool,
     pub(crate) keeps_removals: bool,
+    /// Whether idle removals leave nothing, as in filtered tables.
+    pub(crate) filtered: bool,
+    /// Whether a snapshot goes on after this.
+    pub(crate) runs: bool,
     /// The snapshot that ends.
     pub(crate) ended: Option<Epoch>,
 }
@@ -45,7 +49,9 @@ impl Commit<'_> {
         let Some(contents) = self.contents else { return script };
         // The first epoch has none before it, and a whole table need not be read to learn that.
         let older = contents.ended.filter(|&epoch| epoch > Epoch::FIRST);
-        if contents.staged.is_some() || (older.is_some() && self.mode == SyncMode::History) {
+        let ends_idle = contents.ended.is_some() && contents.filtered && self.mode == SyncMode::History;
+        let ends_older = older.is_some() && self.mode == SyncMode::History;
+        if contents.staged.is_some() || ends_older || ends_idle {
             script.stage.push(self.layout.create_stage(contents.columns));
         }
         if let Some(staged) = contents.staged {
@@ -56,6 +62,13 @@ impl Commit<'_> {
         if let Some(epoch) = older {
             script.apply.extend(self.end(&contents, epoch));
         }
+        if ends_idle {
+            // The first epoch's, too: only now is it known that no row comes before them.
+            let (layout, columns) = (&self.layout, contents.columns);
+            let empty = (contents.staged.is_some() || ends_older).then(|| layout.clear_stage());
+            let idle = [layout.stage_idle(columns), layout.drop_staged(columns), layout.set_intervals(columns)];
+            script.apply.extend(empty.into_iter().chain(idle));
+        }
         script
     }
 
@@ -63,25 +76,38 @@ impl Commit<'_> {
     fn apply(&self, contents: &Contents<'_>) -> Vec<String> {
         let (layout, columns) = (&self.layout, contents.columns);
         match self.mode {
-            // Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring
-            // the item back.
             SyncMode::Mirror => {
                 let mut statements = layout.apply(columns, contents.tombstones);
-                if contents.keeps_removals {
-                    statements.extend(layout.record_removals(columns));
-                }
+                statements.extend(self.record(contents));
                 statements
             }
+            // In a filtered table a removal marks only what is there.
             SyncMode::SoftDelete => {
-                let mut statements = layout.apply_images(columns);
+                let mut statements = if contents.tombstones {
+                    layout.apply_images_not_removed(columns)
+                } else {
+                    layout.apply_images(columns)
+                };
                 if contents.removals {
-                    statements.extend(layout.mark_removed(columns));
+                    let mark = if contents.filtered { Layout::mark_known } else { Layout::mark_removed };
+                    statements.extend(mark(layout, columns));
                 }
+                statements.extend(self.record(contents));
                 statements
             }
-            SyncMode::History => vec![layout.add_versions(columns), layout.set_intervals(columns)],
+            SyncMode::History => {
+                let idle = contents.filtered && contents.removals;
+                let idle = idle.then(|| layout.drop_idle(columns, contents.runs));
+                [layout.add_versions(columns)].into_iter().chain(idle).chain([layout.set_intervals(columns)]).collect()
+            }
             SyncMode::Append => vec![layout.append(columns)],
         }
+    }
+
+    /// Until the snapshot has ended, removals leave tombstones, so that a snapshot row read earlier and written later does not bring the item
+    /// back.
+    fn record(&self, contents: &Contents<'_>) -> Vec<String> {
+        if contents.keeps_removals { self.layout.record_removals(contents.columns) } else { Vec::new() }
     }
 
     /// What becomes of rows that are only of older epochs.

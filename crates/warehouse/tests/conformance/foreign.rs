@@ -181,3 +181,23 @@ async fn many_tables_share_a_database() {
     assert!(destination.peek(&target("t3")).await.unwrap().is_some());
     assert!(destination.peek(&target("t99")).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_owners_of_a_dropped_table_staged_goes_when_it_is_loaded_anew() {
+    let place = Place::plain();
+    let mut table = Table::open(&place, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    table.stage_only(&[put(2, 2, [])]).await;
+    // The upload goes on in the background.
+    let began = std::time::Instant::now();
+    while place.files().is_empty() && began.elapsed().as_secs() < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    drop(table);
+    assert_eq!(place.files().len(), 1);
+    place.execute("DROP TABLE t; DROP TABLE _ct_checkpoint_t");
+    let mut table = Table::open(&place, target("t")).await;
+    assert!(place.files().is_empty(), "{:?}", place.files());
+    table.commit(&[put(3, 3, [])]).await;
+    assert_eq!(place.query("SELECT id FROM t"), ["3"]);
+}

@@ -1,5 +1,7 @@
 //! What a user finds in the warehouse, and what is shown of it.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use commutator_conformance::Value;
 use commutator_core::{Column, Destination as _, LogicalType, Position, SchemaAction, SchemaPlan};
 
@@ -9,12 +11,13 @@ use crate::table::{Table, put, remove, seen, target};
 #[tokio::test]
 async fn a_checkpoint_is_a_row_and_further_pieces() {
     let place = Place::plain();
-    let mut table = Table::open(&place, target("t")).await;
+    let early = place.loader().with_clock(|| UNIX_EPOCH + Duration::from_micros(42));
+    let mut table = Table::try_open(&early, target("t")).await.unwrap();
     table.commit(&[put(1, 1, [("a", Value::int(1))])]).await;
     let rows = "SELECT pipeline, table_name, slice, part, piece, target, mode, owner, left(content, 9) FROM _ct_checkpoint_t ORDER BY part";
     assert_eq!(
         place.query(rows),
-        ["tests t whole checkpoint 0 t mirror 1 {\"epoch\":", "tests t whole columns 0 - - - [{\"name\":"]
+        ["tests t whole checkpoint 0 t mirror 42 {\"epoch\":", "tests t whole columns 0 - - - [{\"name\":"]
     );
     // Longer than a statement of some warehouses.
     let partitions = (0..2000).map(|n| commutator_core::PartitionId::new(format!("shard-{n:060}")));

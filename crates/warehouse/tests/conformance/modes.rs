@@ -1,7 +1,7 @@
 //! What is special about `soft_delete` and `history` here, and about a mode that changes.
 
 use commutator_conformance::{Change, Value};
-use commutator_core::{Epoch, ErrorKind, Op, OrderKey, SyncMode, Target};
+use commutator_core::{Destination as _, Epoch, ErrorKind, Op, OrderKey, SyncMode, Target};
 
 use crate::place::Place;
 use crate::table::{Table, item, put, remove, seen, target};
@@ -60,15 +60,40 @@ async fn a_mirror_may_become_a_table_that_keeps_deleted_rows() {
     table.commit(&[seen(1, [("v", Value::int(1))]), seen(2, [("v", Value::int(2))])]).await;
     // Tombstones, for the snapshot still runs.
     table.commit(&[remove(2, 5), remove(3, 6)]).await;
+    // What is shown before is what happens, and nothing happens by showing it.
+    let preview = async |mode| place.loader().preview_mode(&of(mode, "t")).await;
+    let shown = preview(SyncMode::SoftDelete).await.unwrap();
+    assert!(shown[0].contains("ADD COLUMN _ct_deleted") && shown[2].starts_with("INSERT INTO"), "{shown:?}");
+    assert!(shown[3].starts_with("DROP TABLE") && shown.len() == 4, "{shown:?}");
+    assert!(preview(SyncMode::Mirror).await.unwrap().is_empty());
+    assert_eq!(preview(SyncMode::History).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
+    table.commit(&[put(4, 7, []), remove(4, 8)]).await;
     let mut table = Table::open(&place, of(SyncMode::SoftDelete, "t")).await;
-    table.commit(&[seen(3, [("v", Value::int(3))]), remove(1, 7)]).await;
-    let rows = "SELECT id, v, _ct_deleted FROM t ORDER BY id";
+    assert!(preview(SyncMode::SoftDelete).await.unwrap().is_empty());
+    table.commit(&[seen(3, [("v", Value::int(3))]), remove(1, 9)]).await;
+    let rows = "SELECT id, v, _ct_deleted FROM t WHERE id < 4 ORDER BY id";
     assert_eq!(place.query(rows), ["1 1 true", "2 - true", "3 - true"]);
     let left = "SELECT mode, (SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE '_ct_tomb%') FROM _ct_checkpoint_t WHERE part = 'checkpoint'";
     assert_eq!(place.query(left), ["soft_delete 0"]);
     let mut table = Table::open(&place, of(SyncMode::SoftDelete, "t")).await;
-    table.commit(&[put(2, 8, [("v", Value::int(4))])]).await;
+    table.commit(&[put(2, 10, [("v", Value::int(4))])]).await;
     assert_eq!(place.query(rows)[1], "2 4 false");
+}
+
+/// A rule may be dropped while the snapshot runs: what was removed until then stays away all the same.
+#[tokio::test]
+async fn a_table_that_is_filtered_no_more_keeps_its_tombstones_until_the_snapshot_ends() {
+    let place = Place::apart();
+    let filtered = Target { filtered: true, ..of(SyncMode::SoftDelete, "t") };
+    let mut table = Table::open(&place, filtered).await;
+    table.commit(&[seen(1, []), remove(2, 5)]).await;
+    assert_eq!(place.query("SELECT id FROM t"), ["1"]);
+    let mut table = Table::open(&place, of(SyncMode::SoftDelete, "t")).await;
+    table.commit(&[seen(2, []), seen(3, [])]).await;
+    assert_eq!(place.query("SELECT id FROM t ORDER BY id"), ["1", "3"]);
+    table.end_snapshot().await;
+    let tombstones = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE '_ct_tomb%'";
+    assert_eq!(place.query(tombstones), ["0"]);
 }
 
 #[tokio::test]

@@ -88,6 +88,12 @@ impl Table {
         }
     }
 
+    /// Stages changes, and gives the transaction up.
+    pub(crate) async fn stage_only(&mut self, changes: &[Change]) {
+        let prepared = self.prepare(changes).await.unwrap();
+        self.session.begin().await.unwrap().write(&prepared).await.unwrap();
+    }
+
     /// Commits batches in one transaction, and the end of the snapshot if wanted.
     pub(crate) async fn try_commit_all(&mut self, batches: &[&[Change]], ended: bool) -> Result<()> {
         let mut next = self.checkpoint.clone();
