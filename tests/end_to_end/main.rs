@@ -11,6 +11,7 @@ mod impostor;
 mod kills;
 mod kinds;
 mod outages;
+mod redshift;
 mod resync;
 mod secrets;
 mod two_runners;

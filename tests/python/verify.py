@@ -1,7 +1,8 @@
 """Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
 
-`verify.py postgres --dsn … --schema …`, `verify.py parquet --root …`, `verify.py duckdb --path … --schema …`,
-`verify.py snowflake --url … --schema …` or `verify.py bigquery --url … --project … --dataset …`, each with `--endpoint URL --table NAME`.
+`verify.py postgres --dsn … --schema …`, `verify.py redshift --dsn … --schema …` for the Postgres behind the tests' own Data API,
+`verify.py parquet --root …`, `verify.py duckdb --path … --schema …`, `verify.py snowflake --url … --schema …` or
+`verify.py bigquery --url … --project … --dataset …`, each with `--endpoint URL --table NAME`.
 """
 
 import argparse
@@ -106,6 +107,40 @@ def read_postgres(args):
             sql.SQL(", ").join(map(sql.Identifier, types)), sql.Identifier(args.schema), sql.Identifier(args.table)))
         rows = [dict(zip(types, row)) for row in cursor]
     return types, checkpoint["names"], rows, "replaced"
+
+
+def in_catalog(name):
+    """A name as Redshift has it, in lower case, and as short as Postgres takes it (`tests/double/rewrite.rs`)."""
+    lower = "".join(c.lower() if c.isascii() else c for c in name)
+    encoded = lower.encode()
+    if len(encoded) <= 63:
+        return lower
+    hashed = 0xCBF29CE484222325
+    for byte in encoded:
+        hashed = (hashed ^ byte) * 0x100000001B3 % 2**64
+    return f"{encoded[:40].decode(errors='ignore')}_{hashed:016x}"
+
+
+def read_redshift(args):
+    import psycopg
+    from psycopg import sql
+
+    def table(name):
+        return sql.Identifier(args.schema, in_catalog(name))
+
+    with psycopg.connect(args.dsn) as connection:
+        pieces = connection.execute(sql.SQL("select part, content from {} where content is not null order by part, piece").format(
+            table(f"_ct_checkpoint_{args.table}"))).fetchall()
+        recorded = {part: json.loads("".join(content for of, content in pieces if of == part)) for part, _ in pieces}
+        types = {column["name"]: KINDS.get(column["type"], "number") for column in recorded["columns"]}
+        cursor = connection.execute(sql.SQL("select {} from {}").format(
+            sql.SQL(", ").join(sql.Identifier(in_catalog(name)) for name in types), table(args.table)))
+        rows = [dict(zip(types, row)) for row in cursor]
+    for row in rows:
+        for name, kind in types.items():
+            if row[name] is not None and kind in ("json", "number"):
+                row[name] = loads(row[name]) if kind == "json" else Decimal(row[name])
+    return types, recorded["checkpoint"]["names"], rows, "kept"
 
 
 def same(args):
@@ -266,7 +301,7 @@ def read_snowflake(args):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["postgres", "parquet", "duckdb", "bigquery", "snowflake", "same"])
+    parser.add_argument("kind", choices=["postgres", "redshift", "parquet", "duckdb", "bigquery", "snowflake", "same"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--dsn")
@@ -282,8 +317,8 @@ def main():
     if args.kind == "same":
         same(args)
     readers = {
-        "postgres": read_postgres, "parquet": read_parquet, "duckdb": read_duckdb, "bigquery": read_bigquery,
-        "snowflake": read_snowflake}
+        "postgres": read_postgres, "redshift": read_redshift, "parquet": read_parquet, "duckdb": read_duckdb,
+        "bigquery": read_bigquery, "snowflake": read_snowflake}
     types, names, rows, nul = readers[args.kind](args)
     items = scan(load.client(args.endpoint), args.table)
     problems = []

@@ -23,6 +23,7 @@ pub(crate) async fn destination(settings: &Settings) -> Result<Arc<dyn Destinati
         config::Destination::Parquet(config, identity) => Arc::new(files(config, identity.as_deref()).await?),
         config::Destination::BigQuery(config) => Arc::new(config.as_ref().clone().connect().await?),
         config::Destination::Postgres(config) => Arc::new(config.as_ref().clone().connect().await?),
+        config::Destination::Redshift(config) => Arc::new(Box::pin(config.as_ref().clone().connect()).await?),
         config::Destination::Snowflake(config, identity) => Arc::new(snowflake(config, identity.as_deref()).await?),
         #[cfg(feature = "duckdb")]
         config::Destination::DuckDb(config) => Arc::new(config.as_ref().clone().connect().await?),

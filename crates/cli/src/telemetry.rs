@@ -10,8 +10,9 @@ use crate::args::{Global, LogFormat};
 
 /// What other libraries say is of no interest unless it is a warning.
 const OURS_AT_INFO: &str = "warn,commutator=info,commutator_cli=info,commutator_pipeline=info,commutator_source_dynamodb=info,\
-                            commutator_destination_bigquery=info,commutator_destination_duckdb=info,commutator_destination_parquet=info,commutator_destination_postgres=info,\
-                            commutator_destination_snowflake=info,commutator_warehouse=info";
+                            commutator_destination_bigquery=info,commutator_destination_duckdb=info,commutator_destination_parquet=info,\
+                            commutator_destination_postgres=info,commutator_destination_redshift=info,commutator_destination_snowflake=info,\
+                            commutator_warehouse=info";
 
 /// Starts logging and returns where progress bars can be drawn.
 ///

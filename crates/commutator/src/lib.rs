@@ -1,7 +1,7 @@
 //! Commutator replicates `DynamoDB` tables, a snapshot and then every change, into pluggable destinations.
 //!
 //! This crate is the one to depend on: the values and contracts of the core stand here by their own names, the connectors under
-//! [`dynamodb`], [`parquet`], [`postgres`], [`snowflake`], [`bigquery`] and [`memory`], each behind a feature of that name (`full` is all of
+//! [`dynamodb`], [`parquet`], [`postgres`], [`snowflake`], [`redshift`], [`bigquery`] and [`memory`], each behind a feature of that name (`full` is all of
 //! them), and what runs a source into a destination under [`pipeline`]. The feature `duckdb`, which `full` has not, adds `DuckDB`: it links a library that
 //! is not Rust, and `duckdb-bundled` compiles it.
 //!
@@ -36,6 +36,8 @@ pub use commutator_destination_memory as memory;
 pub use commutator_destination_parquet as parquet;
 #[cfg(feature = "postgres")]
 pub use commutator_destination_postgres as postgres;
+#[cfg(feature = "redshift")]
+pub use commutator_destination_redshift as redshift;
 #[cfg(feature = "snowflake")]
 pub use commutator_destination_snowflake as snowflake;
 #[cfg(feature = "dynamodb")]

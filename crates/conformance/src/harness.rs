@@ -32,4 +32,13 @@ pub trait Harness: Send + Sync + 'static {
     fn cases(&self) -> u32 {
         crate::CASES
     }
+
+    /// Returns the trials that cannot be run over this destination, each as `topic::trial`, and why: what they hold to be possible the service
+    /// behind it has not. They are skipped, and its page of the documentation lists them.
+    fn left_out() -> &'static [(&'static str, &'static str)]
+    where
+        Self: Sized,
+    {
+        &[]
+    }
 }

@@ -4,7 +4,7 @@
 //! A [`Config`] says which account, who asks, and where rows wait; [`Config::connect`] makes a [`Snowflake`], which is a
 //! [`Destination`](commutator_core::Destination). Sessions, transactions and changes of columns are those that all cloud warehouses have
 //! (`commutator_warehouse`). What is Snowflake's own: `client`, its SQL API; `auth`, who is asking; `statements`, how files get into the
-//! staging table; `documents`, what a `VARIANT` would bend; `error`, what it says. The page `docs/snowflake.md` describes the tables, the types
+//! staging table; `error`, what it says. The page `docs/snowflake.md` describes the tables, the types
 //! and the limits.
 
 // Two versions are in use: this one is object_store's.
@@ -14,7 +14,6 @@ mod auth;
 mod client;
 mod config;
 mod destination;
-mod documents;
 mod error;
 mod session;
 mod statements;

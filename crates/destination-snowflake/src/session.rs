@@ -5,13 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commutator_core::{ChangeBatch, Result, TableSchema};
 use commutator_sql::{Dialect, SchemaRef, TableRef};
-use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
+use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse, with_plain_numbers};
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::config::Documents;
 use crate::statements::{self, Stage};
-use crate::{documents, error, types};
+use crate::{error, types};
+
+/// What is said of a document with a number that no `NUMBER` holds.
+const BENT: &str =
+    "A document has a number that VARIANT would round; set `documents` to \"text\" to keep it, and load the table anew";
 
 /// An account, and where in it the tables are.
 #[derive(Debug, Clone)]
@@ -112,7 +116,7 @@ impl Warehouse for Account {
 
     fn admit(&self, rows: ChangeBatch) -> Result<ChangeBatch> {
         match self.documents {
-            Documents::Variant => documents::admit(rows),
+            Documents::Variant => with_plain_numbers(rows, BENT),
             Documents::Text => Ok(rows),
         }
     }

@@ -94,8 +94,10 @@ pub struct Whose<'a> {
     pub epoch: u32,
 }
 
-/// How many rows stand in one statement, which is far from any warehouse's limit of its length.
-const ROWS: usize = 50;
+/// The most bytes of rows in one statement, which is far from most limits; Redshift's Data API takes 100 KB.
+const BYTES: usize = 80_000;
+/// And the most rows.
+const ROWS: usize = 200;
 
 /// Adds rows, as literals.
 pub fn insert_literals(dialect: &Dialect, schema: &SchemaRef, whose: &Whose<'_>, rows: &[Change<'_>]) -> Vec<String> {
@@ -107,14 +109,24 @@ pub fn insert_literals(dialect: &Dialect, schema: &SchemaRef, whose: &Whose<'_>,
         let (action, column, to) = (literal(row.action), literal(row.column), literal(&row.to));
         format!("({whose}, {action}, {column}, {from}, {to}, {})", dialect.now)
     };
-    let insert = |rows: &[Change<'_>]| {
-        format!(
-            "INSERT INTO {} (pipeline, table_name, target, epoch, action, column_name, from_type, to_type, changed_at) VALUES {}",
-            TableRef::new(dialect, schema, NAME),
-            rows.iter().map(values).collect::<Vec<_>>().join(", "),
-        )
-    };
-    rows.chunks(ROWS).map(insert).collect()
+    let start = format!(
+        "INSERT INTO {} (pipeline, table_name, target, epoch, action, column_name, from_type, to_type, changed_at) VALUES ",
+        TableRef::new(dialect, schema, NAME),
+    );
+    let mut statements = Vec::new();
+    let (mut open, mut count) = (String::new(), 0);
+    for row in rows {
+        let row = values(row);
+        if count > 0 && (count == ROWS || open.len() + row.len() > BYTES) {
+            statements.push(std::mem::take(&mut open));
+            count = 0;
+        }
+        open.push_str(if count == 0 { &start } else { ", " });
+        open.push_str(&row);
+        count += 1;
+    }
+    statements.extend((count > 0).then_some(open));
+    statements
 }
 
 #[cfg(test)]
@@ -122,6 +134,22 @@ mod tests {
     use super::*;
     use crate::DUCKDB;
     use commutator_core::{Column, LogicalType, TableSchema};
+
+    #[test]
+    fn statements_have_as_many_rows_as_fit() {
+        let schema = SchemaRef::new(&DUCKDB, &["db", "shop"]);
+        let whose = Whose { pipeline: "p", table: "t", target: "t", epoch: 1 };
+        let sizes = |column: &str, count: usize| -> Vec<usize> {
+            let change = |_| Change { action: "add_column", column, from: None, to: "JSON".into() };
+            let rows: Vec<_> = (0..count).map(change).collect();
+            let statements = insert_literals(&DUCKDB, &schema, &whose, &rows);
+            assert!(statements.iter().all(|statement| statement.len() < 100_000));
+            statements.iter().map(|statement| statement.matches("'add_column'").count()).collect()
+        };
+        assert_eq!(sizes("x", 0), Vec::<usize>::new());
+        assert_eq!(sizes("x", 401), [200, 200, 1]);
+        assert_eq!(sizes(&"x".repeat(1000), 100), [75, 25]);
+    }
 
     #[test]
     fn every_column_of_a_plan_has_its_row() {

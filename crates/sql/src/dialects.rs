@@ -7,7 +7,7 @@ mod snowflake;
 
 pub use bigquery::{BIGQUERY, BIGQUERY_JSON};
 pub use duckdb::DUCKDB;
-pub use redshift::REDSHIFT;
+pub use redshift::{REDSHIFT, REDSHIFT_TEXT};
 pub use snowflake::{BENT, SNOWFLAKE, SNOWFLAKE_TEXT};
 
 /// A text in single quotes, where only quotes are special.

@@ -20,7 +20,7 @@ mod target_checkpoint;
 
 pub use checkpoints::{Checkpoints, first_owner};
 pub use dialect::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
-pub use dialects::{BENT, BIGQUERY, BIGQUERY_JSON, DUCKDB, REDSHIFT, SNOWFLAKE, SNOWFLAKE_TEXT};
+pub use dialects::{BENT, BIGQUERY, BIGQUERY_JSON, DUCKDB, REDSHIFT, REDSHIFT_TEXT, SNOWFLAKE, SNOWFLAKE_TEXT};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
 pub use layout::{Layout, Replacement, Which, system_columns};
 pub use target_checkpoint::{FENCED, Owner, Part, REHEARSED, TargetCheckpoint, Written};

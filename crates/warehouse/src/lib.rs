@@ -11,6 +11,7 @@
 //! | `staging` | rows as files, on any object store |
 //! | `session::open` | the fence, and what a dead session left |
 //! | `columns` | which statements are missing between the columns that there are and those that were planned; pure |
+//! | `documents` | numbers that a warehouse's documents would round |
 //! | `transaction::script` | all statements of one commit; pure |
 //!
 //! Whoever owns a target stands in the target's own table of checkpoints, with a number and a token that nobody else has. Every script
@@ -19,11 +20,13 @@
 mod catalog;
 mod columns;
 mod destination;
+mod documents;
 mod session;
 mod staging;
 mod transaction;
 mod warehouse;
 
 pub use destination::{Loader, Randomness};
+pub use documents::with_plain_numbers;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};
 pub use warehouse::{Failure, Found, Row, Script, Staged, StagedFile, Warehouse};

@@ -161,6 +161,33 @@ fn destination(to: &str) -> String {
              staging = {{ url = {} }}   # where rows wait; in the dataset's region\n",
             quoted(staging)
         )
+    } else if let Some(place) = to.strip_prefix("redshift://") {
+        let keys = short_form::destination(to).unwrap_or_default();
+        let given = |key: &str| keys.get(key).and_then(toml::Value::as_str).map(quoted);
+        let mut parts = place.split(['/', '?']).map(quoted);
+        let mut part =
+            |otherwise: &str| parts.next().filter(|part| part != "\"\"").unwrap_or_else(|| quoted(otherwise));
+        let (database, schema) = (part("dev"), part("public"));
+        let who = match (given("cluster"), given("workgroup")) {
+            (Some(cluster), _) => format!(
+                "cluster = {cluster}\n# db_user = \"commutator\"      # in place of the one that follows from the AWS identity\n"
+            ),
+            (None, workgroup) => {
+                let workgroup = workgroup.unwrap_or_else(|| quoted("default-workgroup"));
+                format!("workgroup = {workgroup}   # or `cluster`, a provisioned one\n")
+            }
+        };
+        let staging = keys.get("staging").and_then(|staging| staging.get("url")).and_then(toml::Value::as_str);
+        let staging = quoted(staging.unwrap_or("s3://bucket/prefix"));
+        let role = given("copy_role").map_or_else(
+            || "# copy_role = \"arn:aws:iam::123456789012:role/redshift-reads-staging\"   # in place of the default role\n".to_owned(),
+            |role| format!("copy_role = {role}\n"),
+        );
+        format!(
+            "[destination]\ntype = \"redshift\"            # docs/redshift.md has the roles, policies and grants\n\
+             {who}database = {database}\nschema = {schema}\n{role}staging = {{ url = {staging} }}   # where rows wait for COPY\n\
+             # documents = \"text\"          # instead of SUPER, which refuses numbers of more than 38 digits\n"
+        )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
         // What follows the path are keys of the section; what cannot be read is left to whoever reads the file.
         let keys = short_form::destination(to).map_or_else(
@@ -215,6 +242,8 @@ mod tests {
             "postgres://u:secret@h/db",
             "snowflake://myorg-shop/SHOP/PUBLIC",
             "bigquery://shop-1/shop",
+            "redshift://dev/shop",
+            "redshift://dev/shop?cluster=main&staging=s3://b/p",
         ]
         .into_iter()
         .chain(duckdb)

@@ -140,6 +140,7 @@ pub(crate) const DESTINATIONS: &[(&str, &[Key])] = &[
     ("duckdb", DUCKDB),
     ("parquet", PARQUET),
     ("postgres", POSTGRES),
+    ("redshift", REDSHIFT),
     ("snowflake", SNOWFLAKE),
 ];
 
@@ -218,6 +219,39 @@ pub(crate) const POSTGRES: &[Key] = &[
     text("nul"),
     key("max_connections", Kind::Integer),
 ];
+
+pub(crate) const REDSHIFT: &[Key] = &[
+    text("cluster"),
+    text("workgroup"),
+    text("database"),
+    text("schema"),
+    text("db_user"),
+    text("secret_arn"),
+    text("copy_role"),
+    key("staging", Kind::Table(STAGING_ON_S3)),
+    key("documents", Kind::Word(&["super", "text"])),
+    text("region"),
+    text("profile"),
+    text("access_key_id"),
+    text("secret_access_key"),
+    text("session_token"),
+    key("assume_role", Kind::Table(ASSUME_ONE_ROLE)),
+    text("endpoint_url"),
+    text("sts_endpoint_url"),
+];
+
+/// Where rows wait for Redshift; whoever asks it also writes there, unless other keys are given.
+const STAGING_ON_S3: &[Key] = &[
+    text("url"),
+    text("region"),
+    text("endpoint_url"),
+    key("allow_http", Kind::Bool),
+    text("access_key_id"),
+    text("secret_access_key"),
+    text("session_token"),
+];
+
+const ASSUME_ONE_ROLE: &[Key] = &[text("role_arn"), text("external_id"), text("session_name")];
 
 pub(crate) const SNOWFLAKE: &[Key] = &[
     text("account"),

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use commutator::{
-    CommitOptions, Options, PipelineId, Secret, SyncMode, bigquery, dynamodb, parquet, postgres, snowflake,
+    CommitOptions, Options, PipelineId, Secret, SyncMode, bigquery, dynamodb, parquet, postgres, redshift, snowflake,
 };
 use toml::{Table, Value};
 
@@ -54,6 +54,8 @@ pub enum Destination {
     Parquet(Box<parquet::Config>, Option<Box<dynamodb::Config>>),
     /// A Postgres server.
     Postgres(Box<postgres::Config>),
+    /// A cluster or workgroup of Redshift.
+    Redshift(Box<redshift::Config>),
     /// A Snowflake account; and who writes to its staging area, if that is S3 and no static keys are given.
     Snowflake(Box<snowflake::Config>, Option<Box<dynamodb::Config>>),
     /// A dataset of `BigQuery`.
@@ -67,7 +69,9 @@ impl Destination {
     /// Returns the sync modes that it offers.
     pub fn modes(&self) -> &'static [SyncMode] {
         match self {
-            Self::BigQuery(_) | Self::Parquet(..) | Self::Postgres(_) | Self::Snowflake(..) => &tables::MODES,
+            Self::BigQuery(_) | Self::Parquet(..) | Self::Postgres(_) | Self::Redshift(_) | Self::Snowflake(..) => {
+                &tables::MODES
+            }
             #[cfg(feature = "duckdb")]
             Self::DuckDb(_) => &tables::MODES,
         }
@@ -217,6 +221,7 @@ fn destination(document: &mut Document, mut values: Table) -> Option<Destination
             objects(document, "destination", values).map(|(config, identity)| Destination::Parquet(config, identity))
         }
         Some("postgres") => section::read(document, "destination", values).map(Box::new).map(Destination::Postgres),
+        Some("redshift") => section::read(document, "destination", values).map(Box::new).map(Destination::Redshift),
         Some("snowflake") => {
             let Some(Value::Table(mut staging)) = values.remove("staging") else {
                 if !document.dropped("destination.staging") {

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 use url::form_urlencoded;
 
 use super::document::scalar;
-use super::keys::{self, BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET};
+use super::keys::{self, BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, REDSHIFT};
 use super::nearest::hint;
 use crate::failure::Problem;
 
@@ -35,7 +35,8 @@ pub(crate) fn source(address: &str) -> Result<Table, Vec<Problem>> {
     Ok(values)
 }
 
-/// Reads an address as a `[destination]` section: `postgres://…`, `bigquery://…`, `duckdb://…`, an object store's address or a folder.
+/// Reads an address as a `[destination]` section: `postgres://…`, `bigquery://…`, `redshift://…`, `duckdb://…`, an object store's address or a
+/// folder.
 pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
     let wrong = |message: String| vec![Problem::new("--to", message)];
     let mut values = Table::new();
@@ -83,6 +84,24 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
             values.insert("type".into(), "parquet".into());
             values.insert("url".into(), place.into());
         }
+        Some("redshift") => {
+            let (place, query) = split_query(address);
+            // The bucket is a section of its own in a file.
+            let (staging, others): (Vec<_>, Vec<_>) =
+                query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("staging="));
+            let staging = staging.join("&");
+            let staging = form_urlencoded::parse(staging.as_bytes()).next();
+            let schema = place.trim_start_matches("redshift://").split_once('/');
+            let (Some((_, staging)), Some((database, schema))) = (staging, schema) else {
+                let form = "takes `redshift://DATABASE/SCHEMA?workgroup=NAME&staging=s3://BUCKET/PREFIX`, where rows wait below that prefix; `cluster=NAME` for a provisioned cluster";
+                return Err(wrong(form.to_owned()));
+            };
+            values = options("--to", &others.join("&"), REDSHIFT)?;
+            values.insert("type".into(), "redshift".into());
+            values.insert("database".into(), database.into());
+            values.insert("schema".into(), schema.trim_end_matches('/').into());
+            values.insert("staging".into(), Table::from_iter([("url".to_owned(), staging.as_ref().into())]).into());
+        }
         Some("snowflake") => {
             let message = "cannot say all that Snowflake needs; `commutator init --to snowflake://ACCOUNT/DATABASE/SCHEMA` writes a file";
             return Err(wrong(message.to_owned()));
@@ -90,7 +109,7 @@ pub(crate) fn destination(address: &str) -> Result<Table, Vec<Problem>> {
         Some(scheme) => {
             return Err(wrong(format!(
                 "does not know `{scheme}://`; it takes a folder such as `./lake`, `s3://…`, `gs://…`, `az://…`, `file://…`, \
-                 `postgres://…`, `bigquery://…` or `duckdb://FILE`"
+                 `postgres://…`, `bigquery://…`, `redshift://…` or `duckdb://FILE`"
             )));
         }
         None if address.trim().is_empty() => return Err(wrong("is empty; name a folder such as `./lake`".to_owned())),
@@ -246,6 +265,13 @@ mod tests {
                     "impersonate": "me@proj.iam.gserviceaccount.com"
                 }),
             ),
+            (
+                "redshift://dev/shop?workgroup=small&copy_role=arn:aws:iam::1:role/r&staging=s3://bucket/a%20b",
+                serde_json::json!({
+                    "type": "redshift", "database": "dev", "schema": "shop", "workgroup": "small",
+                    "copy_role": "arn:aws:iam::1:role/r", "staging": {"url": "s3://bucket/a b"}
+                }),
+            ),
             ("postgresql://h/db", serde_json::json!({"type": "postgres", "url": "postgresql://h/db"})),
         ] {
             assert_eq!(json(destination(address)), expected, "{address}");
@@ -255,5 +281,8 @@ mod tests {
             assert!(messages(destination(incomplete))[0].contains("?staging=gs://"), "{incomplete}");
         }
         assert!(messages(destination(""))[0].contains("is empty"));
+        for incomplete in ["redshift://dev/shop?workgroup=w", "redshift://dev?staging=s3://b"] {
+            assert!(messages(destination(incomplete))[0].contains("&staging=s3://"), "{incomplete}");
+        }
     }
 }

@@ -226,6 +226,8 @@ fn settings_do_not_show_secrets() {
         "type = \"parquet\"\nurl = \"az://c/p\"\nazure_account = \"a\"\nazure_access_key = \"hunter2\"\n",
         "type = \"postgres\"\nurl = \"postgres://me:hunter2@h/d\"\n",
         "type = \"postgres\"\nhost = \"h\"\npassword = \"${SECRET}\"\n",
+        "type = \"redshift\"\nworkgroup = \"w\"\ndatabase = \"d\"\nschema = \"s\"\naccess_key_id = \"a\"\nsecret_access_key = \"${SECRET}\"\n\
+         session_token = \"hunter2\"\nstaging = { url = \"s3://b\", access_key_id = \"a\", secret_access_key = \"${SECRET}\" }\n",
         "type = \"snowflake\"\naccount = \"a\"\ndatabase = \"D\"\nprivate_key = \"${SECRET}\"\nprivate_key_passphrase = \"hunter2\"\n\
          staging = { url = \"s3://b\", access_key_id = \"a\", secret_access_key = \"${SECRET}\" }\n",
     ] {

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use commutator_core::Result;
 use parquet::arrow::ProjectionMask;
@@ -21,7 +22,7 @@ pub(super) fn encode(layout: &Layout, rows: &[RecordBatch], compression_level: i
     for (range, slice) in layout.slices() {
         let project = |rows: &RecordBatch| {
             let columns = rows.columns()[range.clone()].to_vec();
-            slice.to_file(&RecordBatch::try_new(slice.rows().clone(), columns).map_err(error::arrow)?)
+            slice.to_file(&RecordBatch::try_new(SchemaRef::clone(slice.rows()), columns).map_err(error::arrow)?)
         };
         let rows = rows.iter().map(project).collect::<Result<Vec<_>>>()?;
         let properties = properties_of(&rows, compression_level)?;

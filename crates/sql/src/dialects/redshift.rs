@@ -2,12 +2,37 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{portable_literal, trimmed};
+use super::{BENT, portable_literal, trimmed};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
-/// a longer VARCHAR, so every widening goes through a new column.
-pub static REDSHIFT: Dialect = Dialect {
+/// a longer VARCHAR, so every widening goes through a new column. Documents are `SUPER`.
+///
+/// A number within `SUPER` is of one of Redshift's own types (`docs.aws.amazon.com/redshift/latest/dg/r_SUPER_type.html`), of which `NUMERIC`
+/// has 38 digits, 37 of them behind the point; what does not fit there is left to a double. So whoever stages documents refuses numbers
+/// that do not fit, and a column of numbers becomes one of documents only if all its numbers fit.
+pub static REDSHIFT: Dialect = DOCUMENTS;
+
+/// Redshift with documents as text, which keeps every digit of every number, and is at most 65,535 bytes long.
+pub static REDSHIFT_TEXT: Dialect = Dialect {
+    types: Types { json: "VARCHAR(65535)", ..DOCUMENTS.types },
+    casts: Casts {
+        parse_json: str::to_owned,
+        json_of_text: |text| unless_null(text, &format!("JSON_SERIALIZE(CAST({text} AS SUPER))")),
+        // Only a string begins with a quote.
+        text_of_json: |value| {
+            format!(
+                "CASE WHEN LEFT({value}, 1) = '\"' THEN CAST(JSON_PARSE({value}) AS VARCHAR(65535)) ELSE {value} END"
+            )
+        },
+        json_of_number: |_, _| None,
+        ..DOCUMENTS.casts
+    },
+    stage: Stage { documents: false, ..DOCUMENTS.stage },
+    ..DOCUMENTS
+};
+
+const DOCUMENTS: Dialect = Dialect {
     name: "Redshift",
     identifiers: IdentifierRules {
         max_bytes: 127,
@@ -33,15 +58,23 @@ pub static REDSHIFT: Dialect = Dialect {
         // Not proven: how many digits the service writes, and from where on with an exponent.
         digits_of_float: |value| format!("CAST({value} AS VARCHAR)"),
         parse_json: |text| format!("JSON_PARSE({text})"),
-        json_of_text: |text| format!("JSON_SERIALIZE(CAST({text} AS SUPER))"),
+        json_of_text: |text| unless_null(text, &format!("JSON_SERIALIZE(CAST({text} AS SUPER))")),
         text_of_bool: |value| format!("CASE WHEN {value} THEN 'true' WHEN NOT {value} THEN 'false' END"),
         base64: |value| format!("FROM_VARBYTE({value}, 'base64')"),
         text_of_json: |value| {
             format!(
-                "CASE WHEN IS_VARCHAR({value}) THEN CAST({value} AS VARCHAR(65535)) ELSE JSON_SERIALIZE({value}) END"
+                "CASE WHEN {value} IS NULL THEN NULL WHEN IS_VARCHAR({value}) THEN CAST({value} AS VARCHAR(65535)) ELSE JSON_SERIALIZE({value}) END"
             )
         },
-        json_of_number: |_, _| None,
+        json_of_number: |value, from| match from {
+            LogicalType::Number => {
+                let digits = format!("LEN(REPLACE(REPLACE({value}, '-', ''), '.', ''))");
+                let fits = format!("{value} IS NULL OR {digits} <= 38");
+                let holds = format!("CAST(CASE WHEN {fits} THEN '1' ELSE '{BENT}' END AS BIGINT) = 1");
+                Some(format!("CASE WHEN {holds} THEN JSON_PARSE({value}) END"))
+            }
+            _ => None,
+        },
     },
     add: AddColumns::One,
     widen: |_: LogicalType, _| Widening::AddCopyRename,
@@ -55,3 +88,8 @@ pub static REDSHIFT: Dialect = Dialect {
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
     keyed: |_| String::new(),
 };
+
+/// `JSON_SERIALIZE` makes the text `null` of what is null (`docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html`).
+fn unless_null(value: &str, otherwise: &str) -> String {
+    format!("CASE WHEN {value} IS NOT NULL THEN {otherwise} END")
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use base64::Engine as _;
@@ -76,6 +76,9 @@ fn in_form(column: ArrayRef, form: Form) -> ArrayRef {
         DataType::Decimal128(..) if form.decimals_as_text => {
             let decimals = column.as_primitive::<Decimal128Type>();
             (0..decimals.len()).map(|i| decimals.is_valid(i).then(|| decimals.value_as_string(i))).collect()
+        }
+        DataType::Int64 if form.integers_as_text => {
+            column.as_primitive::<Int64Type>().iter().map(|number| number.map(|number| number.to_string())).collect()
         }
         DataType::Timestamp(..) if form.times_as_text || lines => {
             let times = column.as_primitive::<TimestampMicrosecondType>();

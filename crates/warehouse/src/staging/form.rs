@@ -23,6 +23,7 @@ pub enum Texts {
 /// In which form rows are staged.
 ///
 /// Numbers that no decimal holds are text always. Documents are text, unless they are [`embedded`](Self::embedded).
+#[expect(clippy::struct_excessive_bools, reason = "each is about one kind of value")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     /// The kind of file.
@@ -31,6 +32,8 @@ pub struct Form {
     pub binary: Texts,
     /// Whether decimals are text, too: their digits, as many behind the point as their type has. In JSON lines they are numbers otherwise.
     pub decimals_as_text: bool,
+    /// Whether whole numbers are text, too, for a warehouse that may read numbers of JSON as doubles.
+    pub integers_as_text: bool,
     /// Whether times are text, too, such as `2026-11-28 09:30:00.000001+00:00`. In JSON lines they always are.
     pub times_as_text: bool,
     /// Whether documents are values of the line, and no text that holds them; only in JSON lines.
@@ -43,6 +46,7 @@ impl Form {
         format: Format::Parquet,
         binary: Texts::Never,
         decimals_as_text: false,
+        integers_as_text: false,
         times_as_text: false,
         embedded: false,
     };

@@ -81,6 +81,29 @@ fn a_dataset_of_bigquery_has_a_bucket() {
 }
 
 #[test]
+fn redshift_is_asked_by_whoever_writes_to_its_staging_area() {
+    let of = |lines: &str| {
+        let text = format!(
+            "[source]\ntype = \"dynamodb\"\ntables = [\"orders\"]\n[destination]\ntype = \"redshift\"\nworkgroup = \"w\"\n\
+             database = \"dev\"\nschema = \"shop\"\n{lines}"
+        );
+        Settings::parse(&text, "c.toml", &|_| None).map(|settings| settings.destination)
+    };
+    let said = |lines: &str| of(lines).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let staging = "staging = { url = \"s3://b/p\" }\n";
+    let role = "assume_role = { role_arn = \"arn:aws:iam::1:role/r\", external_id = \"x\" }\n";
+    let Destination::Redshift(config) = of(&format!("{staging}documents = \"text\"\n{role}")).unwrap() else {
+        panic!("another destination")
+    };
+    assert_eq!((config.staging.url.as_str(), config.documents), ("s3://b/p", redshift::Documents::Text));
+    assert_eq!(config.assume_role.unwrap().external_id.as_deref(), Some("x"));
+    assert!(said("")[0].contains("lacks `staging`"), "{:?}", said(""));
+    assert!(said(&format!("{staging}copyrole = \"default\"\n"))[0].contains("copy_role"));
+    assert!(said("staging = { url = \"s3://b\", profile = \"p\" }\n")[0].contains("profile"));
+    assert!(said(&format!("{staging}documents = \"variant\"\n"))[0].contains("super"));
+}
+
+#[test]
 fn dead_letters_have_a_place_of_their_own() {
     let text = with(
         "[pipeline]\ndead_letters = \"./letters\"\n[defaults]\non_bad_record = \"dead_letter\"\n[tables.orders]\non_bad_record = \"fail\"\n",

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::super::keys::{BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, S3_IDENTITY, SNOWFLAKE, STAGING};
+use super::super::keys::{
+    BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, POSTGRES, REDSHIFT, S3_IDENTITY, SNOWFLAKE, STAGING,
+};
 use super::super::*;
 
 fn fields_of<T: DeserializeOwned>() -> BTreeSet<String> {
@@ -28,6 +30,9 @@ fn the_known_keys_are_those_of_the_connectors() {
     assert_eq!(names_of(DYNAMODB), fields_of::<dynamodb::Config>());
     assert_eq!(parquet, fields_of::<parquet::Config>());
     assert_eq!(names_of(POSTGRES), fields_of::<postgres::Config>());
+    assert_eq!(names_of(REDSHIFT), fields_of::<redshift::Config>());
+    let role = REDSHIFT.iter().find(|key| key.name == "assume_role").expect("the key of its role");
+    assert!(matches!(role.kind, Kind::Table(keys) if names_of(keys) == fields_of::<redshift::AssumeRole>()));
     assert_eq!(names_of(SNOWFLAKE), fields_of::<snowflake::Config>());
     let mut staging = names_of(STAGING);
     staging.retain(|key| !S3_IDENTITY.contains(&key.as_str()));
@@ -63,6 +68,16 @@ async fn the_known_modes_are_those_of_the_connectors() {
     let bigquery = bigquery::Config { anonymous: true, ..bigquery::Config::new("p", "d", "gs://b") };
     let offered = commutator::Destination::capabilities(&bigquery.clone().connect().await.unwrap()).modes;
     assert_eq!(Destination::BigQuery(Box::new(bigquery)).modes(), offered);
+    let redshift = redshift::Config {
+        workgroup: Some("w".to_owned()),
+        database: "d".to_owned(),
+        schema: "s".to_owned(),
+        staging: redshift::StagingConfig::new("s3://b"),
+        region: Some("eu-west-1".to_owned()),
+        ..redshift::Config::default()
+    };
+    let offered = commutator::Destination::capabilities(&redshift.clone().connect().await.unwrap()).modes;
+    assert_eq!(Destination::Redshift(Box::new(redshift)).modes(), offered);
     #[cfg(feature = "duckdb")]
     {
         let duckdb = commutator::duckdb::Config::in_memory();
@@ -90,6 +105,7 @@ fn every_key_is_documented() {
     look("postgres", POSTGRES);
     look("bigquery", BIGQUERY);
     look("duckdb", DUCKDB);
+    look("redshift", REDSHIFT);
     look("snowflake", SNOWFLAKE);
     look("staging", STAGING);
     assert_eq!(missing, Vec::<String>::new());

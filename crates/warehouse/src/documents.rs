@@ -1,9 +1,10 @@
-//! What a `VARIANT` would bend: numbers within documents that no `NUMBER` holds.
+//! Numbers within documents, where the warehouse has no type for documents that holds every one.
 //!
-//! "When parsing decimal numbers, `PARSE_JSON` attempts to preserve exactness of the representation by treating 123.45 as `NUMBER(5,2)`, not
-//! as a `DOUBLE`. However, numbers using scientific notation …, or numbers that can't be stored as fixed-point decimals due to range or scale
-//! limitations, are stored as `DOUBLE`" (docs.snowflake.com/en/sql-reference/functions/parse_json). So a number that has an exponent is
-//! written without one, and one that then has too many digits is refused.
+//! Snowflake's `VARIANT` and Redshift's `SUPER` keep a number exactly while it is a decimal of up to 38 digits, 37 of them behind the point, and
+//! without an exponent: "When parsing decimal numbers, `PARSE_JSON` attempts to preserve exactness of the representation by treating 123.45 as
+//! `NUMBER(5,2)`, not as a `DOUBLE`. However, numbers using scientific notation …, or numbers that can't be stored as fixed-point decimals due to
+//! range or scale limitations, are stored as `DOUBLE`" (docs.snowflake.com/en/sql-reference/functions/parse_json). So a number that has an
+//! exponent is written without one, and one that then has too many digits is refused.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,14 +13,15 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Result};
 
-/// The most digits of a `NUMBER`, and the most of them behind the point (docs.snowflake.com/en/sql-reference/data-types-numeric).
+/// The most digits of a decimal, and the most of them behind the point (docs.snowflake.com/en/sql-reference/data-types-numeric;
+/// `docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html`).
 const MOST_DIGITS: i64 = 38;
 const MOST_SCALE: i64 = 37;
 
-/// Returns rows whose documents a `VARIANT` holds as they are.
+/// Returns rows whose documents have only numbers that a decimal of the warehouse holds, written without exponents.
 ///
-/// Returns [`DataInvalid`](ErrorKind::DataInvalid) naming the column if there is a document that it would bend.
-pub(crate) fn admit(rows: ChangeBatch) -> Result<ChangeBatch> {
+/// Returns [`DataInvalid`](ErrorKind::DataInvalid) with `bent` as its sentence, naming the column, if there is a document with another one.
+pub fn with_plain_numbers(rows: ChangeBatch, bent: &'static str) -> Result<ChangeBatch> {
     let schema = Arc::clone(rows.schema());
     let mut columns: Option<Vec<ArrayRef>> = None;
     for (i, column) in schema.columns().iter().enumerate() {
@@ -27,7 +29,7 @@ pub(crate) fn admit(rows: ChangeBatch) -> Result<ChangeBatch> {
             continue;
         }
         let documents = rows.rows().column(i).as_string::<i32>();
-        if let Some(plain) = plain_column(documents).map_err(|error| error.with("column", &column.name))? {
+        if let Some(plain) = plain_column(documents, bent).map_err(|error| error.with("column", &column.name))? {
             columns.get_or_insert_with(|| rows.rows().columns().to_vec())[i] = Arc::new(plain);
         }
     }
@@ -38,11 +40,11 @@ pub(crate) fn admit(rows: ChangeBatch) -> Result<ChangeBatch> {
 }
 
 /// Returns the documents with other numerals where there are such; `None` if they are fine as they are.
-fn plain_column(documents: &StringArray) -> Result<Option<StringArray>> {
+fn plain_column(documents: &StringArray, bent: &'static str) -> Result<Option<StringArray>> {
     let mut changed = None;
     for i in (0..documents.len()).filter(|&i| documents.is_valid(i)) {
         let text = documents.value(i);
-        if let Cow::Owned(plain) = plain(text)? {
+        if let Cow::Owned(plain) = plain(text, bent)? {
             let all =
                 changed.get_or_insert_with(|| documents.iter().map(|text| text.map(Cow::Borrowed)).collect::<Vec<_>>());
             all[i] = Some(Cow::Owned(plain));
@@ -52,7 +54,7 @@ fn plain_column(documents: &StringArray) -> Result<Option<StringArray>> {
 }
 
 /// Returns a document with its numerals without exponents.
-fn plain(json: &str) -> Result<Cow<'_, str>> {
+fn plain<'a>(json: &'a str, bent: &'static str) -> Result<Cow<'a, str>> {
     let bytes = json.as_bytes();
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
@@ -61,7 +63,7 @@ fn plain(json: &str) -> Result<Cow<'_, str>> {
             b'"' => at = end_of_string(bytes, at),
             b'-' | b'0'..=b'9' => {
                 let end = end_of_numeral(bytes, at);
-                if let Cow::Owned(plain) = plain_numeral(&json[at..end])? {
+                if let Cow::Owned(plain) = plain_numeral(&json[at..end], bent)? {
                     out.push_str(&json[copied..at]);
                     out.push_str(&plain);
                     copied = end;
@@ -98,7 +100,7 @@ fn end_of_numeral(bytes: &[u8], start: usize) -> usize {
 }
 
 /// Returns the numeral without an exponent and, where that makes it fit, without zeros that mean nothing.
-fn plain_numeral(numeral: &str) -> Result<Cow<'_, str>> {
+fn plain_numeral<'a>(numeral: &'a str, bent: &'static str) -> Result<Cow<'a, str>> {
     let (mantissa, exponent) = numeral.split_once(['e', 'E']).unwrap_or((numeral, "0"));
     let (sign, digits) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -106,12 +108,7 @@ fn plain_numeral(numeral: &str) -> Result<Cow<'_, str>> {
     if !has_exponent && whole.len() + fraction.len() <= 37 {
         return Ok(Cow::Borrowed(numeral));
     }
-    let bent = || {
-        Error::new(
-            ErrorKind::DataInvalid,
-            "A document has a number that VARIANT would round; set `documents` to \"text\" to keep it, and load the table anew",
-        )
-    };
+    let bent = || Error::new(ErrorKind::DataInvalid, bent);
     let exponent: i64 = exponent.parse().map_err(|_| bent())?;
     let all = format!("{whole}{fraction}");
     let significant = all.trim_start_matches('0');
@@ -141,8 +138,10 @@ fn plain_numeral(numeral: &str) -> Result<Cow<'_, str>> {
 mod tests {
     use super::*;
 
+    const BENT: &str = "bent";
+
     fn written(json: &str) -> String {
-        plain(json).unwrap().into_owned()
+        plain(json, BENT).unwrap().into_owned()
     }
 
     #[test]
@@ -154,7 +153,7 @@ mod tests {
             "99999999999999999999999999999999999999",
             "-0.0000000000000000000000000000000000001",
         ] {
-            assert!(matches!(plain(same).unwrap(), Cow::Borrowed(_)), "{same}");
+            assert!(matches!(plain(same, BENT).unwrap(), Cow::Borrowed(_)), "{same}");
         }
         for (before, after) in [
             ("1e5", "100000"),
@@ -178,7 +177,7 @@ mod tests {
             "[1, 9.9999999999999999999999999999999999999E+125]",
             "1e99999999999999999999",
         ] {
-            let error = plain(bent).unwrap_err();
+            let error = plain(bent, BENT).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DataInvalid, "{bent}");
             assert!(!error.report().contains("99"), "{error}");
         }
@@ -187,8 +186,8 @@ mod tests {
     #[test]
     fn a_column_is_copied_only_if_it_changes() {
         let column = |texts: &[Option<&str>]| texts.iter().copied().collect::<StringArray>();
-        assert!(plain_column(&column(&[Some("1"), None])).unwrap().is_none());
-        let plain = plain_column(&column(&[Some("1"), None, Some("1e2")])).unwrap().unwrap();
+        assert!(plain_column(&column(&[Some("1"), None]), BENT).unwrap().is_none());
+        let plain = plain_column(&column(&[Some("1"), None, Some("1e2")]), BENT).unwrap().unwrap();
         assert_eq!(plain, column(&[Some("1"), None, Some("100")]));
     }
 }
