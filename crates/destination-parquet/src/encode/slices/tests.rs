@@ -7,7 +7,7 @@ use parquet::basic::Compression;
 
 use super::*;
 use crate::encode;
-use crate::form::Forms;
+use crate::form::{Form, Forms};
 use crate::native;
 use crate::types::Shape;
 
@@ -80,8 +80,10 @@ fn native_columns_are_sliced_with_their_forms() {
     let columns = (0..200).map(|at| Column { native: at % 3 == 0, ..Column::new(format!("c{at}"), LogicalType::Json) });
     let table = TableSchema::new(columns.collect()).unwrap();
     let mut forms: Forms =
-        table.columns().iter().filter(|c| c.native).map(|c| (c.name.clone(), Default::default())).collect();
-    forms.values_mut().for_each(|form| native::see(form, r#"{"a":1,"b":[true]}"#));
+        table.columns().iter().filter(|c| c.native).map(|c| (c.name.clone(), Form::default())).collect();
+    for form in forms.values_mut() {
+        native::see(form, r#"{"a":1,"b":[true]}"#);
+    }
     let layout = Layout::new(&table, &forms, Shape::Items);
     let slices = layout.slices();
     assert!(slices.len() > 1 && slices.windows(2).all(|pair| pair[0].0.end == pair[1].0.start));
