@@ -154,7 +154,12 @@ impl Destination for DuckDb {
         let database = self.open_database().await.map_err(|e| e.with("table", &target.table))?;
         let place = self.place(target, &database.catalog)?;
         let (work, first) = (place.clone(), first_owner((self.clock)()));
-        let session = blocking(move || session::open(&database, work, first)).await.map_err(|e| place.name(e))?;
+        // Gone with this call, however it ends.
+        let caller = Arc::new(());
+        let waits = Arc::downgrade(&caller);
+        let session = blocking(move || session::open(&database, work, first, &waits)).await;
+        drop(caller);
+        let session = session.map_err(|e| place.name(e))?;
         Ok(Box::new(session))
     }
 }

@@ -1,6 +1,6 @@
 //! Taking a table over: the fence, and what the last commit left.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use commutator_core::{Checkpoint, Error, ErrorKind, Result, SyncMode, TableSchema, Target};
 use commutator_sql::recorded::{ModeChange, same_keys, same_name};
@@ -16,12 +16,16 @@ type Kept = (i64, String, String, Option<String>, Option<String>);
 
 /// Takes the target's row among the checkpoints over and returns the session, which knows what the table looks like.
 ///
-/// `first_owner` is the number of the owner if nobody owned it before.
-pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64) -> Result<DuckSession> {
+/// `first_owner` is the number of the owner if nobody owned it before. Nothing is taken over once nobody has the `caller` any more: whoever
+/// gave up waiting may have opened the table again since, and would be fenced by its own earlier call.
+pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64, caller: &Weak<()>) -> Result<DuckSession> {
     let failed = |e| error::failed(e, "The table cannot be taken over");
     let lease = database.lease()?;
-    let taken = {
+    let attempt = || -> Result<_> {
         let _writing = database.write();
+        if caller.strong_count() == 0 {
+            return Err(Error::new(ErrorKind::Unavailable, "Nobody waits for the table to be opened any more"));
+        }
         lease.execute_batch("BEGIN").map_err(failed)?;
         let taken = take(&lease, &place, first_owner)
             .and_then(|taken| lease.execute_batch("COMMIT").map(|()| taken).map_err(failed));
@@ -30,6 +34,12 @@ pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64) -> 
             lease.execute_batch("ROLLBACK").ok();
         }
         taken
+    };
+    let taken = match attempt() {
+        // Among writers that all took a table over at once, one was once told that the table was not this pipeline's, and nobody knows why. What
+        // is so stays so.
+        Err(refused) if refused.kind() == ErrorKind::ConfigInvalid => attempt(),
+        taken => taken,
     };
     let (owner, checkpoint, state) = taken?;
     Ok(DuckSession { database: Arc::clone(database), place, owner, checkpoint, state, wanted: None, unclear: false })

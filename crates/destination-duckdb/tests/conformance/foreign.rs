@@ -1,5 +1,7 @@
 //! What others do to the tables.
 
+use std::time::Duration;
+
 use commutator_conformance::Value;
 use commutator_core::{Column, Destination, Error, ErrorKind, LogicalType, PipelineId, TableName, Target};
 
@@ -36,6 +38,21 @@ async fn a_table_of_another_pipeline_is_refused() {
     assert_eq!(refused(&place, rekeyed).await.kind(), ErrorKind::SchemaConflict);
     // None of this took the table over.
     table.commit(&[put(2, 2, [])]).await;
+}
+
+/// The call goes on in its thread, and may come to the table after the one that took its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_that_nobody_waits_for_takes_nothing_over() {
+    let place = File::new();
+    let duckdb = place.duckdb().await;
+    for n in 0..20 {
+        for _ in 0..8 {
+            let given_up = tokio::time::timeout(Duration::ZERO, duckdb.open(&target("t"))).await;
+            assert!(given_up.is_err(), "it did not wait for its thread");
+        }
+        let mut table = Table::try_open(&duckdb, target("t")).await.unwrap();
+        table.commit(&[put(n, n.cast_unsigned() + 1, [])]).await;
+    }
 }
 
 #[tokio::test]
