@@ -21,7 +21,7 @@ type Kept = (i64, String, String, Option<String>, Option<String>);
 pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64, caller: &Weak<()>) -> Result<DuckSession> {
     let failed = |e| error::failed(e, "The table cannot be taken over");
     let lease = database.lease()?;
-    let attempt = || -> Result<_> {
+    let taken = {
         let _writing = database.write();
         if caller.strong_count() == 0 {
             return Err(Error::new(ErrorKind::Unavailable, "Nobody waits for the table to be opened any more"));
@@ -34,12 +34,6 @@ pub(crate) fn open(database: &Arc<Database>, place: Place, first_owner: i64, cal
             lease.execute_batch("ROLLBACK").ok();
         }
         taken
-    };
-    let taken = match attempt() {
-        // Among writers that all took a table over at once, one was once told that the table was not this pipeline's, and nobody knows why. What
-        // is so stays so.
-        Err(refused) if refused.kind() == ErrorKind::ConfigInvalid => attempt(),
-        taken => taken,
     };
     let (owner, checkpoint, state) = taken?;
     Ok(DuckSession { database: Arc::clone(database), place, owner, checkpoint, state, wanted: None, unclear: false })
