@@ -62,7 +62,7 @@ pub(crate) fn properties_of(rows: &[RecordBatch], compression_level: i32) -> Res
     Ok(builder.build())
 }
 
-/// Returns how many bytes the values take that are not null; those of nested values as if none was.
+/// Returns how many bytes the values take that are not null; those of Booleans and nested values as if none was.
 fn bytes_of(column: &dyn Array) -> usize {
     let there = column.len() - column.null_count();
     match column.data_type() {
