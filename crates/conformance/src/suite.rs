@@ -107,6 +107,7 @@ macro_rules! suite {
                 a_fenced_end_of_a_snapshot_removes_nothing,
                 tables_are_fenced_one_by_one,
                 peek_does_not_fence,
+                a_fenced_session_takes_nothing_for_foreign,
                 writers_at_the_same_time_lose_and_double_nothing,
             }
             replay {

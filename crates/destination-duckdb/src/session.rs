@@ -122,8 +122,13 @@ impl Session for DuckSession {
 
     async fn describe(&mut self) -> Result<Option<TableSchema>> {
         let (database, place, recorded) = (Arc::clone(&self.database), self.place.clone(), self.state.recorded.clone());
+        let owner = self.owner;
         let look = move || {
-            let found = place.look_up(&*database.lease()?, &place.target.name)?;
+            let lease = database.lease()?;
+            // Of one moment: to a session that was fenced, its successor's table would be a stranger's. Dropping the lease ends it.
+            lease.execute_batch("BEGIN").map_err(|e| error::failed(e, "The catalog cannot be read"))?;
+            place.fence(&lease, owner)?;
+            let found = place.look_up(&lease, &place.target.name)?;
             catalog::reconcile(recorded.as_ref(), found.as_deref(), place.target.mode)
         };
         let actual = blocking(look).await.map_err(|e| self.place.name(e))?;

@@ -18,6 +18,7 @@ pub enum Mistake {
     FenceIsCheckedTooEarly,
     FencedFailsAsUnexpected,
     FencedStillEndsSnapshot,
+    FencedTakesTheTableForForeign,
     OpenFencesAll,
     PeekFences,
     /// The first transaction keeps others from committing until it ends.

@@ -50,6 +50,9 @@ impl Session for DoubleSession {
             let invented = self.double.has(Mistake::DescribesWhatIsNotThere);
             return invented.then(|| TableSchema::new(self.target.keys.clone())).transpose();
         };
+        if self.double.has(Mistake::FencedTakesTheTableForForeign) && self.owns().is_err() {
+            return Err(Error::new(ErrorKind::ConfigInvalid, "Someone else made the table"));
+        }
         let mut columns = schema.columns().to_vec();
         match self.double.mistake {
             Some(Mistake::DescribesSystemColumns) => columns.push(Column::new("_ct_order", LogicalType::Text)),

@@ -1,6 +1,8 @@
 //! Who opens a table last owns it.
 
-use commutator_core::{Checkpoint, ErrorKind, Offset, PartitionId, Position, Progress, Result, SyncMode, Target};
+use commutator_core::{
+    Checkpoint, Column, ErrorKind, LogicalType, Offset, PartitionId, Position, Progress, Result, SyncMode, Target,
+};
 use futures_util::future::join_all;
 
 use crate::bench::{Writer, next_checkpoint, rows};
@@ -115,6 +117,27 @@ pub(crate) async fn peek_does_not_fence(bench: &Bench) -> Verdict {
         let peeked = bench.reconnect().await.peek(&table.target).await?;
         ensure!(peeked.as_ref() == Some(&table.writer.checkpoint), "peek gives {peeked:?}");
         table.commit(&change(2, 2)).await?;
+        table.agrees_with(2).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_fenced_session_takes_nothing_for_foreign(bench: &Bench) -> Verdict {
+    for mode in bench.modes() {
+        let target = bench.target(mode, vec![Column::key("id", LogicalType::Int64)]);
+        let older = bench.reconnect().await.open(&target).await?;
+        // The older session knows of no table, and finds the one that its successor makes.
+        let mut table = bench.open(target.clone()).await?;
+        table.commit(&change(1, 1)).await?;
+        match Writer::new(older, &target).await {
+            Ok(mut older) => {
+                let checkpoint = next_checkpoint(&older.checkpoint, false);
+                refused(older.transact(&[change(2, 2)], None, &checkpoint).await)?;
+            }
+            Err(error) => refused(Err(error))?,
+        }
+        table.agrees_with(1).await?;
+        table.commit(&change(3, 3)).await?;
         table.agrees_with(2).await?;
     }
     Ok(())

@@ -18,6 +18,7 @@ const MISTAKES: &[(Mistake, &[&str])] = &[
     (Mistake::FenceIsCheckedAtBegin, &["fencing::a_transaction_begun_before_the_takeover_cannot_commit"]),
     (Mistake::FencedFailsAsUnexpected, &["fencing::an_older_session_cannot_commit"]),
     (Mistake::FencedStillEndsSnapshot, &["fencing::a_fenced_end_of_a_snapshot_removes_nothing"]),
+    (Mistake::FencedTakesTheTableForForeign, &["fencing::a_fenced_session_takes_nothing_for_foreign"]),
     (Mistake::OpenFencesAll, &["fencing::tables_are_fenced_one_by_one"]),
     (Mistake::PeekFences, &["fencing::peek_does_not_fence"]),
     (Mistake::TransactionsLock, &["fencing::a_new_session_works_while_an_old_transaction_is_open"]),
