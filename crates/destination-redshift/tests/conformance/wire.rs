@@ -114,6 +114,25 @@ async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
     assert_eq!(rows_of(&cluster, "t").await, "2");
 }
 
+/// The batch was taken and runs on, so that nobody says how it ended does not mean that nothing happened.
+#[tokio::test]
+async fn a_batch_whose_end_is_asked_for_in_vain_is_unclear() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    // Of the questions before it one is about the columns.
+    let troubles: Vec<_> = [Trouble::Throttled; 7].into();
+    cluster.api.trouble_after_batch("DescribeStatement", &troubles);
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled, "{error:?}");
+    let error = table.try_commit(&[put(3, 3, [])]).await.unwrap_err();
+    assert!(error.report().contains("open the table again"), "{}", error.report());
+    let mut again = Table::open(&cluster, target("t")).await;
+    assert_eq!(again.steps(), 2);
+    again.commit(&[put(3, 3, [])]).await;
+    assert_eq!(rows_of(&cluster, "t").await, "3");
+}
+
 #[tokio::test]
 async fn an_api_that_stays_away_is_unclear_and_said() {
     let Some(cluster) = cluster().await else { return };

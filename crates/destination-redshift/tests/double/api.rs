@@ -52,6 +52,8 @@ struct State {
     slow: usize,
     /// How many rows a page has.
     page: Option<usize>,
+    /// Troubles that begin once a batch was taken.
+    after_batch: Option<(&'static str, Vec<Trouble>)>,
     /// What becomes of the next statements in place of being run.
     ends: VecDeque<Statement>,
 }
@@ -92,6 +94,11 @@ impl Api {
     pub(crate) fn trouble(&self, operation: &str, troubles: &[Trouble]) {
         let mut state = self.state.lock().unwrap();
         state.troubles.entry(operation.to_owned()).or_default().extend(troubles);
+    }
+
+    /// Lets calls of an operation go wrong once the next batch was taken.
+    pub(crate) fn trouble_after_batch(&self, operation: &'static str, troubles: &[Trouble]) {
+        self.state.lock().unwrap().after_batch = Some((operation, troubles.to_vec()));
     }
 
     /// Lets statements take so many more looks.
@@ -141,7 +148,12 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
-    let signed = header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=");
+    // "Create a signed AWS API request" (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html): whose key, which
+    // region and which service, and what is signed.
+    let authorization = header("authorization");
+    let signed = authorization.starts_with("AWS4-HMAC-SHA256 Credential=")
+        && authorization.contains("/redshift-data/aws4_request, SignedHeaders=")
+        && authorization.contains(", Signature=");
     let body = request.into_body().collect().await.map_err(|_| Cut)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).expect("a request is JSON");
     assert!(signed, "every request is signed");
@@ -190,6 +202,9 @@ fn submit(
     locked.by_token.insert(token, id.clone());
     if known.is_none() {
         let is_batch = statements.len() > 1;
+        if let Some((operation, troubles)) = is_batch.then(|| locked.after_batch.take()).flatten() {
+            locked.troubles.entry(operation.to_owned()).or_default().extend(troubles);
+        }
         if let Some(end) = is_batch.then(|| locked.ends.pop_front()).flatten() {
             locked.statements.insert(id.clone(), end);
             return ok(&json!({"Id": id, "CreatedAt": 0, "Database": "dev", "Status": "SUBMITTED"}));
