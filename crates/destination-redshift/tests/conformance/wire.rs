@@ -155,6 +155,16 @@ async fn rows_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_result_that_lacks_rows_is_no_result() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    cluster.api.miss(1);
+    let error = cluster.redshift().await.peek(&target("t")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected, "{error:?}");
+}
+
+#[tokio::test]
 async fn a_commit_is_shown_without_asking() {
     let Some(cluster) = cluster().await else { return };
     let redshift = cluster.redshift().await;

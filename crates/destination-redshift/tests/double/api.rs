@@ -52,6 +52,8 @@ struct State {
     slow: usize,
     /// How many rows a page has.
     page: Option<usize>,
+    /// How many more rows a result says that it has.
+    missing: usize,
     /// Troubles that begin once a batch was taken.
     after_batch: Option<(&'static str, Vec<Trouble>)>,
     /// What becomes of the next statements in place of being run.
@@ -109,6 +111,11 @@ impl Api {
     /// Gives rows in pages of so many.
     pub(crate) fn page(&self, rows: usize) {
         self.state.lock().unwrap().page = Some(rows);
+    }
+
+    /// Lets results say that they have so many more rows than they give.
+    pub(crate) fn miss(&self, rows: usize) {
+        self.state.lock().unwrap().missing = rows;
     }
 
     /// Lets the next batch be stopped by somebody.
@@ -268,7 +275,7 @@ fn result(state: &Mutex<State>, body: &Value) -> Response<Full<Bytes>> {
         |cell: &Option<String>| cell.as_ref().map_or(json!({"isNull": true}), |text| json!({"stringValue": text}));
     let size = state.page.unwrap_or(PAGE);
     let page: Vec<Vec<_>> = rows.iter().skip(from).take(size).map(|row| row.iter().map(field).collect()).collect();
-    let mut body = json!({"Records": page, "TotalNumRows": rows.len()});
+    let mut body = json!({"Records": page, "TotalNumRows": rows.len() + state.missing});
     if from + size < rows.len() {
         body["NextToken"] = json!((from + size).to_string());
     }
