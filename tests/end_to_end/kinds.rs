@@ -57,7 +57,8 @@ fn arrives(test: &str, place: &Place, attributes: &str) {
     if matches!(place, Place::Snowflake { .. }) {
         let plan = program.succeed(&["plan", "--sql"]);
         // Taking the table over, its columns, a commit, and what a commit takes.
-        for part in ["SET owner = owner + 1", "_ct_schema_changes", "_ct_fenced", "COPY INTO", "MERGE INTO", "COMMIT;"] {
+        for part in ["SET owner = owner + 1", "_ct_schema_changes", "_ct_fenced", "COPY INTO", "MERGE INTO", "COMMIT;"]
+        {
             assert!(plan.contains(part), "{part}: {plan}");
         }
         assert!(plan.contains("10 to 15 statements, about a file per"), "{plan}");

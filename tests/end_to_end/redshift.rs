@@ -78,7 +78,14 @@ fn a_table_arrives_in_redshift_and_follows_its_stream() {
     let plan = program.succeed(&["plan", "--sql"]);
     assert!(plan.contains("COPY _ct_stage") && plan.contains("REGION 'us-east-1'"), "{plan}");
     // Taking the table over, its columns, a commit, the end of a snapshot, and what a commit takes.
-    let parts = ["SET owner = owner + 1", "CREATE TABLE", "_ct_schema_changes", "_ct_fenced", "DELETE FROM", "DROP TABLE _ct_stage"];
+    let parts = [
+        "SET owner = owner + 1",
+        "CREATE TABLE",
+        "_ct_schema_changes",
+        "_ct_fenced",
+        "DELETE FROM",
+        "DROP TABLE _ct_stage",
+    ];
     for part in parts {
         assert!(plan.contains(part), "{part}: {plan}");
     }

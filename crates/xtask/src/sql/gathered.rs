@@ -37,7 +37,7 @@ impl Dialect {
     }
 
     /// A statement as `sqlfluff` reads it: it knows neither parameters of Redshift and Snowflake nor backslashes in a text of Redshift, nor that
-    /// a list of Snowflake's may be empty ("NULL_IF = ( [ '<string>' … ] )", docs.snowflake.com/en/sql-reference/sql/copy-into-table).
+    /// the list of `NULL_IF` may be empty (docs.snowflake.com/en/sql-reference/sql/copy-into-table).
     pub(super) fn for_parsing(self, statement: &str) -> String {
         match self {
             Self::BigQuery | Self::DuckDb => statement.to_owned(),
