@@ -69,6 +69,23 @@ async fn a_commit_of_which_nobody_knows_is_answered_by_opening_again() {
     assert_eq!(rows_of(&cluster, "t").await, "3");
 }
 
+/// An error of the service's own does not say whether it had taken the batch before (API reference, `BatchExecuteStatement`, errors:
+/// `InternalServerException`).
+#[tokio::test]
+async fn an_outage_in_the_answer_to_a_commit_is_unclear() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    cluster.api.trouble("BatchExecuteStatement", &[Trouble::Failed; 7]);
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert!(error.report().contains("open the table again"), "{}", error.report());
+    let mut again = Table::open(&cluster, target("t")).await;
+    again.commit(&[put(2, 2, [])]).await;
+    assert_eq!(rows_of(&cluster, "t").await, "2");
+}
+
 #[tokio::test]
 async fn a_commit_that_was_only_turned_away_did_not_happen_and_can_be_sent_again() {
     let Some(cluster) = cluster().await else { return };
