@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, Limit, Result, SchemaPlan, Session, Slices, SyncMode, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, Limit, Result, SchemaPlan, Session, Slices, SyncMode, TableSchema, Target,
 };
 use commutator_sql::BIGQUERY;
 use commutator_warehouse::Loader;
@@ -98,6 +98,10 @@ impl Destination for BigQuery {
         self.0.explain(target, columns)
     }
 
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        self.0.outline(target, plan)
+    }
+
     fn drops_idle_removals(&self) -> bool {
         self.0.drops_idle_removals()
     }
@@ -110,5 +114,72 @@ impl Destination for BigQuery {
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         admit(target)?;
         self.0.open(target).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use commutator_core::schema::plan;
+    use commutator_core::{Column, LogicalType, PipelineId, Slice, Step, TableName};
+
+    use super::*;
+    use crate::Config;
+
+    async fn destination() -> BigQuery {
+        let config = Config { anonymous: true, ..Config::new("my-project", "shop", "gs://my-bucket/staging") };
+        config.connect().await.unwrap()
+    }
+
+    /// What is sent for a new table and for one whose columns change.
+    async fn outlines(mode: SyncMode) -> [CommitOutline; 2] {
+        let key = Column::key("id", LogicalType::Text);
+        let columns = |price, more: &[Column]| {
+            TableSchema::new([&[key.clone(), Column::new("price", price)], more].concat()).unwrap()
+        };
+        let first = columns(LogicalType::Int64, &[]);
+        let second = columns(LogicalType::Json, &[Column::new("more", LogicalType::Bool)]);
+        let target = Target {
+            pipeline: PipelineId::new("shop").unwrap(),
+            table: TableName::new("orders"),
+            name: "orders".to_owned(),
+            keys: vec![key.clone()],
+            mode,
+            filtered: false,
+            slice: Slice::whole(),
+            expected_bytes: 0,
+        };
+        let destination = destination().await;
+        [plan(None, &first), plan(Some(&first), &second)].map(|plan| destination.outline(&target, &plan.unwrap()))
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_sent_is_shown_without_asking() {
+        // The page on this destination says so.
+        let per_commit = [
+            (SyncMode::Mirror, (7, 12)),
+            (SyncMode::SoftDelete, (7, 10)),
+            (SyncMode::History, (8, 10)),
+            (SyncMode::Append, (7, 9)),
+        ];
+        for (mode, per_commit) in per_commit {
+            let [created, changed] = outlines(mode).await;
+            assert_eq!(created.statements_per_commit(), per_commit, "{mode}");
+            let texts = |step| -> Vec<&str> {
+                let of_step = changed.statements.iter().filter(|it| it.step == step && !it.is_comment());
+                of_step.map(|it| it.text.as_str()).collect()
+            };
+            assert_eq!(texts(Step::Apply)[0], "BEGIN TRANSACTION");
+            assert_eq!(texts(Step::Checkpoint).last(), Some(&"COMMIT TRANSACTION"));
+            let detour = [
+                "ADD COLUMN _ct_wider_1",
+                "SET _ct_wider_1",
+                "TO _ct_narrow_1",
+                "_ct_wider_1 TO",
+                "DROP COLUMN _ct_narrow_1",
+            ];
+            for part in detour {
+                assert!(texts(Step::Columns).iter().any(|text| text.contains(part)), "{mode}: {part}");
+            }
+        }
     }
 }

@@ -29,4 +29,4 @@ mod warehouse;
 pub use destination::{Loader, Randomness};
 pub use documents::with_plain_numbers;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};
-pub use warehouse::{Failure, Found, Row, Script, Staged, StagedFile, Warehouse};
+pub use warehouse::{Failure, Found, Own, Row, Script, Staged, StagedFile, Warehouse};

@@ -11,6 +11,7 @@ mod faults;
 mod foreign;
 mod layout;
 mod modes;
+mod outline;
 mod place;
 mod table;
 
