@@ -1,4 +1,4 @@
-//! The database within this process: opened once per file, shared by all tables, closed with the last connection.
+//! The database within this process: a file is opened once, shared by all tables, closed with the last connection.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +13,8 @@ use duckdb::Connection;
 
 use crate::config::Config;
 use crate::error;
+
+pub(crate) mod motherduck;
 
 /// How long a file that is just being closed by this process is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +39,7 @@ pub(crate) struct Database {
     pub(crate) catalog: String,
     /// The version of the library.
     pub(crate) version: String,
-    /// The file; `None` for a database in memory.
+    /// The file; `None` for a database in memory or of `MotherDuck`.
     file: Option<PathBuf>,
 }
 
@@ -46,7 +48,7 @@ impl Database {
     ///
     /// Settings of a database that is open already stay as they are.
     pub(crate) fn open(config: &Config) -> Result<Arc<Self>> {
-        if config.is_memory() {
+        if !config.is_file() {
             return Self::fresh(config, None).map(Arc::new);
         }
         let file = canonical(&config.path)?;
@@ -90,6 +92,9 @@ impl Database {
             let (path, name) = (file.display().to_string(), Identifier::new(&DUCKDB, &name_of(file)));
             let path = (DUCKDB.literal)(&path);
             root.execute_batch(&format!("ATTACH {path} AS {name}; USE {name};")).map_err(failed)?;
+        }
+        if let Some(name) = motherduck::name(&config.path) {
+            motherduck::attach(&root, name, config.motherduck_token.as_ref())?;
         }
         let (catalog, version): (String, String) = root
             .query_row("SELECT current_database(), version()", [], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -233,6 +238,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Returns the name that `DuckDB` itself gives to the database in a file, unless an instance has one of that name.
 pub(crate) fn name_of(file: &Path) -> String {
+    if let Some(name) = motherduck::name(file) {
+        return name.to_owned();
+    }
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match name.split('.').next().unwrap_or_default() {
         "" => "commutator".to_owned(),

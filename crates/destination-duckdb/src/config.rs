@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use commutator_core::{Error, ErrorKind, Result};
+use commutator_core::{Error, ErrorKind, Result, Secret};
 use commutator_sql::DUCKDB;
 use serde::{Deserialize, Serialize};
 
 use crate::DuckDb;
+use crate::client::motherduck;
 
 /// The name of a database in memory.
 pub(crate) const MEMORY: &str = ":memory:";
@@ -15,8 +16,12 @@ pub(crate) const MEMORY: &str = ":memory:";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The database's file, created if it is missing; `:memory:` for one that is gone with the last clone of its [`DuckDb`].
+    /// The database's file, created if it is missing; `:memory:` for one that is gone with the last clone of its [`DuckDb`]; `md:NAME` for one
+    /// of `MotherDuck`, which has to exist.
     pub path: PathBuf,
+    /// The token for a database of `MotherDuck`; without it that of the environment variable `motherduck_token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub motherduck_token: Option<Secret>,
     /// The schema the tables are in; created if it is missing. `main` by default.
     #[serde(default = "main")]
     pub schema: String,
@@ -37,7 +42,7 @@ fn main() -> String {
 impl Config {
     /// Creates the configuration of a database in a file, with the defaults for all else.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), schema: main(), memory_limit: None, threads: None }
+        Self { path: path.into(), motherduck_token: None, schema: main(), memory_limit: None, threads: None }
     }
 
     /// Creates the configuration of a database in memory, with the defaults for all else.
@@ -60,18 +65,32 @@ impl Config {
         if self.path.to_str().is_none_or(|path| path.contains('\0')) {
             return invalid("path", "The path of the database's file has to be UTF-8 without NUL");
         }
-        // What follows may be a token.
-        let path = self.path.to_string_lossy();
-        if path.starts_with("md:") || path.starts_with("motherduck:") {
-            return invalid(
-                "path",
-                "MotherDuck is not offered: it takes an extension of DuckDB's that is not loaded here; name a file",
-            );
+        match motherduck::name(&self.path) {
+            // What follows a question mark may be a token.
+            Some(name) if name.is_empty() || name.contains('?') => {
+                return invalid(
+                    "path",
+                    "A database of MotherDuck is `md:NAME`; a token goes to `motherduck_token`, or into the environment variable of \
+                     that name",
+                );
+            }
+            None if self.motherduck_token.is_some() => {
+                return invalid(
+                    "motherduck_token",
+                    "The path is that of a file; a database of MotherDuck is `md:NAME`",
+                );
+            }
+            _ => {}
         }
         if self.threads == Some(0) {
             return invalid("threads", "At least one thread is needed");
         }
         Ok(DuckDb::new(self))
+    }
+
+    /// Returns whether the database is a file's, which may not be there yet.
+    pub(crate) fn is_file(&self) -> bool {
+        !self.is_memory() && motherduck::name(&self.path).is_none()
     }
 
     /// Returns whether the database is in memory, and so gone with the program.

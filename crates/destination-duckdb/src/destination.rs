@@ -59,7 +59,7 @@ impl DuckDb {
 
     /// Opens the database for looking only; `None` if there is none yet, and looking must not make one.
     async fn existing(&self) -> Result<Option<Arc<Database>>> {
-        let is_there = self.config.is_memory() || self.config.path.exists();
+        let is_there = !self.config.is_file() || self.config.path.exists();
         if is_there { self.open_database().await.map(Some) } else { Ok(None) }
     }
 

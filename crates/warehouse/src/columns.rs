@@ -71,6 +71,29 @@ impl Plan<'_> {
             }
             (Some(recorded), Some(rows)) => (recorded, rows),
         };
+        let (added, of_rows, of_tombstones) = self.wanting(recorded, rows, tombstones)?;
+        let added = self.layout.add(&added);
+        let mut steps: Vec<Step> = added.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec).collect();
+        steps.extend(of_rows.steps(self.layout, Which::Rows));
+        steps.extend(of_tombstones.steps(self.layout, Which::Tombstones));
+        Ok(steps)
+    }
+
+    /// Returns the names under which the missing steps leave narrow columns, in the table and in its tombstones.
+    pub(crate) fn leaves(&self, rows: &[Found], tombstones: Option<&[Found]>) -> Result<[Vec<String>; 2]> {
+        let Some(recorded) = self.recorded else { return Ok([Vec::new(), Vec::new()]) };
+        let (_, of_rows, of_tombstones) = self.wanting(recorded, rows, tombstones)?;
+        let names = |wanting: Wanting<'_>| wanting.replaced.iter().map(|(column, _)| column.narrow()).collect();
+        Ok([names(of_rows), names(of_tombstones)])
+    }
+
+    /// Returns the columns that are to be added, and what those lack that are there.
+    fn wanting(
+        &self,
+        recorded: &TableSchema,
+        rows: &[Found],
+        tombstones: Option<&[Found]>,
+    ) -> Result<(Vec<&Column>, Wanting<'_>, Wanting<'_>)> {
         system_columns_are_there(self.dialect, rows, self.mode)?;
         let before = recorded.by_name();
         let mut added = Vec::new();
@@ -89,11 +112,7 @@ impl Plan<'_> {
                 Some(there) => return Err(changed(&column.name, &self.dialect.native(column.ty), &there.native)),
             }
         }
-        let added = self.layout.add(&added);
-        let mut steps: Vec<Step> = added.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec).collect();
-        steps.extend(of_rows.steps(self.layout, Which::Rows));
-        steps.extend(of_tombstones.steps(self.layout, Which::Tombstones));
-        Ok(steps)
+        Ok((added, of_rows, of_tombstones))
     }
 
     /// Makes sure that a table is what this plan creates.

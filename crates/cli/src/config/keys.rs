@@ -308,7 +308,8 @@ pub(crate) const STAGING: &[Key] = &[
     text("sts_endpoint_url"),
 ];
 
-pub(crate) const DUCKDB: &[Key] = &[text("path"), text("schema"), text("memory_limit"), key("threads", Kind::Integer)];
+pub(crate) const DUCKDB: &[Key] =
+    &[text("path"), text("motherduck_token"), text("schema"), text("memory_limit"), key("threads", Kind::Integer)];
 
 /// Finds a key by name.
 pub(crate) fn find(keys: &[Key], name: &str) -> Option<Key> {

@@ -19,7 +19,7 @@ const WRITE: &str = "table, write and rollback";
 pub(super) async fn run(destination: &DuckDb) -> CheckReport {
     let mut report = CheckReport::default();
     let config = Arc::clone(&destination.config);
-    let is_new = !config.is_memory() && !config.path.exists();
+    let is_new = config.is_file() && !config.path.exists();
     let database = match destination.open_database().await {
         Ok(database) => database,
         Err(error) => {

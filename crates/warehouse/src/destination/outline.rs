@@ -118,6 +118,7 @@ impl<'a> Shown<'a> {
             let only = (!own.contains(&statements)).then_some(IF_TOMBSTONES);
             self.fenced(outline, step, only, statements);
         }
+        let left = missing.leaves(rows.as_deref().unwrap_or_default(), tombstones.as_deref()).unwrap_or_default();
         let rows = changes::rows(dialect, &plan.actions);
         let schema = self.place.warehouse.schema();
         outline.add(step, changes::create(dialect, schema));
@@ -131,25 +132,13 @@ impl<'a> Shown<'a> {
         let inserts = changes::insert_literals(dialect, schema, &whose, &rows);
         let parts = [written(Part::Columns, Some(&text), before.is_some()), written(Part::Planned, None, true)];
         self.written(outline, &parts, inserts);
-        for (which, statement) in self.left(plan, &steps(tombstones.as_deref()).concat()) {
+        for (which, names) in [Which::Rows, Which::Tombstones].into_iter().zip(left) {
             let only = (which == Which::Tombstones).then_some(IF_TOMBSTONES);
-            self.fenced(outline, step, only, vec![statement]);
-        }
-    }
-
-    /// Drops what replacements among these statements leave, once the columns are recorded.
-    fn left(&self, plan: &SchemaPlan, statements: &[String]) -> Vec<(Which, String)> {
-        let mut left = Vec::new();
-        for which in [Which::Rows, Which::Tombstones] {
-            for (number, column) in plan.result.columns().iter().enumerate() {
-                // Of the types only the new one is part of these two.
-                let replacement = self.layout.replacement(which, number, &column.name, column.ty, column.ty);
-                if statements.contains(&replacement.add) {
-                    left.push((which, replacement.drop));
-                }
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            for statement in self.layout.drop_left(which, &names) {
+                self.fenced(outline, step, only, vec![statement]);
             }
         }
-        left
     }
 
     fn stage(&self, outline: &mut CommitOutline, columns: &TableSchema) {
