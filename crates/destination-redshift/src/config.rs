@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use commutator_core::{Error, ErrorKind, Result, Secret};
 use commutator_sql::REDSHIFT;
-use commutator_warehouse::{Loader, Staging, StagingConfig};
+use commutator_warehouse::{Loader, Patience, Staging, StagingConfig};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::client::{Client, Patience};
+use crate::client::Client;
 use crate::destination::capabilities;
 use crate::session::Database;
 use crate::{credentials, error};
@@ -66,9 +66,9 @@ pub struct Config {
     /// The address of STS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sts_endpoint_url: Option<String>,
-    /// How often requests are repeated and how long is waited meanwhile; no setting of the file.
+    /// How often requests are repeated and how long is waited meanwhile, if not as often and long as usual; no setting of the file.
     #[serde(skip)]
-    pub patience: Patience,
+    pub patience: Option<Patience>,
 }
 
 /// In which type documents (maps, lists, sets and values of several types) are kept.

@@ -13,6 +13,7 @@
 //! | `columns` | which statements are missing between the columns that there are and those that were planned; pure |
 //! | `documents` | numbers that a warehouse's documents would round |
 //! | `transaction::script` | all statements of one commit; pure |
+//! | `patience` | when a client repeats a request and asks again; pure |
 //!
 //! Whoever owns a target stands in the target's own table of checkpoints, with a number and a token that nobody else has. Every script
 //! and every change of columns says in the same request that it is the owner's, so what was overtaken does nothing.
@@ -21,6 +22,7 @@ mod catalog;
 mod columns;
 mod destination;
 mod documents;
+pub mod patience;
 mod session;
 mod staging;
 mod transaction;
@@ -28,5 +30,6 @@ mod warehouse;
 
 pub use destination::{Loader, Randomness};
 pub use documents::with_plain_numbers;
+pub use patience::Patience;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};
 pub use warehouse::{Failure, Found, Row, Script, Staged, StagedFile, Warehouse};
