@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use commutator_conformance::sql::SqlHarness;
 use commutator_conformance::{Harness, Row, Validity, Value};
 use commutator_core::{Destination, Target};
 use commutator_destination_duckdb::{Config, DuckDb};
@@ -77,6 +78,21 @@ impl Harness for File {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         read(&self.duckdb().await, target).await
+    }
+}
+
+#[async_trait]
+impl SqlHarness for File {
+    async fn execute(&self, statements: &str) {
+        self.execute(statements).await;
+    }
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.query(query).await
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
     }
 }
 

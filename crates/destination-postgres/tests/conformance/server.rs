@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use commutator_conformance::sql::SqlHarness;
 use commutator_conformance::{Harness, Row, Validity, Value};
 use commutator_core::{Destination, Target};
 use commutator_destination_postgres::{Config, Postgres};
@@ -82,6 +83,14 @@ impl Server {
         };
         replies.iter().filter_map(row).collect()
     }
+
+    /// Returns the same, each row as one text with spaces between the values, and null as `-`.
+    pub(crate) async fn lines(&self, query: &str) -> Vec<String> {
+        let line = |row: &Vec<Option<String>>| {
+            row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+        };
+        self.query(query).await.iter().map(line).collect()
+    }
 }
 
 impl Drop for Server {
@@ -141,6 +150,21 @@ impl Harness for Server {
         let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&self.schema), quoted(&target.name));
         let rows = client.query(&query, &[]).await.expect("the table is read");
         rows.iter().map(|row| read(&columns, row)).collect()
+    }
+}
+
+#[async_trait]
+impl SqlHarness for Server {
+    async fn execute(&self, statements: &str) {
+        self.execute(statements).await;
+    }
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.lines(query).await
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE varchar(10)"]
     }
 }
 

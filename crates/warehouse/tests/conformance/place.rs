@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use commutator_conformance::sql::SqlHarness;
 use commutator_conformance::{Harness, Row, Validity, Value};
 use commutator_core::{
     Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Limit, Slices, SyncMode, Target,
@@ -123,6 +124,44 @@ impl Harness for Apart {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         read(&self.0.duck, target)
+    }
+}
+
+#[async_trait]
+impl SqlHarness for Plain {
+    async fn execute(&self, statements: &str) {
+        self.0.execute(statements);
+    }
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.0.query(query)
+    }
+
+    fn shares_checkpoints(&self) -> bool {
+        false
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
+    }
+}
+
+#[async_trait]
+impl SqlHarness for Apart {
+    async fn execute(&self, statements: &str) {
+        self.0.execute(statements);
+    }
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.0.query(query)
+    }
+
+    fn shares_checkpoints(&self) -> bool {
+        false
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
     }
 }
 
