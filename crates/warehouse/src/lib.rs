@@ -18,6 +18,7 @@
 //! Whoever owns a target stands in the target's own table of checkpoints, with a number and a token that nobody else has. Every script
 //! and every change of columns says in the same request that it is the owner's, so what was overtaken does nothing.
 
+mod address;
 mod catalog;
 mod columns;
 mod destination;
@@ -28,7 +29,8 @@ mod staging;
 mod transaction;
 mod warehouse;
 
-pub use destination::{Loader, Randomness};
+pub use address::is_safe;
+pub use destination::{Loader, Randomness, capabilities};
 pub use documents::with_plain_numbers;
 pub use patience::Patience;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableSchema};
+use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableSchema, Target};
 use commutator_sql::{Dialect, REHEARSED, SchemaRef};
 
 use crate::Form;
@@ -136,6 +136,11 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
     ///
     /// `table` is the plain name. It reads what is true now, not what a cache knows.
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>>;
+
+    /// Refuses a target that the warehouse cannot hold, beside what its dialect says of all names.
+    fn admit_target(&self, _target: &Target) -> Result<()> {
+        Ok(())
+    }
 
     /// Returns rows as they are staged, in the table's columns: what the warehouse would read as another value is written in another way.
     ///

@@ -23,6 +23,7 @@ pub struct Table {
 }
 
 /// Returns a target whose key is one whole number, `id`.
+#[expect(clippy::missing_panics_doc, reason = "the id is valid")]
 pub fn target(name: &str) -> Target {
     Target {
         pipeline: PipelineId::new("tests").expect("a valid id"),
