@@ -85,6 +85,7 @@ macro_rules! suite {
             widening {
                 numbers_keep_every_digit_while_their_column_widens,
                 any_value_stays_itself_when_its_column_becomes_json,
+                any_number_stays_itself_when_its_column_becomes_json,
                 a_key_column_widens,
                 tombstones_outlive_the_widening_of_their_key,
                 columns_are_added_and_widened_with_many_rows_there,

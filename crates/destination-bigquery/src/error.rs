@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use commutator_core::{Error, ErrorKind, Retry};
-use commutator_sql::{FENCED, REHEARSED};
+use commutator_sql::{BENT, FENCED, REHEARSED};
 use serde::Deserialize;
 
 /// What an error says of itself: `ErrorProto` in the REST reference, and the items of an answer's `error.errors`.
@@ -128,8 +128,8 @@ fn speaks_of_names(message: &str) -> bool {
         "Unrecognized name:",
     ];
     let message = message.strip_prefix("Query error: ").unwrap_or(message);
-    // What a fence and a rehearsal fail by is no number, and a word of ours.
-    let ours = [FENCED, REHEARSED].iter().any(|word| message.contains(word));
+    // What our statements fail by on purpose is a word of ours.
+    let ours = [BENT, FENCED, REHEARSED].iter().any(|word| message.contains(word));
     ours || STARTS.iter().any(|start| message.starts_with(start))
 }
 
@@ -208,6 +208,10 @@ fn meaning(reason: &Reason) -> Meaning {
         {
             (ConfigInvalid, "correct `project` and `dataset`, or give the table another `name`")
         }
+        "invalidQuery" if says(BENT) => (
+            DataInvalid,
+            "a column's numbers cannot become JSON without being rounded; set json = \"string\", and load the table anew",
+        ),
         "invalidQuery" if says("PARSE_JSON") => (
             DataInvalid,
             "a document holds a number that BigQuery's JSON cannot keep exactly, or is nested too deeply; set json = \"string\"",
@@ -257,6 +261,7 @@ mod tests {
             ("invalidQuery", "Could not serialize access to table p:d.t", ErrorKind::Unavailable),
             ("invalidQuery", "Unrecognized name: c9 at [1:8]", ErrorKind::SchemaConflict),
             ("invalidQuery", "Bad int64 value: hunter2", ErrorKind::DataInvalid),
+            ("invalidQuery", BENT, ErrorKind::DataInvalid),
             ("invalidQuery", "something else", ErrorKind::Unexpected),
         ] {
             let error = failed(&of(reason, message), None, "Rows cannot be applied");

@@ -79,7 +79,7 @@ pub struct Casts {
     pub digits_of_float: fn(&str) -> String,
     /// JSON of its text.
     pub parse_json: fn(&str) -> String,
-    /// A text as a JSON string.
+    /// The text of a JSON string that is this text; NULL of NULL.
     pub json_of_text: fn(&str) -> String,
     /// `true` or `false` as text.
     pub text_of_bool: fn(&str) -> String,

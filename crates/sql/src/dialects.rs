@@ -8,7 +8,10 @@ mod snowflake;
 pub use bigquery::{BIGQUERY, BIGQUERY_JSON};
 pub use duckdb::DUCKDB;
 pub use redshift::{REDSHIFT, REDSHIFT_TEXT};
-pub use snowflake::{BENT, SNOWFLAKE, SNOWFLAKE_TEXT};
+pub use snowflake::{SNOWFLAKE, SNOWFLAKE_TEXT};
+
+/// What stands in the message of the error with which a statement fails that would bend a number.
+pub const BENT: &str = "_ct_number_would_bend";
 
 /// A text in single quotes, where only quotes are special.
 fn plain_literal(text: &str) -> String {
@@ -32,6 +35,11 @@ fn portable_literal(text: &str) -> String {
 /// The digits of a decimal without zeros at the end, of its text.
 fn trimmed(text: String, scale: u8) -> String {
     if scale == 0 { text } else { format!("rtrim(rtrim({text}, '0'), '.')") }
+}
+
+/// NULL of NULL, where a function would make a value of it.
+fn unless_null(value: &str, otherwise: &str) -> String {
+    format!("CASE WHEN {value} IS NOT NULL THEN {otherwise} END")
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use commutator_core::{
     Column, Epoch, LogicalType, PipelineId, SchemaAction, Slice, SyncMode, TableName, TableSchema, Target,
 };
 use commutator_sql::{
-    BIGQUERY, Checkpoints, DUCKDB, Dialect, Layout, Owner, Part, REDSHIFT, SNOWFLAKE, SchemaRef, TargetCheckpoint,
-    Written, changes,
+    BIGQUERY, BIGQUERY_JSON, Checkpoints, DUCKDB, Dialect, Layout, Owner, Part, REDSHIFT, REDSHIFT_TEXT, SNOWFLAKE,
+    SNOWFLAKE_TEXT, SchemaRef, TargetCheckpoint, Written, changes,
 };
 
 const MODES: [SyncMode; 4] = [SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
@@ -33,16 +33,38 @@ fn layout(dialect: &'static Dialect, mode: SyncMode) -> Layout {
 }
 
 fn schema_ref(dialect: &'static Dialect) -> SchemaRef {
-    SchemaRef::new(dialect, &["db", "shop"])
+    let schema = if TWINS.iter().any(|(_, twin)| twin.is_some_and(|twin| std::ptr::eq(twin, dialect))) {
+        TWIN_SCHEMA
+    } else {
+        SCHEMA
+    };
+    SchemaRef::new(dialect, &["db", schema])
 }
 
-/// What each dialect makes of something, one after the other.
+/// The dialects, each with its twin whose documents are of another type.
+static TWINS: [(&Dialect, Option<&Dialect>); 4] = [
+    (&DUCKDB, None),
+    (&REDSHIFT, Some(&REDSHIFT_TEXT)),
+    (&SNOWFLAKE, Some(&SNOWFLAKE_TEXT)),
+    (&BIGQUERY, Some(&BIGQUERY_JSON)),
+];
+const SCHEMA: &str = "shop";
+const TWIN_SCHEMA: &str = "twin";
+
+/// What each dialect makes of something, one after the other; and of its twin what is not the same, and tables, which make its statements whole.
 fn side_by_side(statements: impl Fn(&'static Dialect) -> Vec<String>) -> String {
-    let dialects: [&'static Dialect; 4] = [&DUCKDB, &REDSHIFT, &SNOWFLAKE, &BIGQUERY];
-    let shown = dialects.map(|dialect| {
-        let statements: Vec<_> = statements(dialect).into_iter().map(|statement| format!("{statement};")).collect();
-        format!("-- {}\n{}\n", dialect.name, statements.join("\n"))
-    });
+    let mut shown = Vec::new();
+    for (dialect, twin) in TWINS {
+        let usual = statements(dialect);
+        let mut other = twin.map(&statements).unwrap_or_default();
+        other.retain(|statement| {
+            statement.starts_with("CREATE") || !usual.contains(&statement.replace(TWIN_SCHEMA, SCHEMA))
+        });
+        for statements in [usual, other].into_iter().filter(|statements| !statements.is_empty()) {
+            let statements: Vec<_> = statements.into_iter().map(|statement| format!("{statement};")).collect();
+            shown.push(format!("-- {}\n{}\n", dialect.name, statements.join("\n")));
+        }
+    }
     shown.join("\n")
 }
 

@@ -144,7 +144,7 @@ pub(crate) fn listed_python_environment(
 }
 
 /// A Python of at least this version, on the search path or among those that pyenv has; its shims alone say nothing.
-fn python_since((major, minor): (u8, u8)) -> Option<PathBuf> {
+pub(crate) fn python_since((major, minor): (u8, u8)) -> Option<PathBuf> {
     let test = format!("import sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");
     let works = |python: &PathBuf| command::run(Command::new(python).args(["-c", &test])).is_ok();
     let names = (minor..=minor + 2).map(|minor| format!("python{major}.{minor}")).chain(["python3".to_owned()]);

@@ -15,18 +15,19 @@
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
-//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | with `--bigquery`: `http://127.0.0.1:port` of an emulator of `BigQuery` and Cloud Storage, and a project in it |
+//! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | where there is a Python 3.13: `http://127.0.0.1:port` of an emulator of `BigQuery` and Cloud Storage, and a project in it |
 //! | `COMMUTATOR_TEST_BIGQUERY_PYTHON` | a Python with the packages of `tests/python/requirements-bigquery.txt` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
 //! | `COMMUTATOR_TEST_PYTHON` | a Python with the packages of `tests/python/requirements.txt` |
 //! | `COMMUTATOR_TEST_SPARK_PYTHON` | another one with Spark, of `tests/python/requirements-spark.txt` |
 //!
-//! `CI=true` makes a service that cannot be started an error. Elsewhere it is named and left out.
+//! `CI=true` makes a service that cannot be started an error, but for the emulator of `BigQuery` on a machine without its Python, unless
+//! `--bigquery` asks for it. Elsewhere it is named and left out.
 //! DynamoDB Local also starts with `COMMUTATOR_TEST_DYNAMODB_LOCAL=1`.
 
 pub(crate) mod duckdb;
 mod dynamodb_local;
-mod local_bigquery;
+pub(crate) mod local_bigquery;
 mod ports;
 pub(crate) mod postgres;
 mod process;
@@ -64,6 +65,8 @@ pub(crate) struct Started {
     pub(crate) state: State,
     /// Those that could not be started, or that nobody asked for, and why.
     pub(crate) missing: Vec<(String, String)>,
+    /// Those that this machine cannot run, and why, which is no failure.
+    pub(crate) impossible: Vec<(String, String)>,
 }
 
 /// Whether a missing service is a failure.
@@ -88,7 +91,12 @@ pub(crate) fn start(root: &Path, wanted: Wanted, new: &mut Vec<String>) -> Resul
                 continue;
             }
             Service::PostgresMajor(..) if !wanted.postgres_matrix => continue,
-            Service::LocalBigquery if !wanted.bigquery => continue,
+            Service::LocalBigquery if !wanted.bigquery => {
+                if let Some(reason) = local_bigquery::impossible() {
+                    started.impossible.push((name, reason));
+                    continue;
+                }
+            }
             _ => {}
         }
         if started.state.get(&name).is_some() {
@@ -136,7 +144,7 @@ pub(crate) fn report(started: &Started) {
             println!("  note: {note}");
         }
     }
-    for (name, reason) in &started.missing {
+    for (name, reason) in started.missing.iter().chain(&started.impossible) {
         println!("{name}: not running: {reason}");
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: starts the servers, runs everything that can be run, stops the servers, and says what happened.
 //!
 //! A test that lacks its server prints a line `skipped: … needs COMMUTATOR_TEST_…` and returns, or panics if `CI` is set; the
-//! lines are collected here and shown at the end. What links `DuckDB` is built only where its library is. Servers that ran before are used, and left running. With arguments after
+//! lines are collected here and shown at the end. What links `DuckDB` is built only where its library is, and what takes an
+//! emulator of `BigQuery` only where that can run. Servers that ran before are used, and left running. With arguments after
 //! `--` only the test runner runs, with these arguments.
 
 mod junit;
@@ -39,7 +40,7 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
     services::report(&started);
     services::require_all(&started)?;
 
-    let mut steps = Steps::new(root, &started, wanted.bigquery);
+    let mut steps = Steps::new(root, &started);
     if arguments.is_empty() {
         // The end-to-end tests drive it; built here, none of them waits for it.
         let build = ["build", "--locked", "--package", "commutator-cli", "--bins"];
@@ -82,7 +83,7 @@ pub(crate) fn soak(root: &Path, options: &[&str]) -> Result<()> {
     let started = services::start(root, Wanted::default(), &mut stop.names)?;
     services::report(&started);
     services::require_all(&started)?;
-    let mut steps = Steps::new(root, &started, false);
+    let mut steps = Steps::new(root, &started);
     let env = [("SEEDS", seeds), ("SECONDS", minutes * 60)]
         .map(|(name, value)| (format!("COMMUTATOR_PROOF_{name}"), value.to_string()));
     let package = ["test", "--release", "--locked", "--package", "commutator-tests", "--test", "proof"];
@@ -101,7 +102,7 @@ struct Steps<'a> {
     env: Vec<(String, String)>,
     /// Whether there is a library of `DuckDB`.
     links_duckdb: bool,
-    /// Whether an emulator of `BigQuery` was asked for.
+    /// Whether there is an emulator of `BigQuery`.
     emulates_bigquery: bool,
     done: Vec<Step>,
     skipped: Vec<String>,
@@ -116,8 +117,9 @@ struct Step {
 }
 
 impl<'a> Steps<'a> {
-    fn new(root: &'a Path, started: &Started, emulates_bigquery: bool) -> Self {
+    fn new(root: &'a Path, started: &Started) -> Self {
         let links_duckdb = started.state.get(services::duckdb::NAME).is_some();
+        let emulates_bigquery = started.state.get(services::local_bigquery::NAME).is_some();
         Self { root, env: started.state.env(), links_duckdb, emulates_bigquery, done: Vec::new(), skipped: Vec::new() }
     }
 
@@ -244,13 +246,13 @@ impl<'a> Steps<'a> {
         println!("skipped");
         self.skipped.sort();
         self.skipped.dedup();
-        for (name, reason) in &started.missing {
+        for (name, reason) in started.missing.iter().chain(&started.impossible) {
             println!("  server {name}: {}", reason.lines().next().unwrap_or_default());
         }
         for line in &self.skipped {
             println!("  {line}");
         }
-        if self.skipped.is_empty() && started.missing.is_empty() {
+        if self.skipped.is_empty() && started.missing.is_empty() && started.impossible.is_empty() {
             println!("  nothing");
         }
         println!("steps");

@@ -110,6 +110,7 @@ pub enum Mistake {
     WideningRounds,
     WideningForgetsKeys,
     JsonFromTextIsParsed,
+    JsonFromNothingIsNull,
     FirstSchemaOnly,
     // Values.
     BoolsAreNumbers,

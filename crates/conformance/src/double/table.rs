@@ -269,6 +269,11 @@ fn widened(value: Value, before: LogicalType, column: &Column, mistake: Option<M
         (Some(Mistake::JsonFromTextIsParsed), Value::Text(text)) if column.ty == LogicalType::Json => {
             if text.starts_with('{') { Value::json(text) } else { value.into_json() }
         }
+        (Some(Mistake::JsonFromNothingIsNull), Value::Null)
+            if before != column.ty && column.ty == LogicalType::Json =>
+        {
+            Value::json("null")
+        }
         _ if column.ty == LogicalType::Json => value.into_json(),
         _ => value,
     }

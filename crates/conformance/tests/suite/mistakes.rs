@@ -201,13 +201,18 @@ const MISTAKES: &[(Mistake, &[&str])] = &[
     (Mistake::ManyColumnsAreCut, &["schema::a_table_may_have_many_columns"]),
     (
         Mistake::WideningRounds,
-        &["widening::numbers_keep_every_digit_while_their_column_widens", "widening::a_key_column_widens"],
+        &[
+            "widening::numbers_keep_every_digit_while_their_column_widens",
+            "widening::a_key_column_widens",
+            "widening::any_number_stays_itself_when_its_column_becomes_json",
+        ],
     ),
     (
         Mistake::WideningForgetsKeys,
         &["widening::a_key_column_widens", "widening::tombstones_outlive_the_widening_of_their_key"],
     ),
     (Mistake::JsonFromTextIsParsed, &["widening::any_value_stays_itself_when_its_column_becomes_json"]),
+    (Mistake::JsonFromNothingIsNull, &["widening::any_value_stays_itself_when_its_column_becomes_json"]),
     (Mistake::BoolsAreNumbers, &["types::booleans_are_exact"]),
     (
         Mistake::NumbersAreFloats,

@@ -77,6 +77,8 @@ impl Front {
 fn in_the_words_of_the_service(answer: &mut Value) {
     for place in ["/status/errorResult/message", "/error/message"] {
         let Some(message) = answer.pointer_mut(place) else { continue };
+        // The destination shows of it only what repeats no value.
+        eprintln!("The emulator says: {message}");
         let text = message.as_str().unwrap_or_default().to_lowercase();
         if text.contains("transaction conflict") || text.contains("conflict on") || text.contains("failed to commit") {
             *message = json!("Transaction is aborted due to concurrent update against table x");

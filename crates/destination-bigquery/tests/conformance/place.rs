@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use commutator_conformance::{Harness, Row};
 use commutator_core::{Destination, Target};
-use commutator_destination_bigquery::{BigQuery, Config};
+use commutator_destination_bigquery::{BigQuery, Config, Json};
 
 use crate::emulator::Emulator;
 use crate::{front, read};
@@ -15,18 +15,22 @@ use crate::{front, read};
 pub(crate) struct Emulated {
     pub(crate) emulator: Emulator,
     pub(crate) dataset: String,
+    json: Json,
     front: String,
 }
+
+/// A dataset in the emulator whose documents are JSON.
+pub(crate) struct EmulatedJson(Emulated);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Emulated {
-    pub(crate) async fn new() -> Option<Self> {
+    pub(crate) async fn new(json: Json) -> Option<Self> {
         let emulator = Emulator::of_environment()?;
         let dataset = format!("trial_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         emulator.create_dataset(&dataset).await;
         let front = front::start(emulator.clone()).await;
-        Some(Self { emulator, dataset, front })
+        Some(Self { emulator, dataset, json, front })
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -35,6 +39,7 @@ impl Emulated {
         config.staging.endpoint_url = Some(self.emulator.address.clone());
         config.staging.allow_http = true;
         config.anonymous = true;
+        config.json = self.json;
         config
     }
 
@@ -57,7 +62,7 @@ impl Drop for Emulated {
 #[async_trait]
 impl Harness for Emulated {
     async fn fresh() -> Option<Self> {
-        Self::new().await
+        Self::new(Json::String).await
     }
 
     async fn connect(&self) -> Arc<dyn Destination> {
@@ -71,5 +76,24 @@ impl Harness for Emulated {
     /// A statement takes the emulator a quarter of a second.
     fn cases(&self) -> u32 {
         2
+    }
+}
+
+#[async_trait]
+impl Harness for EmulatedJson {
+    async fn fresh() -> Option<Self> {
+        Emulated::new(Json::Json).await.map(Self)
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        self.0.connect().await
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        self.0.rows(target).await
+    }
+
+    fn cases(&self) -> u32 {
+        self.0.cases()
     }
 }

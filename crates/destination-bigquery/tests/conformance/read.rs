@@ -35,7 +35,8 @@ pub(crate) async fn rows(emulator: &Emulator, dataset: &str, target: &Target) ->
             match field["type"].as_str() {
                 Some("TIMESTAMP") => format!("CAST(UNIX_MICROS(`{name}`) AS STRING)"),
                 Some("BYTES") => format!("TO_HEX(`{name}`)"),
-                Some("JSON") => format!("TO_JSON_STRING(`{name}`)"),
+                // Of NULL it would make the text `null`.
+                Some("JSON") => format!("IF(`{name}` IS NULL, NULL, TO_JSON_STRING(`{name}`))"),
                 Some("STRING") => format!("`{name}`"),
                 _ => format!("CAST(`{name}` AS STRING)"),
             }

@@ -2,12 +2,14 @@
 
 use commutator_core::{Destination as _, Outcome};
 
+use commutator_destination_bigquery::Json;
+
 use crate::place::Emulated;
 
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 async fn checks_try_everything_for_real() {
-    let Some(place) = Emulated::new().await else {
+    let Some(place) = Emulated::new(Json::String).await else {
         eprintln!("skipped: the emulator needs COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL");
         return;
     };

@@ -21,13 +21,14 @@ mod contract {
 /// Those trials in which documents meet a type of their own, with documents as `SUPER`.
 ///
 /// Those with numbers that a `SUPER` would round, which are refused (`documents.rs`), cannot be among them: random ones, `types::json_is_exact` and
-/// `widening::any_value_stays_itself_when_its_column_becomes_json`.
+/// `widening::any_number_stays_itself_when_its_column_becomes_json`.
 mod contract_with_super {
     commutator_conformance::suite! {
         crate::place::Super;
         rows::a_row_is_read_back,
         rows::append_keeps_every_change,
         types::nulls_come_and_go,
+        widening::any_value_stays_itself_when_its_column_becomes_json,
         schema::a_new_column_is_null_in_older_rows,
         schema::what_was_planned_is_described,
         soft_delete::a_deleted_row_keeps_its_values,

@@ -18,7 +18,7 @@ mod contract {
 
 /// Those trials in which documents meet a type of their own, with documents as `VARIANT`.
 ///
-/// `types::json_is_exact` and `widening::any_value_stays_itself_when_its_column_becomes_json` cannot be among them: they have numbers that a
+/// `types::json_is_exact` and `widening::any_number_stays_itself_when_its_column_becomes_json` cannot be among them: they have numbers that a
 /// `VARIANT` would round, which are refused (`documents.rs`).
 mod contract_with_variants {
     commutator_conformance::suite! {
@@ -26,6 +26,7 @@ mod contract_with_variants {
         rows::a_row_is_read_back,
         rows::append_keeps_every_change,
         types::nulls_come_and_go,
+        widening::any_value_stays_itself_when_its_column_becomes_json,
         schema::a_new_column_is_null_in_older_rows,
         schema::what_was_planned_is_described,
         soft_delete::a_deleted_row_keeps_its_values,

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::escaped_literal;
+use super::{BENT, escaped_literal, unless_null};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// The characters beside letters, marks and numbers that names of columns take ("Specifying a schema", "Flexible column names").
@@ -52,8 +52,9 @@ const CASTS: Casts = Casts {
     // Not proven: how many digits the service writes, and from where on with an exponent.
     digits_of_float: |value| format!("CAST({value} AS STRING)"),
     parse_json: str::to_owned,
-    // "JSON functions": of a STRING it makes a JSON string with what must be escaped escaped.
-    json_of_text: |text| format!("TO_JSON_STRING({text})"),
+    // "JSON functions": of a STRING it makes a JSON string with what must be escaped escaped; and of NULL the text `null` ("JSON encodings"),
+    // where there would be a value then and was none.
+    json_of_text: |text| unless_null(text, &format!("TO_JSON_STRING({text})")),
     // `true` or `false` ("Conversion functions").
     text_of_bool: |value| format!("CAST({value} AS STRING)"),
     // RFC 4648 with padding, in one line ("String functions").
@@ -73,10 +74,21 @@ pub static BIGQUERY_JSON: Dialect = dialect(
     Types { json: "JSON", ..TYPES },
     Casts {
         parse_json: |text| format!("PARSE_JSON({text}, wide_number_mode => 'exact')"),
-        json_of_text: |text| format!("TO_JSON({text})"),
         // A JSON string without its quotes; whatever else a document is has no other form than its JSON.
         text_of_json: |value| {
-            format!("IF(JSON_TYPE({value}) = 'string', JSON_VALUE({value}, '$'), TO_JSON_STRING({value}))")
+            format!(
+                "CASE WHEN {value} IS NULL THEN NULL WHEN JSON_TYPE({value}) = 'string' THEN JSON_VALUE({value}, '$') \
+                 ELSE TO_JSON_STRING({value}) END"
+            )
+        },
+        json_of_number: |value, from| match from {
+            LogicalType::Number | LogicalType::Decimal { .. } => {
+                let json = format!("PARSE_JSON(CAST({value} AS STRING), wide_number_mode => 'exact')");
+                // What cannot be parsed is NULL under "SAFE. prefix", and `ERROR` takes any type ("Debugging functions").
+                let fits = format!("{value} IS NULL OR SAFE.{json} IS NOT NULL");
+                Some(format!("IF({fits}, {json}, ERROR('{BENT}'))"))
+            }
+            _ => None,
         },
         ..CASTS
     },

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{BENT, portable_literal, trimmed};
+use super::{BENT, portable_literal, trimmed, unless_null};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
@@ -18,6 +18,7 @@ pub static REDSHIFT_TEXT: Dialect = Dialect {
     types: Types { json: "VARCHAR(65535)", ..DOCUMENTS.types },
     casts: Casts {
         parse_json: str::to_owned,
+        // It makes the text `null` of what is null (`docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html`).
         json_of_text: |text| unless_null(text, &format!("JSON_SERIALIZE(CAST({text} AS SUPER))")),
         // Only a string begins with a quote.
         text_of_json: |value| {
@@ -88,8 +89,3 @@ const DOCUMENTS: Dialect = Dialect {
     stage: Stage { create: "CREATE TEMPORARY TABLE _ct_stage", name: "_ct_stage", documents: true },
     keyed: |_| String::new(),
 };
-
-/// `JSON_SERIALIZE` makes the text `null` of what is null (`docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html`).
-fn unless_null(value: &str, otherwise: &str) -> String {
-    format!("CASE WHEN {value} IS NOT NULL THEN {otherwise} END")
-}

@@ -2,7 +2,7 @@
 
 use commutator_core::{IdentifierRules, LogicalType};
 
-use super::{escaped_literal, trimmed};
+use super::{BENT, escaped_literal, trimmed};
 use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Snowflake: quoted names keep their case and are told apart by it, numbers become longer in place but nothing else, and `DECFLOAT` holds
@@ -100,9 +100,6 @@ const VARIANT: Dialect = Dialect {
     },
     keyed: |_| String::new(),
 };
-
-/// What stands in the message of the error with which a statement fails that would bend a number.
-pub const BENT: &str = "_ct_number_would_bend";
 
 /// A value under a condition; the statement fails, with [`BENT`] in its message, for a row of which it does not hold.
 fn only_if(condition: &str, value: &str) -> String {

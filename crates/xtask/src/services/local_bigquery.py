@@ -1,36 +1,48 @@
 """Starts local-bigquery on DuckDB 1.5, and gives it what the tests need of it beside that.
 
-- DuckDB 1.5 loses a transaction where another one is begun within it, as the emulator's MERGE tries to.
+What it lacks:
+
+- Its strings are unescaped twice: `'\\\\u0000'`, which is a backslash and five letters, becomes a NUL.
 - A query's `tableDefinitions` are Parquet files that it reads as tables; the emulator ignores them.
-- Before each statement the emulator looks through the tables of all databases for temporary ones, and whenever it keeps a result for a
-  table of that name. Both take longer with every job that there was. A job has no temporary tables when it begins, and a result is looked
-  up by its name.
-- Its catalog has no digits of a decimal that was added or got more of them, and DuckLake makes no decimal of a whole number: digits are those
-  of the column in DuckDB, and such a column is added, filled and renamed.
+- Its catalog has no digits of a decimal that was added or got more of them: they are those of the column in DuckDB.
 - It writes a decimal as text as DuckDB does, `5.00` and `.5`, where BigQuery writes `5` and `0.5`.
+- Its MERGE reads its parts twice, and the second time does not know PARSE_JSON's named argument.
+- DuckDB 1.5 loses a transaction where another one is begun within it, as the emulator's MERGE tries to.
 - It reads `gs://bucket/key` from a folder and has no Cloud Storage that files could be written to: the part of its XML API that a client
   of objects uses is added, at the same address.
+
+What makes it slow, and the slower the more jobs there were. A statement took a quarter of a second, and seconds after some thousand:
+
+- Tables are in DuckLake, jobs and metadata in a file that is synced at every change: they are in memory here, tables in DuckDB itself.
+- Whatever it wants to know of a table it looks for among all tables and columns of all databases: a table is asked itself.
+- Each statement on DuckDB has Python look for pandas in all folders.
 """
 
+import collections
+import functools
+import hashlib
+import json
 import sys
 from xml.sax.saxutils import escape
 
 import duckdb
 from fastapi import Request, Response
 from local_bigquery import app, cli
-from local_bigquery.catalog import names
+from local_bigquery.catalog import metadata
 from local_bigquery.engine import database, types
-from local_bigquery.jobs import merge, query
+from local_bigquery.jobs import merge, query, store
 from local_bigquery.jobs.storage import literal, paths
-from local_bigquery.models import JobStatistics2
+from local_bigquery.models import Job
 from local_bigquery.settings import settings
-from local_bigquery.sql import rules
+from local_bigquery.sql import native, rules
+from local_bigquery.sql.dialect import FUNCTIONS, MACRO, BigQueryDialect, macro
+from local_bigquery.sql.rules import partitions, strings
 from sqlglot import exp
 
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 
 plain_execute, plain_run, plain_merge = query.execute, query._run, merge.run
-plain_objects, plain_field = database.objects, types.field
+plain_objects, plain_fetch, plain_field = database.objects, database.fetch, types.field
 
 
 class Cursor:
@@ -75,28 +87,10 @@ def execute(cursor, project_id, job_id, config, dry_run=False, session=None):
 
 
 def run(cursor, tree, context, *arguments):
-    if isinstance(tree, exp.Alter) and (widened := from_whole_number(cursor, tree, context)):
-        return widened
     done = plain_run(cursor, tree, context, *arguments)
     if isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
         cursor.in_transaction = isinstance(tree, exp.Transaction)
     return done
-
-
-def from_whole_number(cursor, tree, context):
-    [action, *more] = tree.args["actions"]
-    if more or not isinstance(action, exp.AlterColumn) or not action.args.get("dtype"):
-        return None
-    table = database.quote(*names.reference(tree.find(exp.Table), context.project_id, context.dataset_id))
-    column = database.quote(action.name)
-    if str(cursor.sql(f"SELECT {column} FROM {table} LIMIT 0").types[0]) != "BIGINT":
-        return None
-    digits = ", ".join(parameter.name for parameter in action.args["dtype"].expressions)
-    cursor.execute(f"ALTER TABLE {table} ADD COLUMN __wider DECIMAL({digits})")
-    cursor.execute(f"UPDATE {table} SET __wider = {column}")
-    cursor.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    cursor.execute(f"ALTER TABLE {table} RENAME COLUMN __wider TO {column}")
-    return JobStatistics2(statementType="ALTER_TABLE", ddlOperationPerformed="ALTER")
 
 
 def field(name, kind, required=False):
@@ -128,7 +122,7 @@ def merged(cursor, tree, context):
 
 
 def objects(project_id, dataset_id, table_id=None):
-    if project_id != "emulator" or table_id is None:
+    if dataset_id is None or table_id is None:
         return plain_objects(project_id, dataset_id, table_id)
     try:
         database.fetch(f"SELECT 1 FROM {database.quote(project_id, dataset_id, table_id)} LIMIT 0")
@@ -137,6 +131,80 @@ def objects(project_id, dataset_id, table_id=None):
     return [(table_id, "TABLE", 0)]
 
 
+def parse_json(arguments):
+    return macro("parse_json", *[one.expression if isinstance(one, exp.Kwarg) else one for one in arguments])
+
+
+@functools.cache
+def connect():
+    connection = duckdb.connect(config={"TimeZone": "UTC", "threads": 1})
+    connection.execute("ATTACH ':memory:' AS emulator")
+    connection.execute(database.EMULATOR_SCHEMA)
+    connection.execute("ATTACH ':memory:' AS bq")
+    native.register(connection)
+    for path in FUNCTIONS:
+        connection.execute(MACRO.sub(r"CREATE MACRO bq.main.\1", path.read_text()))
+    attach(connection, settings.default_project_id)
+    return connection
+
+
+def attach(connection, project_id):
+    connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {database.quote(project_id)}")
+    database._attached.add(project_id)
+
+
+def fetch(sql, parameters=None):
+    if sql.startswith("SELECT column_name FROM duckdb_columns()") and sql.endswith("AND NOT is_nullable"):
+        try:
+            return plain_fetch(f"SELECT column_name FROM (DESCRIBE {database.quote(*parameters)}) WHERE \"null\" = 'NO'")
+        except duckdb.CatalogException:
+            return []
+    return plain_fetch(sql, parameters)
+
+
+def kept(model, *keys):
+    resources = list(metadata_of[metadata.KINDS[model]].items())
+    return [model.model_validate_json(resource) for found, resource in resources if found[: len(keys)] == keys]
+
+
+def keep(resource, *keys):
+    body = {k: v for k, v in resource.dump().items() if k != "etag"}
+    etag = hashlib.md5(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    metadata_of[metadata.KINDS[type(resource)]][keys] = json.dumps(body | {"etag": etag})
+    return resource.replace(etag=etag)
+
+
+def forget(model, *keys):
+    resources = metadata_of[metadata.KINDS[model]]
+    for found in [found for found in list(resources) if found[: len(keys)] == keys]:
+        resources.pop(found, None)
+
+
+def save(job):
+    jobs[job.jobReference.projectId, job.jobReference.jobId] = json.dumps(job.dump())
+    return job
+
+
+def load(project_id, job_id):
+    resource = jobs.get((project_id, job_id))
+    return Job.model_validate_json(resource) if resource else None
+
+
+def delete(project_id, job_id):
+    jobs.pop((project_id, job_id), None)
+
+
+metadata_of = collections.defaultdict(dict)
+metadata.list_, metadata.save, metadata.delete = kept, keep, forget
+partitions._hidden = lambda table: False
+database.fetch = fetch
+jobs = {}
+store.save, store.load, store.delete = save, load, delete
+# DuckDB looks for it with each statement, in all folders.
+sys.modules.setdefault("pandas", None)
+database._connect, database._attach = connect, attach
+rules.NODE_RULES.remove(strings.string_escapes)
+BigQueryDialect.Parser.FUNCTIONS["PARSE_JSON"] = parse_json
 query.execute, query._run, merge.run = execute, run, merged
 database.objects, types.field = objects, field
 rules.NODE_RULES.append(text_of_decimal)

@@ -8,20 +8,29 @@ use anyhow::{Context, Result};
 use super::{ports, process::Process, state::Running};
 use crate::{command, packages};
 
-pub(super) const NAME: &str = "local-bigquery";
+pub(crate) const NAME: &str = "local-bigquery";
 
 const REQUIREMENTS: &str = include_str!("local_bigquery.txt");
 const PATCHED: &str = include_str!("local_bigquery.py");
 const EXTENSIONS: &str =
-    "from duckdb_extensions import import_extension as get; [get(name) for name in ('ducklake', 'icu', 'spatial')]";
+    "from duckdb_extensions import import_extension as get; [get(name) for name in ('icu', 'spatial')]";
+const PYTHON: (u8, u8) = (3, 13);
 const PROJECT: &str = "commutator-test";
+
+/// Returns why it cannot run here; `None` if it can.
+pub(super) fn impossible() -> Option<String> {
+    let (major, minor) = PYTHON;
+    let reason =
+        || format!("it takes Python {major}.{minor} or later, which is neither on the search path nor in pyenv");
+    packages::python_since(PYTHON).is_none().then(reason)
+}
 
 /// Starts it with one project; tests make datasets of their own.
 pub(super) fn start(root: &Path, folder: &Path) -> Result<Running> {
     let file = root.join("tests/python/requirements-bigquery.txt");
     let client = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let client = packages::python_environment("bigquery-client", &client, false)?;
-    let environment = packages::listed_python_environment(NAME, (3, 13), REQUIREMENTS, |environment| {
+    let environment = packages::listed_python_environment(NAME, PYTHON, REQUIREMENTS, |environment| {
         // They go into the home folder, which is this one here.
         let mut extensions = Command::new(environment.join("bin/python"));
         command::run(extensions.env("HOME", environment).args(["-c", EXTENSIONS])).map(drop)

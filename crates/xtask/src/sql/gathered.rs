@@ -121,6 +121,8 @@ fn whole(dialect: Dialect, text: &str) -> String {
         "int64" => "INT64",
         "float64" => "FLOAT64",
         "binary" => "BYTES",
+        // Documents are text or JSON.
+        "json" if expression.contains("JSON_TYPE(") => "JSON",
         decimal if decimal.starts_with("decimal(") => "BIGNUMERIC",
         _ => "STRING",
     };
