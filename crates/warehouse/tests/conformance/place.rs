@@ -12,10 +12,13 @@ use commutator_warehouse::{Form, Loader, Staging, StagingConfig, capabilities};
 use crate::duck::{APART, Duck, Mistake};
 
 /// A warehouse that can do everything, and Parquet files.
-pub(crate) struct Plain(pub(crate) Place);
+pub(crate) type Plain = On<false>;
 
 /// A warehouse that can do little, and JSON lines.
-pub(crate) struct Apart(pub(crate) Place);
+pub(crate) type Apart = On<true>;
+
+/// A warehouse of one of the two kinds.
+pub(crate) struct On<const APART: bool>(Place);
 
 /// A warehouse in memory, and a folder for staged files that goes with this.
 pub(crate) struct Place {
@@ -82,9 +85,9 @@ fn query_texts(duck: &Duck, query: &str) -> Vec<Vec<Option<String>>> {
 }
 
 #[async_trait]
-impl Harness for Plain {
+impl<const APART: bool> Harness for On<APART> {
     async fn fresh() -> Option<Self> {
-        Some(Self(Place::plain()))
+        Some(Self(if APART { Place::apart() } else { Place::plain() }))
     }
 
     async fn connect(&self) -> Arc<dyn Destination> {
@@ -97,41 +100,7 @@ impl Harness for Plain {
 }
 
 #[async_trait]
-impl Harness for Apart {
-    async fn fresh() -> Option<Self> {
-        Some(Self(Place::apart()))
-    }
-
-    async fn connect(&self) -> Arc<dyn Destination> {
-        Arc::new(self.0.loader())
-    }
-
-    async fn rows(&self, target: &Target) -> Vec<Row> {
-        read(&self.0.duck, target)
-    }
-}
-
-#[async_trait]
-impl SqlHarness for Plain {
-    async fn execute(&self, statements: &str) {
-        self.0.execute(statements);
-    }
-
-    async fn query(&self, query: &str) -> Vec<String> {
-        self.0.query(query)
-    }
-
-    fn shares_checkpoints(&self) -> bool {
-        false
-    }
-
-    fn conflicts(&self) -> &'static [&'static str] {
-        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
-    }
-}
-
-#[async_trait]
-impl SqlHarness for Apart {
+impl<const APART: bool> SqlHarness for On<APART> {
     async fn execute(&self, statements: &str) {
         self.0.execute(statements);
     }
