@@ -54,6 +54,15 @@ fn arrives(test: &str, place: &Place, attributes: &str) {
     let Some(source) = Source::create(test, "NEW_AND_OLD_IMAGES") else { return };
     source.load("fill", &["--items", "300", "--special", attributes]);
     let program = program("kinds", &source.config(), place);
+    if matches!(place, Place::Snowflake { .. }) {
+        let plan = program.succeed(&["plan", "--sql"]);
+        // Taking the table over, its columns, a commit, and what a commit takes.
+        for part in ["SET owner = owner + 1", "_ct_schema_changes", "_ct_fenced", "COPY INTO", "MERGE INTO", "COMMIT;"]
+        {
+            assert!(plan.contains(part), "{part}: {plan}");
+        }
+        assert!(plan.contains("10 to 15 statements, about a file per"), "{plan}");
+    }
     program.succeed(&["run", "--until-caught-up"]);
     place.verify(&source);
     source.load("fill", &["--items", "400", "--special", attributes, "--seed", "2"]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use commutator_core::{Error, ErrorKind, Result};
-use commutator_warehouse::{Loader, StagingConfig};
+use commutator_warehouse::{Loader, StagingConfig, is_safe};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -138,6 +138,12 @@ impl Config {
                 return invalid(setting, "An address of a service starts with https://");
             }
         }
+        if !self.anonymous && self.endpoint_url.as_deref().is_some_and(is_read_along) {
+            return invalid(
+                "endpoint_url",
+                "A token is sent over https://; http:// is for a server on this machine, or with `anonymous`",
+            );
+        }
         for (key, value) in &self.labels {
             if !is_label(key, 1) || !is_label(value, 0) {
                 return invalid(
@@ -175,6 +181,11 @@ impl Config {
     }
 }
 
+/// Returns whether somebody may read along on the way to an address.
+fn is_read_along(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| !is_safe(&url))
+}
+
 /// Page "Creating and managing projects"; older ids have a domain before a colon.
 fn is_project(id: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
@@ -190,6 +201,8 @@ fn is_label(text: &str, least: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use commutator_core::Secret;
+
     use super::*;
 
     #[test]
@@ -197,6 +210,11 @@ mod tests {
         let good = Config::new("shop-1", "shop", "gs://bucket/a/b/");
         assert_eq!(good.staging_area().unwrap(), ("bucket".to_owned(), "a/b".to_owned()));
         good.validate().unwrap();
+        let at = |address: &str| Config { endpoint_url: Some(address.to_owned()), ..good.clone() };
+        for address in ["https://example.com", "http://127.0.0.1:9050", "http://localhost:9050"] {
+            at(address).validate().unwrap();
+        }
+        Config { anonymous: true, ..at("http://emulator:9050") }.validate().unwrap();
         let labelled = |key: &str, value: &str| {
             let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
             Config { labels, ..good.clone() }
@@ -212,6 +230,7 @@ mod tests {
             (Config::new("shop-1", "shop", "gs://b/*"), "staging.url"),
             (with_key, "staging"),
             (Config { endpoint_url: Some("bigquery".to_owned()), ..good.clone() }, "endpoint_url"),
+            (Config { endpoint_url: Some("http://example.com".to_owned()), ..good.clone() }, "endpoint_url"),
             (labelled("Team", "x"), "labels"),
             (labelled("1", "x"), "labels"),
         ];
@@ -220,5 +239,19 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
             assert!(error.to_string().contains(setting), "{error}");
         }
+    }
+
+    #[test]
+    fn unknown_settings_and_secrets() {
+        let parse = |text: &str| serde_json::from_str::<Config>(text);
+        let minimal = r#"{"project": "p", "dataset": "d", "staging": {"url": "gs://b/f"}"#;
+        assert_eq!(parse(&format!("{minimal}}}")).unwrap().json, Json::String);
+        let error = parse(&format!(r#"{minimal}, "token": 1}}"#)).unwrap_err().to_string();
+        assert!(error.contains("unknown field `token`"), "{error}");
+        let mut config = Config::new("p", "d", "gs://b/f");
+        config.staging.secret_access_key = Some(Secret::new("hunter2".to_owned()));
+        config.staging.session_token = Some(Secret::new("hunter2".to_owned()));
+        config.staging.azure_access_key = Some(Secret::new("hunter2".to_owned()));
+        assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("hunter2"));
     }
 }

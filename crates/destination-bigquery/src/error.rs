@@ -82,11 +82,39 @@ impl Reply {
     fn of(reason: &Reason) -> Self {
         let line = reason.message.lines().next().unwrap_or_default();
         let line = &line[..line.floor_char_boundary(MESSAGE_BYTES)];
-        let is_of_query = matches!(reason.reason.as_str(), "invalid" | "invalidQuery" | "badRequest" | "");
-        let message = (!is_of_query || speaks_of_names(line)).then(|| line.to_owned());
+        let is_shown = OF_THE_SERVICE.contains(&reason.reason.as_str()) || speaks_of_names(line);
+        let message = is_shown.then(|| line.to_owned());
         Self { reason: reason.reason.clone(), message }
     }
 }
+
+/// Reasons that are of the service, of rights and of names, so that no message of theirs repeats a value (page "Error messages").
+const OF_THE_SERVICE: [&str; 24] = [
+    "accessDenied",
+    "authError",
+    "backendError",
+    "badGateway",
+    "billingNotEnabled",
+    "billingTierLimitExceeded",
+    "blocked",
+    "duplicate",
+    "internalError",
+    "invalidUser",
+    "jobBackendError",
+    "jobInternalError",
+    "jobRateLimitExceeded",
+    "notFound",
+    "notImplemented",
+    "quotaExceeded",
+    "rateLimitExceeded",
+    "required",
+    "resourceInUse",
+    "resourcesExceeded",
+    "responseTooLarge",
+    "stopped",
+    "timeout",
+    "unauthorized",
+];
 
 /// A message on a table of a thousand columns would flood the log.
 const MESSAGE_BYTES: usize = 600;
@@ -279,7 +307,8 @@ mod tests {
             "Error while reading data, error message: hunter2",
             "hunter2",
         ] {
-            for reason in ["invalid", "invalidQuery", "badRequest", ""] {
+            // Of reasons that the page does not know nobody knows what their messages say.
+            for reason in ["invalid", "invalidQuery", "badRequest", "", "INVALID_ARGUMENT", "unheardOf"] {
                 let reason = of(reason, message);
                 let error = failed(&reason, None, "Rows cannot be applied");
                 let shown = format!("{reason:?} {error:?} {}", error.report());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commutator_core::{Error, ErrorKind, Result, TableSchema, Target};
 use commutator_sql::{BIGQUERY, BIGQUERY_JSON, Dialect, SchemaRef};
-use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
+use commutator_warehouse::{Failure, Form, Found, Own, Row, Script, Staged, Warehouse};
 use http::{Method, StatusCode};
 use tokio::sync::OnceCell;
 
@@ -117,6 +117,24 @@ impl Warehouse for Service {
     async fn prepare(&self) -> Result<()> {
         // It is not ours to create: nobody but the user knows in which region it should be.
         self.location().await.map(drop)
+    }
+
+    fn own(&self) -> Own {
+        let look = format!(
+            "-- The API is asked for the dataset's region: GET projects/{}/datasets/{}",
+            self.config.project, self.config.dataset
+        );
+        Own {
+            prepare: vec![(None, look)],
+            begin: Some(statements::BEGIN),
+            commit: Some(statements::COMMIT),
+            ..Own::default()
+        }
+    }
+
+    fn asks_columns(&self, table: &str) -> Option<String> {
+        let Config { project, dataset, .. } = self.config.as_ref();
+        Some(format!("-- The API is asked for the columns: GET projects/{project}/datasets/{dataset}/tables/{table}"))
     }
 
     async fn query(&self, statement: &str) -> Result<Vec<Row>> {

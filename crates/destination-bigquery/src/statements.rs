@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// How a script calls the files that it reads.
 pub(crate) const FILES: &str = "_ct_files";
 
+pub(crate) const BEGIN: &str = "BEGIN TRANSACTION";
+pub(crate) const COMMIT: &str = "COMMIT TRANSACTION";
+
 /// Writes a script as the one query of a job.
 ///
 /// Temporary tables are made before the transaction, which admits no more than queries and changes of rows (page "Multi-statement
@@ -26,11 +29,11 @@ pub(crate) fn script(script: &Script) -> String {
         add(statement);
     }
     if !script.apply.is_empty() {
-        add("BEGIN TRANSACTION");
+        add(BEGIN);
         for statement in &script.apply {
             add(statement);
         }
-        add("COMMIT TRANSACTION");
+        add(COMMIT);
     }
     text
 }

@@ -60,6 +60,14 @@ impl Config {
         if self.path.to_str().is_none_or(|path| path.contains('\0')) {
             return invalid("path", "The path of the database's file has to be UTF-8 without NUL");
         }
+        // What follows may be a token.
+        let path = self.path.to_string_lossy();
+        if path.starts_with("md:") || path.starts_with("motherduck:") {
+            return invalid(
+                "path",
+                "MotherDuck is not offered: it takes an extension of DuckDB's that is not loaded here; name a file",
+            );
+        }
         if self.threads == Some(0) {
             return invalid("threads", "At least one thread is needed");
         }

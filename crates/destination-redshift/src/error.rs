@@ -340,6 +340,13 @@ mod tests {
                 None,
                 false,
             ),
+            // A value may say what a message would.
+            (
+                "ERROR: date/time field value out of range: \"hunter2 already exists\"",
+                ErrorKind::DataInvalid,
+                None,
+                false,
+            ),
             ("ERROR: relation \"shop.t\" does not exist", ErrorKind::NotFound, None, true),
             ("ERROR: column \"a\" of relation \"t\" does not exist", ErrorKind::SchemaConflict, None, true),
             (

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use commutator_core::{ChangeBatch, Result, TableSchema};
 use commutator_sql::{Dialect, SchemaRef};
-use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse};
+use commutator_warehouse::{Failure, Form, Found, Own, Row, Script, Staged, Warehouse};
 use uuid::Uuid;
 
 use crate::client::Client;
@@ -40,6 +40,12 @@ impl Database {
     }
 }
 
+impl Database {
+    fn create_schema(&self) -> String {
+        format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema)
+    }
+}
+
 /// A name for a request that no other has.
 fn fresh_token() -> String {
     Uuid::new_v4().simple().to_string()
@@ -68,9 +74,19 @@ impl Warehouse for Database {
     /// To create a schema takes a right on the database, even where it is there.
     async fn prepare(&self) -> Result<()> {
         if self.query(&statements::schema(&self.name)).await?.is_empty() {
-            self.query(&format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema)).await?;
+            self.query(&self.create_schema()).await?;
         }
         Ok(())
+    }
+
+    /// A batch is a transaction by itself.
+    fn own(&self) -> Own {
+        let prepare = vec![(None, statements::schema(&self.name)), (Some("if it is missing"), self.create_schema())];
+        Own { prepare, unstage: Some(statements::drop_stage()), ..Own::default() }
+    }
+
+    fn asks_columns(&self, table: &str) -> Option<String> {
+        Some(statements::columns(&self.name, table))
     }
 
     async fn query(&self, statement: &str) -> Result<Vec<Row>> {

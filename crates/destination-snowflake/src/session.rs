@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commutator_core::{ChangeBatch, Result, TableSchema};
 use commutator_sql::{Dialect, SchemaRef, TableRef};
-use commutator_warehouse::{Failure, Form, Found, Row, Script, Staged, Warehouse, with_plain_numbers};
+use commutator_warehouse::{Failure, Form, Found, Own, Row, Script, Staged, Warehouse, with_plain_numbers};
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::config::Documents;
 use crate::statements::{self, Stage};
+use crate::transaction::{BEGIN, COMMIT};
 use crate::{error, types};
 
 /// What is said of a document with a number that no `NUMBER` holds.
@@ -41,6 +42,16 @@ impl Account {
             schema: SchemaRef::new(dialect, &[database, schema]),
             stage,
         }
+    }
+}
+
+impl Account {
+    fn create_schema(&self) -> String {
+        format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema)
+    }
+
+    fn describe(&self, table: &str) -> String {
+        format!("DESCRIBE TABLE {}", TableRef::new(self.dialect, &self.schema, table))
     }
 }
 
@@ -80,10 +91,19 @@ impl Warehouse for Account {
         let find = statements::find_schema(&self.database, &self.plain_schema);
         let found = client.query(&find, &fresh_id()).await.map_err(Failure::into_error)?;
         if found.first().and_then(|row| row.first()) == Some(&Some("0".to_owned())) {
-            let create = format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema);
-            client.query(&create, &fresh_id()).await.map_err(Failure::into_error)?;
+            client.query(&self.create_schema(), &fresh_id()).await.map_err(Failure::into_error)?;
         }
         Ok(())
+    }
+
+    fn own(&self) -> Own {
+        let find = statements::find_schema(&self.database, &self.plain_schema);
+        let prepare = vec![(None, find), (Some("if it is missing"), self.create_schema())];
+        Own { prepare, begin: Some(BEGIN), commit: Some(COMMIT), ..Own::default() }
+    }
+
+    fn asks_columns(&self, table: &str) -> Option<String> {
+        Some(self.describe(table))
     }
 
     async fn query(&self, statement: &str) -> Result<Vec<Row>> {
@@ -100,8 +120,7 @@ impl Warehouse for Account {
 
     /// `DESCRIBE` reads what is true now, and needs no virtual warehouse to run.
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>> {
-        let statement = format!("DESCRIBE TABLE {}", TableRef::new(self.dialect, &self.schema, table));
-        let rows = match self.query(&statement).await {
+        let rows = match self.query(&self.describe(table)).await {
             Ok(rows) => rows,
             Err(error) if error::names_no_object(&error) => return Ok(None),
             Err(error) => return Err(error),

@@ -174,6 +174,20 @@ mod tests {
         );
     }
 
+    /// `cargo xtask sql` parses what the snapshot shows.
+    #[test]
+    fn statements_as_they_are_sent() {
+        let integration = Stage::of("s3://my-bucket/commutator", None, Some("COMMUTATOR")).unwrap();
+        let named = Stage::of("s3://my-bucket/commutator", Some("SHOP.PUBLIC.Stage"), None).unwrap();
+        let loads = [(&SNOWFLAKE, &integration), (&SNOWFLAKE_TEXT, &named)];
+        let loads = loads.iter().flat_map(|(dialect, stage)| load(dialect, stage, &columns(), &staged(2)));
+        let all: Vec<_> = std::iter::once(find_schema("SHOP", "it's")).chain(loads).collect();
+        insta::assert_snapshot!(
+            "own",
+            all.iter().map(|statement| format!("{statement};")).collect::<Vec<_>>().join("\n")
+        );
+    }
+
     #[test]
     fn a_stage_of_our_own_is_made_in_the_script() {
         let stage = Stage::of("gs://b/p'q", None, Some("GCS")).unwrap();

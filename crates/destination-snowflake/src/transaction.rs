@@ -4,6 +4,9 @@ use commutator_warehouse::{Failure, Script};
 
 use crate::session::Account;
 
+pub(crate) const BEGIN: &str = "BEGIN";
+pub(crate) const COMMIT: &str = "COMMIT";
+
 impl Account {
     /// Runs a script.
     ///
@@ -25,7 +28,7 @@ impl Account {
 fn statements(script: &Script) -> Vec<&str> {
     let stage = script.stage.iter().map(String::as_str);
     let apply = script.apply.iter().map(String::as_str);
-    stage.chain(["BEGIN"]).chain(apply).chain(["COMMIT"]).collect()
+    stage.chain([BEGIN]).chain(apply).chain([COMMIT]).collect()
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub struct Dialect {
     pub types: Types,
     /// How values become those of another type.
     pub casts: Casts,
-    /// How several columns are added.
-    pub add: AddColumns,
+    /// How several columns are added, renamed or dropped.
+    pub alter: AlterColumns,
     /// What a column's type takes to become a wider one.
     pub widen: fn(LogicalType, LogicalType) -> Widening,
     /// What `MERGE` can do.
@@ -91,14 +91,14 @@ pub struct Casts {
     pub json_of_number: fn(&str, LogicalType) -> Option<String>,
 }
 
-/// How several columns are added.
+/// How several columns are added, renamed or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddColumns {
+pub enum AlterColumns {
     /// Each by a statement of its own.
     One,
-    /// `ADD COLUMN a, b`.
+    /// `ADD COLUMN a, b`; each is renamed by a statement of its own.
     List,
-    /// `ADD COLUMN a, ADD COLUMN b`.
+    /// `ADD COLUMN a, ADD COLUMN b`; of several names that change each is taken or given after the ones before it.
     Repeated,
 }
 

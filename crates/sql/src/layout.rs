@@ -9,7 +9,7 @@ mod apply;
 mod history;
 mod upsert;
 
-pub use alter::{Replacement, Which};
+pub use alter::{Replaced, Which};
 use upsert::Upsert;
 
 /// The operations that remove.

@@ -19,8 +19,8 @@ pub mod recorded;
 mod target_checkpoint;
 
 pub use checkpoints::{Checkpoints, first_owner};
-pub use dialect::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+pub use dialect::{AlterColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 pub use dialects::{BENT, BIGQUERY, BIGQUERY_JSON, DUCKDB, REDSHIFT, REDSHIFT_TEXT, SNOWFLAKE, SNOWFLAKE_TEXT};
 pub use identifier::{Identifier, SchemaRef, TableRef, name_of};
-pub use layout::{Layout, Replacement, Which, system_columns};
+pub use layout::{Layout, Replaced, Which, system_columns};
 pub use target_checkpoint::{FENCED, Owner, Part, REHEARSED, TargetCheckpoint, Written};

@@ -6,13 +6,13 @@
 //! under another name until the plan is recorded as done.
 
 use commutator_core::{Column, LogicalType, Result, SyncMode, TableSchema};
-use commutator_sql::{Dialect, Layout, Which};
+use commutator_sql::{Dialect, Layout, Replaced, Which};
 
 use crate::Found;
 use crate::catalog::{changed, find, foreign, system_columns_are_there, type_of};
 
-/// How many columns are added in one request, where each takes a statement.
-const ADDED_AT_ONCE: usize = 20;
+/// How many statements that add or rename a column are sent in one request; an even number, as a column's two belong together.
+const ALTERED_AT_ONCE: usize = 20;
 
 /// What a plan speaks of.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,33 @@ pub(crate) struct Plan<'a> {
 
 /// Statements that are sent in one request, in this order.
 pub(crate) type Step = Vec<String>;
+
+/// What columns of one table lack to be wide.
+#[derive(Debug, Default)]
+struct Wanting<'a> {
+    /// One statement each.
+    in_place: Vec<String>,
+    /// Those that are to be replaced, and whether the wider one is there.
+    replaced: Vec<(Replaced<'a>, bool)>,
+    /// Those that have lost their name to nobody so far.
+    nameless: Vec<Replaced<'a>>,
+}
+
+impl Wanting<'_> {
+    /// Takes one pass over the table for all columns, however many there are.
+    fn steps(self, layout: &Layout, which: Which) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.in_place.into_iter().map(|statement| vec![statement]).collect();
+        let added: Vec<_> = self.replaced.iter().filter(|(_, is_there)| !is_there).map(|(column, _)| *column).collect();
+        steps.extend(layout.add_wider(which, &added).chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec));
+        let replaced: Vec<_> = self.replaced.into_iter().map(|(column, _)| column).collect();
+        if !replaced.is_empty() {
+            steps.push(vec![layout.fill_wider(which, &replaced)]);
+        }
+        let renamed = layout.replace(which, &replaced, &self.nameless);
+        steps.extend(renamed.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec));
+        steps
+    }
+}
 
 impl Plan<'_> {
     /// Returns the steps that are missing, given the columns of the table and of its tombstones.
@@ -47,12 +74,12 @@ impl Plan<'_> {
         system_columns_are_there(self.dialect, rows, self.mode)?;
         let before = recorded.by_name();
         let mut added = Vec::new();
-        let mut steps = Vec::new();
+        let (mut of_rows, mut of_tombstones) = (Wanting::default(), Wanting::default());
         for (number, column) in self.planned.columns().iter().enumerate() {
             if let Some((_, old)) = before.get(column.name.as_str()) {
-                steps.extend(self.widen(Which::Rows, number, old.ty, column, rows)?);
+                self.widen(Which::Rows, (number, old.ty, column), rows, &mut of_rows)?;
                 if let (true, Some(tombstones)) = (column.key, tombstones) {
-                    steps.extend(self.widen(Which::Tombstones, number, old.ty, column, tombstones)?);
+                    self.widen(Which::Tombstones, (number, old.ty, column), tombstones, &mut of_tombstones)?;
                 }
                 continue;
             }
@@ -63,8 +90,10 @@ impl Plan<'_> {
             }
         }
         let added = self.layout.add(&added);
-        let added = added.chunks(ADDED_AT_ONCE).map(<[String]>::to_vec);
-        Ok(added.chain(steps).collect())
+        let mut steps: Vec<Step> = added.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec).collect();
+        steps.extend(of_rows.steps(self.layout, Which::Rows));
+        steps.extend(of_tombstones.steps(self.layout, Which::Tombstones));
+        Ok(steps)
     }
 
     /// Makes sure that a table is what this plan creates.
@@ -76,51 +105,53 @@ impl Plan<'_> {
         if whole && system_columns_are_there(self.dialect, rows, self.mode).is_ok() { Ok(()) } else { Err(foreign()) }
     }
 
-    fn widen(
+    /// Adds what a column lacks to be wide: of the planned column its number, the type that was recorded, and itself.
+    fn widen<'a>(
         &self,
         which: Which,
-        number: usize,
-        recorded: LogicalType,
-        column: &Column,
+        (number, recorded, column): (usize, LogicalType, &'a Column),
         found: &[Found],
-    ) -> Result<Vec<Step>> {
+        wanting: &mut Wanting<'a>,
+    ) -> Result<()> {
         let dialect = self.dialect;
         let (name, to) = (column.name.as_str(), column.ty);
-        let replacement = |from| self.layout.replacement(which, number, name, from, to);
+        let replaced = |from| Replaced { number, name, from, to };
         let is_there = |name: &str| find(dialect, found, name).is_some();
         // Neither name depends on the types.
-        let names = replacement(recorded);
+        let names = replaced(recorded);
         let own = find(dialect, found, name);
-        match (own, is_there(&names.narrow), is_there(&names.wider)) {
-            (None, true, true) => return Ok(vec![vec![names.replace]]),
+        match (own, is_there(&names.narrow()), is_there(&names.wider())) {
+            (None, true, true) => {
+                wanting.nameless.push(names);
+                return Ok(());
+            }
             (None, ..) if column.key => return Err(changed(name, &dialect.native(recorded), "nothing")),
             // Someone dropped it, or everything was done.
-            (None, ..) | (Some(_), true, _) => return Ok(Vec::new()),
+            (None, ..) | (Some(_), true, _) => return Ok(()),
             (Some(_), false, _) => {}
         }
         let native = own.map_or("", |own| own.native.as_str());
         if recorded == to {
             let is_fine = type_of(dialect, recorded, native).is_some();
-            return if is_fine { Ok(Vec::new()) } else { Err(changed(name, &dialect.native(recorded), native)) };
+            return if is_fine { Ok(()) } else { Err(changed(name, &dialect.native(recorded), native)) };
         }
         let is_wide = native == dialect.native(to);
         let from = match type_of(dialect, recorded, native) {
             // Someone gave it this type, or a step that changes it in place did.
-            Some(_) if is_wide && native != dialect.native(recorded) => return Ok(Vec::new()),
+            Some(_) if is_wide && native != dialect.native(recorded) => return Ok(()),
             Some(from) if from.fits_in(to) || native == dialect.native(recorded) => from,
-            None if is_wide => return Ok(Vec::new()),
+            None if is_wide => return Ok(()),
             _ => return Err(changed(name, &dialect.native(recorded), native)),
         };
         if is_wide && dialect.widened("v", from, to) == "v" {
-            return Ok(Vec::new());
+            return Ok(());
         }
         // Where both types have one name, only a replacement shows whether it was done.
-        if let (false, Some(statement)) = (is_wide, self.layout.widen(which, name, from, to)) {
-            return Ok(vec![vec![statement]]);
+        match self.layout.widen(which, name, from, to) {
+            Some(statement) if !is_wide => wanting.in_place.push(statement),
+            _ => wanting.replaced.push((replaced(from), is_there(&names.wider()))),
         }
-        let steps = replacement(from);
-        let add = (!is_there(&names.wider)).then(|| vec![steps.add]);
-        Ok(add.into_iter().chain([vec![steps.fill], vec![steps.set_aside, steps.replace]]).collect())
+        Ok(())
     }
 
     /// Returns the statements that drop what replacements left once the plan is recorded as done.
@@ -136,8 +167,8 @@ impl Plan<'_> {
         let of = |which, columns: &[Column], found: Option<&[Found]>| {
             let found = found.unwrap_or_default();
             let is_whole = columns.iter().all(|column| find(dialect, found, &column.name).is_some());
-            let left = found.iter().filter(|column| is_whole && Layout::is_left(&column.name));
-            left.map(|column| layout.drop_left(which, &column.name)).collect::<Vec<_>>()
+            let left = found.iter().map(|column| column.name.as_str()).filter(|name| is_whole && Layout::is_left(name));
+            layout.drop_left(which, &left.collect::<Vec<_>>())
         };
         [of(Which::Rows, recorded.columns(), rows), of(Which::Tombstones, recorded.keys(), tombstones)].concat()
     }

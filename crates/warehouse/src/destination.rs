@@ -6,16 +6,20 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Error,
-    ErrorKind, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, SyncMode, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, SyncMode, TableSchema, Target,
 };
-use commutator_sql::{Dialect, Owner, Part, first_owner};
+use commutator_sql::{Dialect, first_owner};
 
 use crate::session::{self, Place};
-use crate::transaction::script::{Commit, Contents, Tombstones};
-use crate::{Staged, StagedFile, Staging, Warehouse};
+use crate::{Staging, Warehouse};
+use outline::Shown;
 
 mod check;
+mod outline;
+
+/// About so much of rows in memory becomes a file: a page of a Scan, or what changes come together in a moment.
+const BYTES_PER_FILE: u64 = 1 << 20;
 
 /// Where the tokens of owners come from: 128 bits that nobody else draws.
 #[derive(Clone)]
@@ -158,31 +162,12 @@ impl Destination for Loader {
     }
 
     fn explain(&self, target: &Target, columns: &TableSchema) -> Vec<String> {
-        let place = self.place(target);
-        // The first transaction of the first owner, with one file.
-        let folder = format!("{}/1-…", place.folder());
-        let path = format!("{folder}/0.{}", self.warehouse.form(columns).extension());
-        let staged = Staged { folder, files: vec![StagedFile { path, bytes: 1 << 20, rows: 1000 }] };
-        let owner = Owner { number: 1, token: "…".to_owned() };
-        let commit = Commit {
-            warehouse: self.warehouse.as_ref(),
-            layout: place.layout(),
-            checkpoint: place.checkpoint(),
-            mode: target.mode,
-            owner: &owner,
-            contents: Some(Contents {
-                columns,
-                staged: Some(&staged),
-                removals: true,
-                tombstones: Tombstones::None,
-                filtered: target.filtered,
-                runs: false,
-                ended: None,
-            }),
-        };
-        let written = commutator_sql::Written { part: Part::Checkpoint, text: Some("{…}"), replaces: false };
-        let script = commit.script(&[written]);
-        script.stage.into_iter().chain(script.apply).collect()
+        Shown::new(&self.place(target), columns).commit(columns)
+    }
+
+    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
+        let outline = Shown::new(&self.place(target), &plan.result).all(plan);
+        CommitOutline { bytes_per_file: Some(BYTES_PER_FILE), ..outline }
     }
 
     fn drops_idle_removals(&self) -> bool {

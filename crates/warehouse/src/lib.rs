@@ -34,4 +34,4 @@ pub use destination::{Loader, Randomness, capabilities};
 pub use documents::with_plain_numbers;
 pub use patience::Patience;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};
-pub use warehouse::{Failure, Found, Row, Script, Staged, StagedFile, Warehouse};
+pub use warehouse::{Failure, Found, Own, Row, Script, Staged, StagedFile, Warehouse};

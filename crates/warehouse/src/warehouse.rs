@@ -60,6 +60,20 @@ pub struct Script {
     pub files: Vec<StagedFile>,
 }
 
+/// What a warehouse sends of its own accord beside the statements that it is given, to be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// What [`prepare`](Warehouse::prepare) sends, each with what it depends on, such as `if it is missing`; a line that begins with `--` stands
+    /// for a request that is no statement.
+    pub prepare: Vec<(Option<&'static str>, String)>,
+    /// What begins the transaction of what a script applies.
+    pub begin: Option<&'static str>,
+    /// What follows the last statement of a script that has staged rows.
+    pub unstage: Option<String>,
+    /// What ends the transaction.
+    pub commit: Option<&'static str>,
+}
+
 /// Why a script did not end well.
 #[derive(Debug)]
 pub enum Failure {
@@ -98,7 +112,7 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
 
     /// Makes sure that the schema exists, where it is ours to create.
     async fn prepare(&self) -> Result<()> {
-        self.query(&format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema())).await.map(drop)
+        self.query(&create_schema(self.schema())).await.map(drop)
     }
 
     /// Runs one statement, which commits by itself, and returns all of its rows.
@@ -142,6 +156,17 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Returns what is sent beside the statements that are given, to show it.
+    fn own(&self) -> Own {
+        Own { prepare: vec![(None, create_schema(self.schema()))], ..Own::default() }
+    }
+
+    /// Returns what [`columns`](Self::columns) sends for a table, to show it; a line that begins with `--` stands for a request that is no
+    /// statement, and `None` for nothing.
+    fn asks_columns(&self, _table: &str) -> Option<String> {
+        None
+    }
+
     /// Returns rows as they are staged, in the table's columns: what the warehouse would read as another value is written in another way.
     ///
     /// Returns [`DataInvalid`](ErrorKind::DataInvalid) for a value that it cannot hold as it is.
@@ -160,4 +185,9 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
     fn manifest(&self, _staged: &Staged) -> Option<String> {
         None
     }
+}
+
+/// Makes sure that a schema exists.
+fn create_schema(schema: &SchemaRef) -> String {
+    format!("CREATE SCHEMA IF NOT EXISTS {schema}")
 }

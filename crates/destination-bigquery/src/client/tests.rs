@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use commutator_core::{ErrorKind, Retry};
 use commutator_warehouse::Warehouse as _;
+use http::header::LOCATION;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,6 +23,8 @@ pub(super) enum Reply {
     Later(u16, &'static str, Value),
     /// Another body than the API's.
     Text(u16, &'static str),
+    /// Names another address.
+    Elsewhere(String),
     /// Closes the connection, as if the answer were lost.
     Lost,
 }
@@ -76,6 +79,11 @@ impl Server {
                             Reply::Later(status, pause, body) => {
                                 let mut answer = answer(status, body.to_string());
                                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(pause));
+                                Ok(answer)
+                            }
+                            Reply::Elsewhere(address) => {
+                                let mut answer = answer(307, String::new());
+                                answer.headers_mut().insert(LOCATION, HeaderValue::try_from(address).unwrap());
                                 Ok(answer)
                             }
                             Reply::Lost => Err(std::io::Error::other("cut off")),
@@ -141,12 +149,15 @@ async fn a_request_is_repeated_until_it_succeeds() {
         1 => Reply::Json(403, google(403, "rateLimitExceeded", "Exceeded rate limits")),
         2 => Reply::Lost,
         3 => Reply::Text(502, "<html>a proxy"),
+        // Reasons that the page does not know.
+        4 => Reply::Json(500, google(500, "unheardOf", "")),
+        5 => Reply::Json(429, google(429, "unheardOf", "")),
         _ => Reply::Json(200, json!({ "ok": true })),
     })
     .await;
     assert_eq!(get(&server.client()).await.unwrap(), json!({ "ok": true }));
     let lines = server.lines();
-    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert_eq!(lines.len(), 7, "{lines:?}");
     assert_eq!(lines[0], "GET /bigquery/v2/projects/proj/x?location=EU");
 }
 
@@ -258,6 +269,30 @@ async fn all_pages_of_a_result_are_read() {
     assert_eq!(lines.len(), 7, "{lines:?}");
     let seen = server.seen.lock().unwrap().clone();
     assert_ne!(seen[1].body["jobReference"], seen[4].body["jobReference"]);
+}
+
+#[tokio::test]
+async fn a_result_that_is_not_complete_is_no_result() {
+    let server = Server::answering(|_, seen| match seen.line.as_str() {
+        line if line.contains("/datasets/") => Reply::Json(200, json!({ "location": "EU" })),
+        line if line.starts_with("POST ") => Reply::Json(200, json!({ "status": { "state": "DONE" } })),
+        _ => Reply::Json(200, json!({ "jobComplete": false })),
+    })
+    .await;
+    let config = server.config();
+    let auth = Auth::new(&config).unwrap();
+    let service = Service::new(Arc::new(config), auth).unwrap();
+    assert_eq!(service.query("SELECT 1").await.unwrap_err().kind(), ErrorKind::Unexpected);
+}
+
+/// The API sends nobody elsewhere, and a token goes to nobody else.
+#[tokio::test]
+async fn a_redirection_is_not_followed() {
+    let other = Server::answering(|_, _| Reply::Json(200, json!({}))).await;
+    let address = other.address.clone();
+    let server = Server::answering(move |_, _| Reply::Elsewhere(address.clone())).await;
+    get(&server.client()).await.unwrap_err();
+    assert!(other.lines().is_empty());
 }
 
 #[test]

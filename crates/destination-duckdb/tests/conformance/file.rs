@@ -137,3 +137,14 @@ async fn one_file_by_two_paths_is_one_database() {
     assert_eq!(first.try_commit(&[put(3, 3, [])]).await.unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(place.query("SELECT count(*) FROM t").await, ["2"]);
 }
+
+/// The path of a database of theirs may hold a token.
+#[tokio::test]
+async fn motherduck_is_refused_and_its_token_not_shown() {
+    for path in ["md:shop?motherduck_token=hunter2", "motherduck:shop?motherduck_token=hunter2"] {
+        let error = Config::new(path).connect().await.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        let shown = format!("{error:?} {}", error.report());
+        assert!(shown.contains("MotherDuck is not offered") && !shown.contains("hunter2"), "{shown}");
+    }
+}

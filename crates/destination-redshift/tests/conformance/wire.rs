@@ -72,6 +72,23 @@ async fn a_commit_of_which_nobody_knows_is_answered_by_opening_again() {
     assert_eq!(rows_of(&cluster, "t").await, "3");
 }
 
+/// An error of the service's own does not say whether it had taken the batch before (API reference, `BatchExecuteStatement`, errors:
+/// `InternalServerException`).
+#[tokio::test]
+async fn an_outage_in_the_answer_to_a_commit_is_unclear() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    cluster.api.trouble("BatchExecuteStatement", &[Trouble::Failed; 7]);
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert!(error.report().contains("open the table again"), "{}", error.report());
+    let mut again = Table::open(&cluster.redshift().await, target("t")).await;
+    again.commit(&[put(2, 2, [])]).await;
+    assert_eq!(rows_of(&cluster, "t").await, "2");
+}
+
 #[tokio::test]
 async fn a_commit_that_was_only_turned_away_did_not_happen_and_can_be_sent_again() {
     let Some(cluster) = cluster().await else { return };
@@ -117,6 +134,25 @@ async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
     assert_eq!(rows_of(&cluster, "t").await, "2");
 }
 
+/// The batch was taken and runs on, so that nobody says how it ended does not mean that nothing happened.
+#[tokio::test]
+async fn a_batch_whose_end_is_asked_for_in_vain_is_unclear() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    // Of the questions before it one is about the columns.
+    let troubles: Vec<_> = [Trouble::Throttled; 7].into();
+    cluster.api.trouble_after_batch("DescribeStatement", &troubles);
+    let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled, "{error:?}");
+    let error = table.try_commit(&[put(3, 3, [])]).await.unwrap_err();
+    assert!(error.report().contains("open the table again"), "{}", error.report());
+    let mut again = Table::open(&cluster.redshift().await, target("t")).await;
+    assert_eq!(again.steps(), 2);
+    again.commit(&[put(3, 3, [])]).await;
+    assert_eq!(rows_of(&cluster, "t").await, "3");
+}
+
 #[tokio::test]
 async fn an_api_that_stays_away_is_unclear_and_said() {
     let Some(cluster) = cluster().await else { return };
@@ -136,6 +172,16 @@ async fn rows_come_in_pages() {
     assert!(pages.iter().any(|page| page["NextToken"].is_string()));
     let found = Table::open(&cluster.redshift().await, target("t")).await.columns().await;
     assert_eq!(found, ["id", "a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_result_that_lacks_rows_is_no_result() {
+    let Some(cluster) = cluster().await else { return };
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
+    table.commit(&[put(1, 1, [])]).await;
+    cluster.api.miss(1);
+    let error = cluster.redshift().await.peek(&target("t")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected, "{error:?}");
 }
 
 #[tokio::test]

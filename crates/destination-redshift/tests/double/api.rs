@@ -52,6 +52,10 @@ struct State {
     slow: usize,
     /// How many rows a page has.
     page: Option<usize>,
+    /// How many more rows a result says that it has.
+    missing: usize,
+    /// Troubles that begin once a batch was taken.
+    after_batch: Option<(&'static str, Vec<Trouble>)>,
     /// What becomes of the next statements in place of being run.
     ends: VecDeque<Statement>,
 }
@@ -94,6 +98,11 @@ impl Api {
         state.troubles.entry(operation.to_owned()).or_default().extend(troubles);
     }
 
+    /// Lets calls of an operation go wrong once the next batch was taken.
+    pub(crate) fn trouble_after_batch(&self, operation: &'static str, troubles: &[Trouble]) {
+        self.state.lock().unwrap().after_batch = Some((operation, troubles.to_vec()));
+    }
+
     /// Lets statements take so many more looks.
     pub(crate) fn slow(&self, looks: usize) {
         self.state.lock().unwrap().slow = looks;
@@ -102,6 +111,11 @@ impl Api {
     /// Gives rows in pages of so many.
     pub(crate) fn page(&self, rows: usize) {
         self.state.lock().unwrap().page = Some(rows);
+    }
+
+    /// Lets results say that they have so many more rows than they give.
+    pub(crate) fn miss(&self, rows: usize) {
+        self.state.lock().unwrap().missing = rows;
     }
 
     /// Lets the next batch be stopped by somebody.
@@ -141,7 +155,12 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
-    let signed = header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=");
+    // "Create a signed AWS API request" (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html): whose key, which
+    // region and which service, and what is signed.
+    let authorization = header("authorization");
+    let signed = authorization.starts_with("AWS4-HMAC-SHA256 Credential=")
+        && authorization.contains("/redshift-data/aws4_request, SignedHeaders=")
+        && authorization.contains(", Signature=");
     let body = request.into_body().collect().await.map_err(|_| Cut)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).expect("a request is JSON");
     assert!(signed, "every request is signed");
@@ -190,6 +209,9 @@ fn submit(
     locked.by_token.insert(token, id.clone());
     if known.is_none() {
         let is_batch = statements.len() > 1;
+        if let Some((operation, troubles)) = is_batch.then(|| locked.after_batch.take()).flatten() {
+            locked.troubles.entry(operation.to_owned()).or_default().extend(troubles);
+        }
         if let Some(end) = is_batch.then(|| locked.ends.pop_front()).flatten() {
             locked.statements.insert(id.clone(), end);
             return ok(&json!({"Id": id, "CreatedAt": 0, "Database": "dev", "Status": "SUBMITTED"}));
@@ -253,7 +275,7 @@ fn result(state: &Mutex<State>, body: &Value) -> Response<Full<Bytes>> {
         |cell: &Option<String>| cell.as_ref().map_or(json!({"isNull": true}), |text| json!({"stringValue": text}));
     let size = state.page.unwrap_or(PAGE);
     let page: Vec<Vec<_>> = rows.iter().skip(from).take(size).map(|row| row.iter().map(field).collect()).collect();
-    let mut body = json!({"Records": page, "TotalNumRows": rows.len()});
+    let mut body = json!({"Records": page, "TotalNumRows": rows.len() + state.missing});
     if from + size < rows.len() {
         body["NextToken"] = json!((from + size).to_string());
     }

@@ -196,6 +196,39 @@ async fn a_failure_after_a_lost_answer_leaves_it_unclear() {
     unclear(client(&server).script(&script, "a").await.unwrap_err());
 }
 
+/// What came after a lost answer says nothing about it: "too many requests", or credentials that are not taken any more.
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_leaves_it_unclear() {
+    let script = ["BEGIN", "COMMIT"];
+    let busy = || Reply::json(429, &json!({}));
+    let server = Server::start([Reply::Drop, busy(), busy(), busy()]).await;
+    assert_eq!(unclear(client(&server).script(&script, "a").await.unwrap_err()).kind(), ErrorKind::Throttled);
+    let locked_out = Reply::json(403, &json!({ "code": "390422", "message": "Incoming request is not allowed." }));
+    let server = Server::start([Reply::Drop, locked_out]).await;
+    assert_eq!(unclear(client(&server).script(&script, "a").await.unwrap_err()).kind(), ErrorKind::PermissionDenied);
+}
+
+/// A script that was taken runs on, however long nobody says how it ended.
+#[tokio::test]
+async fn a_script_whose_end_is_asked_for_in_vain_is_unclear() {
+    let busy = || Reply::json(429, &json!({}));
+    for reply in [busy, || Reply::Drop] {
+        let server = Server::start([Reply::json(202, &running()), reply(), reply(), reply(), reply()]).await;
+        unclear(client(&server).script(&["BEGIN", "COMMIT"], "a").await.unwrap_err());
+        assert_eq!(server.requests().len(), 5);
+    }
+}
+
+/// The API sends nobody elsewhere, and a token goes to nobody else.
+#[tokio::test]
+async fn a_redirection_is_not_followed() {
+    let other = Server::start([Reply::json(200, &one_row())]).await;
+    let elsewhere = Reply::text(307, "").header("location", other.url().as_str());
+    let server = Server::start([elsewhere]).await;
+    client(&server).query("SELECT 1", "a").await.unwrap_err();
+    assert!(other.requests().is_empty());
+}
+
 #[tokio::test]
 async fn a_script_that_nobody_tells_about_is_unclear() {
     let gone = json!({ "code": "390404", "message": "Not found" });

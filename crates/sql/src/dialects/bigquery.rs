@@ -3,7 +3,7 @@
 use commutator_core::{IdentifierRules, LogicalType};
 
 use super::{BENT, escaped_literal, unless_null};
-use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+use crate::{AlterColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// The characters beside letters, marks and numbers that names of columns take ("Specifying a schema", "Flexible column names").
 const ACCEPTED: &str = "_-&%=+:'<>#| ";
@@ -102,7 +102,7 @@ const fn dialect(types: Types, casts: Casts) -> Dialect {
         types,
         casts,
         // "Data definition language", `ALTER TABLE ADD COLUMN`. A table takes five such statements in ten seconds.
-        add: AddColumns::Repeated,
+        alter: AlterColumns::Repeated,
         widen: widening,
         merge: MergeForm::Whole,
         aliases: true,

@@ -3,7 +3,7 @@
 use commutator_core::{IdentifierRules, LogicalType};
 
 use super::{plain_literal, trimmed};
-use crate::{AddColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+use crate::{AlterColumns, Casts, Dialect, Found, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// `DuckDB`: names ignore the case of ASCII letters and keep it, columns change their type under any expression, and all of it, `ALTER TABLE`
 /// included, is part of the transaction.
@@ -45,7 +45,7 @@ pub static DUCKDB: Dialect = Dialect {
         },
         json_of_number: |_, _| None,
     },
-    add: AddColumns::One,
+    alter: AlterColumns::One,
     widen: |_: LogicalType, _| Widening::Using,
     // Measured in 1.5.6 with 500 changed rows of 3 million: 1.6 s of processor time by MERGE, 0.2 s so, and a file that grows less.
     merge: MergeForm::Replace(Found {

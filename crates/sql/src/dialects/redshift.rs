@@ -3,7 +3,7 @@
 use commutator_core::{IdentifierRules, LogicalType};
 
 use super::{BENT, portable_literal, trimmed, unless_null};
-use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+use crate::{AlterColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Redshift: names are in lower case unless a session says otherwise, `MERGE` takes no conditions, and no column changes its type but by
 /// a longer VARCHAR, so every widening goes through a new column. Documents are `SUPER`.
@@ -77,7 +77,7 @@ const DOCUMENTS: Dialect = Dialect {
             _ => None,
         },
     },
-    add: AddColumns::One,
+    alter: AlterColumns::One,
     widen: |_: LogicalType, _| Widening::AddCopyRename,
     merge: MergeForm::Apart,
     aliases: false,

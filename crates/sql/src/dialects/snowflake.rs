@@ -3,7 +3,7 @@
 use commutator_core::{IdentifierRules, LogicalType};
 
 use super::{BENT, escaped_literal, trimmed};
-use crate::{AddColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
+use crate::{AlterColumns, Casts, Dialect, MergeForm, NumberType, Parameters, Stage, Types, Widening};
 
 /// Snowflake: quoted names keep their case and are told apart by it, numbers become longer in place but nothing else, and `DECFLOAT` holds
 /// what no decimal does. Documents are `VARIANT`.
@@ -75,7 +75,7 @@ const VARIANT: Dialect = Dialect {
         },
     },
     // "ADD COLUMN a, b" (docs.snowflake.com/en/sql-reference/sql/alter-table).
-    add: AddColumns::List,
+    alter: AlterColumns::List,
     // "Increase the precision of a number column"; scale and type cannot change (docs.snowflake.com/en/sql-reference/sql/alter-table-column).
     widen: |from, to| match (from, to) {
         (LogicalType::Int64, LogicalType::Decimal { scale: 0, .. }) => Widening::InPlace,

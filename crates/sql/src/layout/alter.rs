@@ -3,7 +3,7 @@
 use commutator_core::{Column, LogicalType, SchemaAction, TableSchema};
 
 use super::Layout;
-use crate::{AddColumns, BENT, TableRef, Widening};
+use crate::{AlterColumns, BENT, TableRef, Widening};
 
 /// The columns that take the place of narrower ones, and those whose place was taken, each with a number at its end.
 const WIDER: &str = "_ct_wider_";
@@ -18,27 +18,33 @@ pub enum Which {
     Tombstones,
 }
 
-/// How a column that cannot change its type is put in another one's place: statements that run in this order.
+/// A column that cannot change its type: a wider one is put in its place.
 ///
-/// What was done of them is seen from the names of the columns that there are, for whoever goes on where another one died: none of both
-/// names before [`add`](Self::add); then the wider one; then both, without the column's own name, between
-/// [`set_aside`](Self::set_aside) and [`replace`](Self::replace); then the narrow one, until [`drop`](Self::drop).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replacement {
+/// What was done of that is seen from the names of the columns that there are, for whoever goes on where another one died. There is none of
+/// both names at first; then the [`wider`](Self::wider) one; where renaming takes two statements, both without the column's own name; then
+/// the [`narrow`](Self::narrow) one, until it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced<'a> {
+    /// Tells it from others.
+    pub number: usize,
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    pub from: LogicalType,
+    /// The one that it gets.
+    pub to: LogicalType,
+}
+
+impl Replaced<'_> {
     /// The name of the wider column while it is filled.
-    pub wider: String,
+    pub fn wider(&self) -> String {
+        format!("{WIDER}{}", self.number)
+    }
+
     /// The name of the narrow one once it has lost its own.
-    pub narrow: String,
-    /// Adds the wider column.
-    pub add: String,
-    /// Fills it. Doing it again does the same.
-    pub fill: String,
-    /// Takes the narrow column's name away.
-    pub set_aside: String,
-    /// Gives the wider one that name.
-    pub replace: String,
-    /// Drops the narrow column.
-    pub drop: String,
+    pub fn narrow(&self) -> String {
+        format!("{NARROW}{}", self.number)
+    }
 }
 
 impl Layout {
@@ -53,33 +59,46 @@ impl Layout {
                 SchemaAction::CreateTable { .. } | SchemaAction::WidenColumn { .. } => None,
             })
             .collect();
-        let widened = actions.iter().enumerate().flat_map(|(n, action)| self.widen_by(Which::Rows, n, action));
-        self.add(&added).into_iter().chain(widened).collect()
+        let mut statements = self.add(&added);
+        statements.extend(self.widen_all(Which::Rows, actions, |_| true));
+        statements
     }
 
     /// Widens the key columns of the tombstones along with the table's.
     pub fn alter_tombstones(&self, schema: &TableSchema, actions: &[SchemaAction]) -> Vec<String> {
-        let of_key = |action: &SchemaAction| match action {
-            SchemaAction::WidenColumn { name, .. } => schema.keys().iter().any(|key| key.name == *name),
-            SchemaAction::CreateTable { .. } | SchemaAction::AddColumn { .. } => false,
-        };
-        let of_key = actions.iter().enumerate().filter(|(_, action)| of_key(action));
-        of_key.flat_map(|(n, action)| self.widen_by(Which::Tombstones, n, action)).collect()
+        self.widen_all(Which::Tombstones, actions, |name| schema.keys().iter().any(|key| key.name == name))
+    }
+
+    fn widen_all(&self, which: Which, actions: &[SchemaAction], concerns: impl Fn(&str) -> bool) -> Vec<String> {
+        let (mut statements, mut replaced) = (Vec::new(), Vec::new());
+        for (number, action) in actions.iter().enumerate() {
+            let SchemaAction::WidenColumn { name, from, to } = action else { continue };
+            if !concerns(name) {
+                continue;
+            }
+            match self.widen(which, name, *from, *to) {
+                Some(statement) => statements.push(statement),
+                None => replaced.push(Replaced { number, name, from: *from, to: *to }),
+            }
+        }
+        if !replaced.is_empty() {
+            let narrow: Vec<_> = replaced.iter().map(Replaced::narrow).collect();
+            let narrow: Vec<_> = narrow.iter().map(String::as_str).collect();
+            statements.extend(self.add_wider(which, &replaced));
+            statements.push(self.fill_wider(which, &replaced));
+            statements.extend(self.replace(which, &replaced, &[]));
+            statements.extend(self.drop_left(which, &narrow));
+        }
+        statements
     }
 
     /// Adds columns to the table of rows.
     pub fn add(&self, columns: &[&Column]) -> Vec<String> {
-        let definitions: Vec<_> = columns.iter().map(|column| self.definition(column, true)).collect();
-        let alter = |what: String| format!("ALTER TABLE {} ADD COLUMN {what}", self.table);
-        match self.dialect.add {
-            _ if definitions.is_empty() => Vec::new(),
-            AddColumns::One => definitions.into_iter().map(alter).collect(),
-            AddColumns::List => vec![alter(definitions.join(", "))],
-            AddColumns::Repeated => vec![alter(definitions.join(", ADD COLUMN "))],
-        }
+        let definitions = columns.iter().map(|column| self.definition(column, true)).collect();
+        self.alter_all(Which::Rows, "ADD COLUMN", definitions)
     }
 
-    /// Gives a column a wider type by one statement; `None` where that takes a [`replacement`](Self::replacement).
+    /// Gives a column a wider type by one statement; `None` where it has to be [replaced](Replaced).
     pub fn widen(&self, which: Which, name: &str, from: LogicalType, to: LogicalType) -> Option<String> {
         let (table, column, native) = (self.which(which), self.name(name), self.dialect.native(to));
         let alter = format!("ALTER TABLE {table} ALTER COLUMN {column}");
@@ -101,28 +120,29 @@ impl Layout {
         may_fail.then(|| format!("SELECT count({value}) FROM {}", self.table))
     }
 
-    /// Puts a wider column in a column's place; `number` tells several of them apart.
-    pub fn replacement(
-        &self,
-        which: Which,
-        number: usize,
-        name: &str,
-        from: LogicalType,
-        to: LogicalType,
-    ) -> Replacement {
-        let (column, native) = (self.name(name), self.dialect.native(to));
-        let value = self.dialect.widened(column.as_str(), from, to);
-        let (wider, narrow) = (format!("{WIDER}{number}"), format!("{NARROW}{number}"));
-        let table = self.which(which);
-        Replacement {
-            add: format!("ALTER TABLE {table} ADD COLUMN {wider} {native}"),
-            fill: format!("UPDATE {table} SET {wider} = {value} WHERE true"),
-            set_aside: format!("ALTER TABLE {table} RENAME COLUMN {column} TO {narrow}"),
-            replace: format!("ALTER TABLE {table} RENAME COLUMN {wider} TO {column}"),
-            drop: self.drop_left(which, &narrow),
-            wider,
-            narrow,
-        }
+    /// Adds the wider columns.
+    pub fn add_wider(&self, which: Which, columns: &[Replaced<'_>]) -> Vec<String> {
+        let definition = |column: &Replaced<'_>| format!("{} {}", column.wider(), self.dialect.native(column.to));
+        self.alter_all(which, "ADD COLUMN", columns.iter().map(definition).collect())
+    }
+
+    /// Fills the wider columns, at least one, all at once: where a table is billed or written as a whole, that is done once. Doing it again
+    /// does the same.
+    pub fn fill_wider(&self, which: Which, columns: &[Replaced<'_>]) -> String {
+        let value = |column: &Replaced<'_>| {
+            let narrow = self.name(column.name);
+            format!("{} = {}", column.wider(), self.dialect.widened(narrow.as_str(), column.from, column.to))
+        };
+        let values: Vec<_> = columns.iter().map(value).collect();
+        format!("UPDATE {} SET {} WHERE true", self.which(which), values.join(", "))
+    }
+
+    /// Takes the narrow columns' names away and gives them to the wider ones, which is all that those take that have lost them already.
+    pub fn replace(&self, which: Which, columns: &[Replaced<'_>], nameless: &[Replaced<'_>]) -> Vec<String> {
+        let set_aside = |column: &Replaced<'_>| format!("{} TO {}", self.name(column.name), column.narrow());
+        let replace = |column: &Replaced<'_>| format!("{} TO {}", column.wider(), self.name(column.name));
+        let both = columns.iter().flat_map(|column| [set_aside(column), replace(column)]);
+        self.alter_all(which, "RENAME COLUMN", nameless.iter().map(replace).chain(both).collect())
     }
 
     /// Returns whether a column of this name is one that a replacement leaves.
@@ -132,20 +152,22 @@ impl Layout {
         number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// Drops a column for which [`is_left`](Self::is_left) holds. Such a name was not quoted when it was given, so it is not here: where
+    /// Drops columns for which [`is_left`](Self::is_left) holds. Such a name was not quoted when it was given, so it is not here: where
     /// quoted names keep their case, that would be another one.
-    pub fn drop_left(&self, which: Which, name: &str) -> String {
-        let name = if Self::is_left(name) { name.to_owned() } else { self.name(name).to_string() };
-        format!("ALTER TABLE {} DROP COLUMN {name}", self.which(which))
+    pub fn drop_left(&self, which: Which, names: &[&str]) -> Vec<String> {
+        let name = |name: &&str| if Self::is_left(name) { (*name).to_owned() } else { self.name(name).to_string() };
+        self.alter_all(which, "DROP COLUMN", names.iter().map(name).collect())
     }
 
-    fn widen_by(&self, which: Which, number: usize, action: &SchemaAction) -> Vec<String> {
-        let SchemaAction::WidenColumn { name, from, to } = action else { return Vec::new() };
-        if let Some(statement) = self.widen(which, name, *from, *to) {
-            return vec![statement];
+    /// Does the same with several columns, in as few statements as that takes.
+    fn alter_all(&self, which: Which, verb: &str, columns: Vec<String>) -> Vec<String> {
+        let alter = |what: String| format!("ALTER TABLE {} {verb} {what}", self.which(which));
+        match self.dialect.alter {
+            _ if columns.is_empty() => Vec::new(),
+            AlterColumns::List if verb != "RENAME COLUMN" => vec![alter(columns.join(", "))],
+            AlterColumns::Repeated => vec![alter(columns.join(&format!(", {verb} ")))],
+            AlterColumns::One | AlterColumns::List => columns.into_iter().map(alter).collect(),
         }
-        let Replacement { add, fill, set_aside, replace, drop, .. } = self.replacement(which, number, name, *from, *to);
-        vec![add, fill, set_aside, replace, drop]
     }
 
     fn which(&self, which: Which) -> &TableRef {

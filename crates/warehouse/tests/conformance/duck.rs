@@ -59,6 +59,8 @@ struct Inner {
     /// A fault each for the calls to come; `None` for one that goes well.
     faults: Mutex<VecDeque<Option<Fault>>>,
     calls: Mutex<Vec<String>>,
+    /// All statements of all calls.
+    sent: Mutex<Vec<String>>,
     mistake: Mistake,
 }
 
@@ -81,6 +83,7 @@ impl Duck {
             folder,
             faults: Mutex::default(),
             calls: Mutex::default(),
+            sent: Mutex::default(),
             mistake,
         }))
     }
@@ -100,6 +103,14 @@ impl Duck {
 
     pub(crate) fn calls(&self) -> Vec<String> {
         self.0.calls.lock().unwrap().clone()
+    }
+
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.0.sent.lock().unwrap().clone()
+    }
+
+    fn note<'a>(&self, statements: impl IntoIterator<Item = &'a String>) {
+        self.0.sent.lock().unwrap().extend(statements.into_iter().cloned());
     }
 
     fn fault(&self, call: &str) -> Option<Fault> {
@@ -205,6 +216,7 @@ impl Warehouse for Duck {
 
     async fn query(&self, statement: &str) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
+        self.note([&statement.to_owned()]);
         let is_question = statement.starts_with("SELECT");
         let work = || {
             if is_question {
@@ -219,10 +231,12 @@ impl Warehouse for Duck {
 
     async fn run(&self, script: &Script, id: &str) -> Result<(), Failure> {
         assert!(id.len() <= 64, "{id}");
+        self.note(script.stage.iter().chain(&script.apply));
         self.change(&format!("run {}", script.apply.len()), || self.transact(&script.stage, &script.apply))
     }
 
     async fn alter(&self, statements: &[String], _id: &str) -> Result<(), Failure> {
+        self.note(statements);
         // One by one, as where they are part of no transaction.
         let session = self.session();
         let run = || statements.iter().try_for_each(|one| session.execute_batch(one).map_err(|e| failed(&e)));

@@ -10,6 +10,7 @@ mod duck;
 mod faults;
 mod foreign;
 mod layout;
+mod outline;
 mod place;
 
 /// What every destination must do: Parquet files, `MERGE`, columns that change under any expression.

@@ -3,6 +3,7 @@
 What it lacks:
 
 - Its strings are unescaped twice: `'\\\\u0000'`, which is a backslash and five letters, becomes a NUL.
+- It takes one RENAME COLUMN in an ALTER TABLE.
 - A query's `tableDefinitions` are Parquet files that it reads as tables; the emulator ignores them.
 - Its catalog has no digits of a decimal that was added or got more of them: they are those of the column in DuckDB.
 - It writes a decimal as text as DuckDB does, `5.00` and `.5`, where BigQuery writes `5` and `0.5`.
@@ -22,6 +23,7 @@ import collections
 import functools
 import hashlib
 import json
+import re
 import sys
 from xml.sax.saxutils import escape
 
@@ -40,6 +42,7 @@ from local_bigquery.sql.rules import partitions, strings
 from sqlglot import exp
 
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
+RENAMES = re.compile(r"^(ALTER TABLE \S+ )RENAME COLUMN (.*)(?<!;)", re.MULTILINE)
 
 plain_execute, plain_run, plain_merge = query.execute, query._run, merge.run
 plain_objects, plain_fetch, plain_field = database.objects, database.fetch, types.field
@@ -83,7 +86,13 @@ def execute(cursor, project_id, job_id, config, dry_run=False, session=None):
         assert definition.sourceFormat == "PARQUET", definition.sourceFormat
         files = ", ".join(literal(path) for uri in definition.sourceUris for path in paths(cursor, uri))
         cursor.execute(f"CREATE TEMP TABLE {database.quote(name)} AS SELECT * FROM read_parquet([{files}])")
+    config = config.replace(query=RENAMES.sub(one_by_one, config.query))
     return plain_execute(Cursor(cursor, list(definitions)), project_id, job_id, config, dry_run)
+
+
+def one_by_one(found):
+    table, renames = found.groups()
+    return ";\n".join(f"{table}RENAME COLUMN {rename}" for rename in renames.split(", RENAME COLUMN "))
 
 
 def run(cursor, tree, context, *arguments):

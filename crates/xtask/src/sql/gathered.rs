@@ -36,11 +36,12 @@ impl Dialect {
         }
     }
 
-    /// A statement as `sqlfluff` reads it: it knows neither parameters of Redshift and Snowflake nor backslashes in a text of Redshift.
+    /// A statement as `sqlfluff` reads it: it knows neither parameters of Redshift and Snowflake nor backslashes in a text of Redshift, nor that
+    /// the list of `NULL_IF` may be empty (docs.snowflake.com/en/sql-reference/sql/copy-into-table).
     pub(super) fn for_parsing(self, statement: &str) -> String {
         match self {
             Self::BigQuery | Self::DuckDb => statement.to_owned(),
-            Self::Snowflake => statement.replace('?', "'p'"),
+            Self::Snowflake => statement.replace('?', "'p'").replace("NULL_IF = ()", "NULL_IF = ('p')"),
             Self::Redshift => {
                 let plain = statement.replace(r"\\", "/").replace(r"\'", "''");
                 (1..=9).rev().fold(plain, |text, n| text.replace(&format!(":p{n}"), "'p'"))

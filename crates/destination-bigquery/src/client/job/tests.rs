@@ -189,6 +189,18 @@ async fn a_lost_answer_leaves_it_open_unless_the_job_is_found() {
     }
 }
 
+/// The job is there, so a refusal of the question how it ended says nothing about it.
+#[tokio::test]
+async fn a_job_that_is_there_and_cannot_be_looked_at_is_unclear() {
+    let server = Server::answering(|_, seen| match () {
+        () if is_insert(&seen.line) => taken(),
+        () => Reply::Json(403, google(403, "accessDenied", "Access Denied: Job proj:EU.x-0")),
+    })
+    .await;
+    let Ended::Unclear(error) = server.client().run("x", &work()).await.unwrap_err() else { panic!("it is unclear") };
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
 #[tokio::test]
 async fn a_job_of_which_nothing_is_heard_any_more_is_unclear() {
     let server = Server::answering(|number, _| if number == 0 { job("RUNNING", None) } else { Reply::Lost }).await;
