@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::Settings;
 use crate::failure::Problem;
 
-/// Replicates DynamoDB tables, a snapshot and then every change, into Parquet files, Postgres or DuckDB.
+/// Replicates DynamoDB tables, a snapshot and then every change, into Parquet files, Postgres, DuckDB, Redshift, Snowflake or BigQuery.
 #[derive(Debug, Parser)]
 #[command(name = "commutator", version, about, propagate_version = true)]
 pub(crate) struct Arguments {

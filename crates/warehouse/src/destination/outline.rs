@@ -1,7 +1,9 @@
 //! Everything that a table's commits send, for showing.
 
 use commutator_core::{Column, CommitOutline, Epoch, SchemaAction, SchemaPlan, Step, SyncMode, TableSchema};
-use commutator_sql::{Dialect, Layout, Owner, Part, TargetCheckpoint, Which, Written, changes, system_columns};
+use commutator_sql::{
+    Dialect, Layout, Owner, Part, Replaced, TargetCheckpoint, Which, Written, changes, system_columns,
+};
 
 use crate::columns::Plan;
 use crate::session::{Place, keeps_removals, text_of};
@@ -131,25 +133,28 @@ impl<'a> Shown<'a> {
         let inserts = changes::insert_literals(dialect, schema, &whose, &rows);
         let parts = [written(Part::Columns, Some(&text), before.is_some()), written(Part::Planned, None, true)];
         self.written(outline, &parts, inserts);
-        for (which, statement) in self.left(plan, &steps(tombstones.as_deref()).concat()) {
-            let only = (which == Which::Tombstones).then_some(IF_TOMBSTONES);
-            self.fenced(outline, step, only, vec![statement]);
+        let all = steps(tombstones.as_deref());
+        let of_tombstones: Vec<_> = all.into_iter().filter(|statements| !own.contains(statements)).collect();
+        for statement in self.left(Which::Rows, plan, &own.concat()) {
+            self.fenced(outline, step, None, vec![statement]);
+        }
+        for statement in self.left(Which::Tombstones, plan, &of_tombstones.concat()) {
+            self.fenced(outline, step, Some(IF_TOMBSTONES), vec![statement]);
         }
     }
 
     /// Drops what replacements among these statements leave, once the columns are recorded.
-    fn left(&self, plan: &SchemaPlan, statements: &[String]) -> Vec<(Which, String)> {
-        let mut left = Vec::new();
-        for which in [Which::Rows, Which::Tombstones] {
-            for (number, column) in plan.result.columns().iter().enumerate() {
-                // Of the types only the new one is part of these two.
-                let replacement = self.layout.replacement(which, number, &column.name, column.ty, column.ty);
-                if statements.contains(&replacement.add) {
-                    left.push((which, replacement.drop));
-                }
-            }
-        }
-        left
+    fn left(&self, which: Which, plan: &SchemaPlan, statements: &[String]) -> Vec<String> {
+        let narrow = plan.result.columns().iter().enumerate().map(|(number, column)| {
+            // No name depends on the types.
+            Replaced { number, name: &column.name, from: column.ty, to: column.ty }.narrow()
+        });
+        let is_left = |narrow: &String| {
+            let (last, other) = (format!(" TO {narrow}"), format!(" TO {narrow},"));
+            statements.iter().any(|statement| statement.ends_with(&last) || statement.contains(&other))
+        };
+        let narrow: Vec<_> = narrow.filter(is_left).collect();
+        self.layout.drop_left(which, &narrow.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     fn stage(&self, outline: &mut CommitOutline, columns: &TableSchema) {
