@@ -329,15 +329,22 @@ pub(crate) fn rows(mode: SyncMode, mirror: usize, soft_delete: usize, changes: u
     }
 }
 
+/// The partition in which trials count their commits.
+const PARTITION: &str = "trial";
+
+/// Returns how many commits the checkpoint has seen.
+pub(crate) fn steps(checkpoint: &Checkpoint) -> usize {
+    match checkpoint.position(&PartitionId::new(PARTITION)) {
+        Some(Position::At(offset)) => offset.order.parse().expect("a number"),
+        _ => 0,
+    }
+}
+
 /// Returns the checkpoint one step further, so that every commit has its own.
 pub(crate) fn next_checkpoint(checkpoint: &Checkpoint, snapshot_ended: bool) -> Checkpoint {
-    let partition = PartitionId::new("trial");
+    let partition = PartitionId::new(PARTITION);
     let from = checkpoint.position(&partition).cloned();
-    let step = match &from {
-        Some(Position::At(offset)) => offset.order.parse::<u64>().expect("a number") + 1,
-        _ => 1,
-    };
-    let to = Position::At(Offset { order: format!("{step:010}"), resume: None });
+    let to = Position::At(Offset { order: format!("{:010}", steps(checkpoint) + 1), resume: None });
     let mut next = checkpoint.clone();
     let progress = Progress { snapshot_ended, facts: BTreeMap::new(), ..Progress::of(partition, from, to) };
     next.advance(&progress).expect("the span starts where the partition stands");

@@ -50,6 +50,8 @@
 //! Some trials draw random histories. They try [`CASES`] of them, or as many as the environment variable
 //! `COMMUTATOR_CONFORMANCE_CASES` says; a failure is shrunk, and its message says which `COMMUTATOR_CONFORMANCE_SEED` brings it back.
 //!
+//! [`sql`] has further trials, for destinations whose tables others reach with SQL.
+//!
 //! The suite tests itself: a small destination of its own, the [`Double`], passes it, and each of a list of deliberate [`Mistake`]s in that
 //! destination is caught by a trial that is named next to it (`tests/`).
 
@@ -64,6 +66,7 @@ mod harness;
 mod history;
 mod model;
 mod row;
+pub mod sql;
 mod suite;
 mod trials;
 mod value;
@@ -75,7 +78,7 @@ pub use double::{Double, DoubleHarness, Mistake};
 pub use forall::CASES;
 pub use harness::Harness;
 pub use model::{Expected, Model};
-pub use row::{Row, Validity, columns_of, rows_of, rows_of_table};
+pub use row::{Row, Validity, columns_of, row_of_texts, rows_of, rows_of_table};
 pub use suite::{TRIALS, Trial, judge, run};
 pub use value::Value;
 pub use verdict::{Stop, Verdict};

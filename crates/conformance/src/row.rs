@@ -88,6 +88,47 @@ pub fn rows_of_table(schema: &TableSchema, rows: &RecordBatch) -> Vec<Row> {
     columns_of(schema, rows).into_iter().enumerate().map(row).collect()
 }
 
+/// Returns a row that was read as text, column by column, each with its name, the name of its type, and null as `None`; for harnesses that
+/// read their destination's tables through SQL.
+///
+/// `micros` reads a time, `value` a value of a type. What a change of columns leaves until the next one is left out.
+///
+/// # Panics
+///
+/// Panics if a system column holds what it cannot hold.
+pub fn row_of_texts<'a>(
+    columns: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a str>)>,
+    micros: impl Fn(&str) -> i64,
+    value: impl Fn(&str, &str) -> Value,
+) -> Row {
+    let mut values = BTreeMap::new();
+    let mut system = BTreeMap::new();
+    for (name, ty, text) in columns {
+        if name == "_ct_item" || !name.starts_with("_ct_") {
+            values.insert(name.to_owned(), text.map_or(Value::Null, |text| value(ty, text)));
+        } else if let Some(text) = text {
+            system.insert(name, text);
+        }
+    }
+    let flag = |name: &str| system.get(name).map(|&text| text == "true");
+    let time = |name: &str| system.get(name).map(|&text| micros(text));
+    let validity = || {
+        Some(Validity {
+            changed_at: time("_ct_changed_at"),
+            synced_at: time("_ct_synced_at")?,
+            from: time("_ct_valid_from")?,
+            to: time("_ct_valid_to"),
+            current: flag("_ct_current")?,
+        })
+    };
+    Row {
+        op: system.get("_ct_op").map(|&op| op.to_owned()),
+        deleted: flag("_ct_deleted"),
+        validity: validity(),
+        ..Row::new(values, system["_ct_order"].parse().expect("an order key"))
+    }
+}
+
 /// Returns the values of Arrow rows whose first columns are those of `schema`, column by column; further ones are left out.
 pub fn columns_of(schema: &TableSchema, rows: &RecordBatch) -> Vec<BTreeMap<String, Value>> {
     let columns = || schema.columns().iter().zip(rows.columns());

@@ -28,11 +28,19 @@ impl std::fmt::Debug for Trial {
 
 /// Makes one `#[test]` per trial for a [`Harness`], in a module per topic.
 ///
-/// It needs nothing in scope but the harness, and brings its own runtime.
+/// It needs nothing in scope but the harness, and brings its own runtime. `suite!(Harness; rows::a_row_is_read_back)` makes one of those trials only
+/// that it names.
 #[macro_export]
 macro_rules! suite {
     ($harness:ty) => {
         $crate::suite! { @list tests [$harness] }
+    };
+    // Those trials that are named, without a module per topic.
+    ($harness:ty; $($topic:ident::$trial:ident),* $(,)?) => {
+        $(#[test]
+        fn $trial() {
+            $crate::run::<$harness>(stringify!($topic), stringify!($trial));
+        })*
     };
     // The one list of all trials.
     (@list $what:ident [$($harness:ty)?]) => {
@@ -208,6 +216,12 @@ pub fn run<H: Harness>(topic: &str, name: &str) {
         eprintln!("left out: {topic}::{name}: {why}");
         return;
     }
+    play(topic, name, async |harness: H| judge(trial, &Bench::new(harness).await).await);
+}
+
+/// Plays a trial in a fresh harness, and says how it ended.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+pub(crate) fn play<H: Harness>(topic: &str, name: &str, trial: impl AsyncFnOnce(H) -> Verdict) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let verdict = runtime.expect("a runtime").block_on(async {
         let Some(harness) = H::fresh().await else {
@@ -215,7 +229,7 @@ pub fn run<H: Harness>(topic: &str, name: &str) {
             let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
             return Err(if required { Stop::Failed(reason) } else { Stop::Skipped(reason) });
         };
-        judge(trial, &Bench::new(harness).await).await
+        trial(harness).await
     });
     match verdict {
         Ok(()) => {}

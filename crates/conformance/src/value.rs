@@ -49,6 +49,17 @@ impl Value {
         Self::Binary(bytes.into())
     }
 
+    /// Creates binary from hexadecimal digits.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the text is not such digits: a destination that gives out such bytes has failed.
+    pub fn hex(digits: &str) -> Self {
+        let byte = |i: usize| digits.get(i..i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+        Self::Binary(bytes.unwrap_or_else(|| panic!("`{digits}` is not hexadecimal")))
+    }
+
     /// Creates a JSON document from its text.
     ///
     /// # Panics

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use commutator_core::{Error, Result};
-use http::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
+use commutator_warehouse::patience::{doubled, retry_after};
+use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
@@ -43,7 +44,7 @@ impl Default for Patience {
 impl Patience {
     /// Returns the pause after so many failed attempts, between half of it and the whole, so that clients do not come back all at once.
     fn pause(self, failed: u32) -> Duration {
-        let whole = self.first.saturating_mul(1 << failed.min(16)).min(self.longest);
+        let whole = doubled(self.first, failed, self.longest);
         whole.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 }
@@ -190,7 +191,8 @@ impl Client {
             let error = error::unreachable(e, doing);
             if was_sent { Problem::Lost(error) } else { Problem::NotSent(error) }
         })?;
-        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+        let (status, retry_after) =
+            (answer.status(), retry_after(answer.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes)));
         let body = answer.bytes().await.map_err(|e| Problem::Lost(error::unreachable(e.without_url(), doing)))?;
         if status.is_success() {
             // The parser's own error may repeat what it cannot read.
@@ -219,11 +221,6 @@ fn reason(status: StatusCode, body: &[u8]) -> Reason {
         };
         Reason { reason: reason.to_owned(), message: failed.error.message }
     })
-}
-
-/// A number of seconds; its other form, a date, is left to our own pauses.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use commutator_core::{Error, ErrorKind, Result};
-use commutator_warehouse::StagingConfig;
+use commutator_warehouse::{Loader, StagingConfig, is_safe};
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
-use crate::BigQuery;
+use crate::client::auth::Auth;
+use crate::client::bucket;
+use crate::destination::capabilities;
+use crate::session::Service;
 
 /// Which dataset the tables are in, where rows are staged on their way, and who we are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -86,9 +90,12 @@ impl Config {
     /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) naming the setting that cannot be used. It needs a Tokio runtime, in which
     /// tokens are renewed.
     #[expect(clippy::unused_async, reason = "every destination connects in this way")]
-    pub async fn connect(self) -> Result<BigQuery> {
+    pub async fn connect(self) -> Result<Loader> {
         self.validate()?;
-        BigQuery::new(self)
+        let auth = Auth::new(&self)?;
+        let staging = bucket::open(&self, auth.clone())?;
+        let service = Service::new(Arc::new(self), auth)?;
+        Ok(Loader::new(Arc::new(service), staging, capabilities()))
     }
 
     fn validate(&self) -> Result<()> {
@@ -176,14 +183,7 @@ impl Config {
 
 /// Returns whether somebody may read along on the way to an address.
 fn is_read_along(address: &str) -> bool {
-    let Ok(url) = Url::parse(address) else { return false };
-    let is_here = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() != "https" && !is_here
+    Url::parse(address).is_ok_and(|url| !is_safe(&url))
 }
 
 /// Page "Creating and managing projects"; older ids have a domain before a colon.

@@ -1,129 +1,33 @@
 //! The destination: what it can do. How it does it is what all cloud warehouses have in common.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
-    Error, ErrorKind, Limit, Result, SchemaPlan, Session, Slices, SyncMode, TableSchema, Target,
-};
+use commutator_core::{Capabilities, CommitInterval, Limit};
 use commutator_sql::BIGQUERY;
-use commutator_warehouse::Loader;
-
-use crate::client::auth::Auth;
-use crate::client::bucket;
-use crate::config::Config;
-use crate::session::Service;
-
-const MODES: &[SyncMode] = &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append];
 
 /// The most columns of a table (page "Quotas and limits", "Tables").
 const MAX_COLUMNS: usize = 10_000;
 
-/// A dataset of `BigQuery`.
-///
-/// Rows and checkpoint of a table commit in one transaction, so a reader sees both or neither ([`CommitGuarantee::Atomic`]).
-#[derive(Debug, Clone)]
-pub struct BigQuery(Loader);
-
-impl BigQuery {
-    pub(crate) fn new(config: Config) -> Result<Self> {
-        let auth = Auth::new(&config)?;
-        let staging = bucket::open(&config, auth.clone())?;
-        let service = Service::new(Arc::new(config), auth)?;
-        Ok(Self(Loader::new(Arc::new(service), staging, capabilities())))
-    }
-}
-
-fn capabilities() -> Capabilities {
+/// What `BigQuery` can do.
+pub(crate) fn capabilities() -> Capabilities {
+    let common = commutator_warehouse::capabilities("bigquery", &BIGQUERY);
     Capabilities {
-        name: "bigquery",
-        modes: MODES,
-        guarantee: CommitGuarantee::Atomic,
-        checkpoint: CheckpointHome::Destination,
-        slices: Slices::One,
-        identifiers: BIGQUERY.identifiers,
         max_columns: Limit::AtMost(MAX_COLUMNS),
-        nul_in_text: true,
-        native_nested: false,
-        widens: true,
         // Where queries are billed by the bytes that they read, each commit of a mirror is billed as much as its table is large.
-        commit_interval: CommitInterval {
-            max_bytes: 256 << 20,
-            max_rows: 2_000_000,
-            max_delay: Duration::from_mins(5),
-        },
-    }
-}
-
-/// Refuses names that no table can have: those of columns take more characters (page "Creating and using tables", "Table naming").
-fn admit(target: &Target) -> Result<()> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
-    if target.name.chars().all(plain) {
-        return Ok(());
-    }
-    let message = "A table of BigQuery has a name of letters, digits, `_`, `-` and spaces; give it another `name`";
-    Err(Error::new(ErrorKind::ConfigInvalid, message)
-        .with("setting", "name")
-        .with("table", &target.table)
-        .with("target", &target.name))
-}
-
-#[async_trait]
-impl Destination for BigQuery {
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-
-    async fn check(&self) -> Result<CheckReport> {
-        self.0.check().await
-    }
-
-    async fn peek(&self, target: &Target) -> Result<Option<Checkpoint>> {
-        admit(target)?;
-        self.0.peek(target).await
-    }
-
-    async fn peek_schema(&self, target: &Target) -> Result<Option<TableSchema>> {
-        admit(target)?;
-        self.0.peek_schema(target).await
-    }
-
-    fn preview(&self, target: &Target, plan: &SchemaPlan) -> Vec<String> {
-        self.0.preview(target, plan)
-    }
-
-    fn explain(&self, target: &Target, columns: &TableSchema) -> Vec<String> {
-        self.0.explain(target, columns)
-    }
-
-    fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
-        self.0.outline(target, plan)
-    }
-
-    fn drops_idle_removals(&self) -> bool {
-        self.0.drops_idle_removals()
-    }
-
-    async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
-        admit(target)?;
-        self.0.preview_mode(target).await
-    }
-
-    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
-        admit(target)?;
-        self.0.open(target).await
+        commit_interval: CommitInterval { max_delay: Duration::from_mins(5), ..common.commit_interval },
+        ..common
     }
 }
 
 #[cfg(test)]
 mod tests {
     use commutator_core::schema::plan;
-    use commutator_core::{Column, LogicalType, PipelineId, Slice, Step, TableName};
+    use commutator_core::{
+        Column, CommitOutline, Destination as _, LogicalType, PipelineId, Slice, Step, SyncMode, TableName,
+        TableSchema, Target,
+    };
 
-    use super::*;
-    use crate::Config;
+    use crate::{BigQuery, Config};
 
     async fn destination() -> BigQuery {
         let config = Config { anonymous: true, ..Config::new("my-project", "shop", "gs://my-bucket/staging") };

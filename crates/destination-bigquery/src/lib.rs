@@ -14,5 +14,6 @@ mod statements;
 mod transaction;
 mod types;
 
+/// The destination that [`Config::connect`] makes.
+pub use commutator_warehouse::Loader as BigQuery;
 pub use config::{Config, Json};
-pub use destination::BigQuery;

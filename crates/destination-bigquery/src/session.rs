@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_core::{Error, ErrorKind, Result, TableSchema};
+use commutator_core::{Error, ErrorKind, Result, TableSchema, Target};
 use commutator_sql::{BIGQUERY, BIGQUERY_JSON, Dialect, SchemaRef};
 use commutator_warehouse::{Failure, Form, Found, Own, Row, Script, Staged, Warehouse};
 use http::{Method, StatusCode};
@@ -96,6 +96,16 @@ impl Warehouse for Service {
 
     fn address(&self) -> String {
         self.dataset()
+    }
+
+    /// Refuses names that no table can have: those of columns take more characters (page "Creating and using tables", "Table naming").
+    fn admit_target(&self, target: &Target) -> Result<()> {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+        if target.name.chars().all(plain) {
+            return Ok(());
+        }
+        let message = "A table of BigQuery has a name of letters, digits, `_`, `-` and spaces; give it another `name`";
+        Err(Error::new(ErrorKind::ConfigInvalid, message).with("setting", "name"))
     }
 
     async fn greet(&self) -> Result<String> {

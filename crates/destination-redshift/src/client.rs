@@ -13,12 +13,9 @@ use aws_sdk_redshiftdata::types::{Field, StatementStatusString, StatusString};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use commutator_core::{Error, ErrorKind, Result};
-use commutator_warehouse::{Failure, Row};
-pub use patience::Patience;
+use commutator_warehouse::{Failure, Patience, Row};
 
 use crate::{Config, error};
-
-mod patience;
 
 /// "Array Members: Minimum number of 1 item. Maximum number of 40 items." (API reference, `BatchExecuteStatement`, `Sqls`).
 const MAX_STATEMENTS: usize = 40;
@@ -29,6 +26,15 @@ const MAX_BYTES: usize = 100_000;
 const WAIT_SECONDS: i32 = 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The service names no pause of its own.
+const PATIENCE: Patience = Patience {
+    repeats: 6,
+    pause: Duration::from_millis(300),
+    longest: Duration::from_secs(20),
+    poll: Duration::from_millis(100),
+    longest_poll: Duration::from_secs(5),
+};
 
 /// A database of a cluster or workgroup.
 #[derive(Debug, Clone)]
@@ -76,7 +82,7 @@ impl Client {
             database: config.database.clone(),
             db_user: config.db_user.clone(),
             secret_arn: config.secret_arn.clone(),
-            patience: config.patience,
+            patience: config.patience.unwrap_or(PATIENCE),
         }
     }
 
@@ -164,7 +170,7 @@ impl Client {
             };
             unclear |= matches!(failure, Failure::Unclear(_));
             let error = failure.into_error();
-            let Some(pause) = self.patience.next(repeated, &error, spread(token, repeated)) else {
+            let Some(pause) = self.patience.next(repeated, &error, token) else {
                 return Err(if unclear { Failure::Unclear(error) } else { Failure::Refused(error) });
             };
             tracing::debug!(error = %error, ?pause, call, "a request to the Redshift Data API is repeated under its token");
@@ -253,12 +259,6 @@ fn text(field: &Field) -> Result<Option<String>> {
             "The Redshift Data API gave a value of a kind that was not asked for",
         )),
     }
-}
-
-/// Returns up to a byte that differs from one request and repetition to another, so that many do not come at the same time.
-fn spread(token: &str, repeated: u32) -> u8 {
-    let sum = token.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    sum.wrapping_add(repeated.wrapping_mul(0x9e37_79b9)).to_be_bytes()[0]
 }
 
 /// Refuses what the service would refuse, with what can be done about it.

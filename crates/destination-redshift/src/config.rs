@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use commutator_core::{Error, ErrorKind, Result, Secret};
 use commutator_sql::REDSHIFT;
-use commutator_warehouse::{Loader, Staging, StagingConfig};
+use commutator_warehouse::{Loader, Patience, Staging, StagingConfig, is_safe};
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
-use crate::client::{Client, Patience};
+use crate::client::Client;
 use crate::destination::capabilities;
 use crate::session::Database;
 use crate::{credentials, error};
@@ -66,9 +66,9 @@ pub struct Config {
     /// The address of STS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sts_endpoint_url: Option<String>,
-    /// How often requests are repeated and how long is waited meanwhile; no setting of the file.
+    /// How often requests are repeated and how long is waited meanwhile, if not as often and long as usual; no setting of the file.
     #[serde(skip)]
-    pub patience: Patience,
+    pub patience: Option<Patience>,
 }
 
 /// In which type documents (maps, lists, sets and values of several types) are kept.
@@ -144,7 +144,7 @@ impl Config {
             return invalid("access_key_id", "`access_key_id` and `secret_access_key` are set together or not at all");
         }
         for (setting, url) in [("endpoint_url", &self.endpoint_url), ("sts_endpoint_url", &self.sts_endpoint_url)] {
-            if url.as_deref().is_some_and(|url| !is_safe(url)) {
+            if url.as_deref().is_some_and(|url| !Url::parse(url).is_ok_and(|url| is_safe(&url))) {
                 return invalid(setting, "It is reached over https://; http:// is for a server on this machine");
             }
         }
@@ -156,18 +156,6 @@ impl Config {
         error::plain("staging.region", self.staging.region.as_deref().unwrap_or_default())?;
         error::plain("staging.url", &self.staging.url)
     }
-}
-
-/// Returns whether nobody reads along on the way to an address.
-fn is_safe(url: &str) -> bool {
-    let Ok(url) = Url::parse(url) else { return false };
-    let is_here = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
 #[cfg(test)]

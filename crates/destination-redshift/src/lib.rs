@@ -18,8 +18,7 @@ mod statements;
 mod transaction;
 mod types;
 
-pub use client::Patience;
 /// The destination that [`Config::connect`] makes.
 pub use commutator_warehouse::Loader as Redshift;
-pub use commutator_warehouse::StagingConfig;
+pub use commutator_warehouse::{Patience, StagingConfig};
 pub use config::{AssumeRole, Config, Documents};

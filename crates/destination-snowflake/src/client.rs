@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use commutator_core::{Error, ErrorKind, Result};
-use commutator_warehouse::{Failure, Row};
+use commutator_warehouse::{Failure, Patience, Row};
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -16,15 +16,21 @@ use url::Url;
 
 use crate::auth::{Identity, Token};
 use answer::{Answer, ResultSet};
-use patience::{Next, Patience};
 
 mod answer;
-mod patience;
 
 /// The server holds an answer back for 45 seconds at most: "a statement is executed and the results are returned if the execution is
 /// completed in 45 seconds" (reference, `async`).
 const READ_TIMEOUT: Duration = Duration::from_secs(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const PATIENCE: Patience = Patience {
+    repeats: 6,
+    pause: Duration::from_millis(500),
+    longest: Duration::from_secs(30),
+    poll: Duration::from_millis(50),
+    longest_poll: Duration::from_secs(5),
+};
 
 /// What the client says it is; the API asks for a name and a version (reference, "Request headers for all operations").
 const USER_AGENT: &str = concat!("commutator/", env!("CARGO_PKG_VERSION"));
@@ -90,8 +96,7 @@ impl Client {
                 Error::new(ErrorKind::ConfigInvalid, "The HTTPS client cannot be set up").with_source(e.without_url())
             })?;
         let identity = Arc::new(identity);
-        let patience = Patience::default();
-        let patience = Patience { poll: first_look.unwrap_or(patience.poll), ..patience };
+        let patience = Patience { poll: first_look.unwrap_or(PATIENCE.poll), ..PATIENCE };
         Ok(Self { http, base, session, identity, clock: SystemTime::now, patience })
     }
 
@@ -161,12 +166,12 @@ impl Client {
                 Err(lost) => lost,
             };
             unclear |= lost.unclear;
-            match self.patience.next(attempt, &lost.error, spread(&uuid, attempt)) {
-                Next::After(pause) => {
+            match self.patience.next(attempt, &lost.error, &uuid) {
+                Some(pause) => {
                     tracing::debug!(error = %lost.error, ?pause, "a request to Snowflake is repeated under its id");
                     tokio::time::sleep(pause).await;
                 }
-                Next::GiveUp => return Err(Lost { error: lost.error, unclear }),
+                None => return Err(Lost { error: lost.error, unclear }),
             }
             attempt += 1;
         }
@@ -185,13 +190,13 @@ impl Client {
                 Ok(Answer::Failed { error, unclear }) => return Err(Lost { error, unclear }),
                 // The question is turned away, and what it was about runs on.
                 Ok(Answer::TurnedAway(error)) => return Err(Lost { error, unclear: true }),
-                Err(lost) => match self.patience.next(failures, &lost.error, spread(handle, polls)) {
-                    Next::After(pause) => {
+                Err(lost) => match self.patience.next(failures, &lost.error, handle) {
+                    Some(pause) => {
                         failures += 1;
                         tokio::time::sleep(pause).await;
                     }
                     // It runs on, whatever becomes of it.
-                    Next::GiveUp => return Err(Lost { error: lost.error, unclear: true }),
+                    None => return Err(Lost { error: lost.error, unclear: true }),
                 },
             }
         }
@@ -207,9 +212,9 @@ impl Client {
                     return Err(Error::new(ErrorKind::Unexpected, "Snowflake's result is not there any more"));
                 }
                 Ok(Answer::Failed { error, .. } | Answer::TurnedAway(error)) => return Err(error),
-                Err(lost) => match self.patience.next(attempt, &lost.error, spread(handle, attempt)) {
-                    Next::After(pause) => tokio::time::sleep(pause).await,
-                    Next::GiveUp => return Err(lost.error),
+                Err(lost) => match self.patience.next(attempt, &lost.error, handle) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(lost.error),
                 },
             }
             attempt += 1;
@@ -298,11 +303,6 @@ fn uuid_of(id: &str) -> String {
     hex.replace_range(12..13, "8");
     hex.replace_range(16..17, "a");
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-/// A number from 0 to 255 that differs from request to request, so that those which failed together are not repeated together.
-fn spread(id: &str, attempt: u32) -> u8 {
-    Sha256::digest(format!("{id} {attempt}").as_bytes()).first().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! Settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use commutator_core::{Error, ErrorKind, Result, Secret};
 use commutator_sql::SNOWFLAKE;
-use commutator_warehouse::{Staging, StagingConfig};
+use commutator_warehouse::{Loader, Staging, StagingConfig, is_safe};
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
-use crate::Snowflake;
 use crate::auth::{Credentials, Identity, KeyPair};
 use crate::client::{Client, Session};
+use crate::destination::capabilities;
 use crate::session::Account;
 use crate::statements::Stage;
 
@@ -130,17 +131,17 @@ impl Config {
     ///
     /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) naming the setting that cannot be used.
     #[expect(clippy::unused_async, reason = "every destination connects in this way")]
-    pub async fn connect(self) -> Result<Snowflake> {
+    pub async fn connect(self) -> Result<Loader> {
         self.open(None)
     }
 
     /// Connects, and reaches a staging area on S3 with the credentials of an AWS provider.
     #[expect(clippy::unused_async, reason = "every destination connects in this way")]
-    pub async fn connect_with(self, credentials: SharedCredentialsProvider) -> Result<Snowflake> {
+    pub async fn connect_with(self, credentials: SharedCredentialsProvider) -> Result<Loader> {
         self.open(Some(credentials))
     }
 
-    fn open(self, credentials: Option<SharedCredentialsProvider>) -> Result<Snowflake> {
+    fn open(self, credentials: Option<SharedCredentialsProvider>) -> Result<Loader> {
         SNOWFLAKE.admit_name("schema", &self.schema)?;
         SNOWFLAKE.admit_name("database", &self.database)?;
         if self.statement_timeout_seconds == 0 {
@@ -159,7 +160,7 @@ impl Config {
         };
         let client = Client::new(base, session, identity, self.first_look)?;
         let account = Account::new(client, self.documents, &self.database, &self.schema, stage);
-        Ok(Snowflake::new(account, staging))
+        Ok(Loader::new(Arc::new(account), staging, capabilities()))
     }
 
     /// Returns the address of the account: `https://<account_identifier>.snowflakecomputing.com`, in which an underscore becomes a hyphen
@@ -174,21 +175,8 @@ impl Config {
         let host = self.account.to_lowercase().replace('_', "-");
         let text = self.url.clone().unwrap_or_else(|| format!("https://{host}.snowflakecomputing.com"));
         let url = Url::parse(&text).map_err(|e| invalid("url", "It is no URL").with_source(e))?;
-        let is_here = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if is_here => {}
-            _ => {
-                return Err(invalid(
-                    "url",
-                    "Snowflake is reached over https://; http:// is for a server on this machine",
-                ));
-            }
+        if !is_safe(&url) {
+            return Err(invalid("url", "Snowflake is reached over https://; http:// is for a server on this machine"));
         }
         if url.username() != "" || url.password().is_some() || url.query().is_some() || url.path() != "/" {
             return Err(invalid("url", "It takes no user, password, path or query"));

@@ -20,6 +20,7 @@ mod statements;
 mod transaction;
 mod types;
 
+/// The destination that [`Config::connect`] makes.
+pub use commutator_warehouse::Loader as Snowflake;
 pub use commutator_warehouse::StagingConfig;
 pub use config::{Config, Documents};
-pub use destination::Snowflake;

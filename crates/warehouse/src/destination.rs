@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use commutator_core::{
-    Capabilities, CheckReport, Checkpoint, CommitOutline, Destination, Error, ErrorKind, Result, SchemaAction,
-    SchemaPlan, Session, Slice, TableSchema, Target,
+    Capabilities, CheckReport, Checkpoint, CheckpointHome, CommitGuarantee, CommitInterval, CommitOutline, Destination,
+    Error, ErrorKind, Limit, Result, SchemaAction, SchemaPlan, Session, Slice, Slices, SyncMode, TableSchema, Target,
 };
-use commutator_sql::first_owner;
+use commutator_sql::{Dialect, first_owner};
 
 use crate::session::{self, Place};
 use crate::{Staging, Warehouse};
@@ -50,7 +50,31 @@ impl fmt::Debug for Randomness {
     }
 }
 
+/// Returns what all warehouses can do, for each to say what it cannot, and how long it is worth waiting before it commits.
+pub fn capabilities(name: &'static str, dialect: &Dialect) -> Capabilities {
+    Capabilities {
+        name,
+        modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
+        guarantee: CommitGuarantee::Atomic,
+        checkpoint: CheckpointHome::Destination,
+        slices: Slices::One,
+        identifiers: dialect.identifiers,
+        max_columns: Limit::Unlimited,
+        nul_in_text: true,
+        widens: true,
+        native_nested: false,
+        // Each commit is a handful of statements, and few large files are loaded faster than many small ones.
+        commit_interval: CommitInterval {
+            max_bytes: 256 << 20,
+            max_rows: 2_000_000,
+            max_delay: Duration::from_mins(1),
+        },
+    }
+}
+
 /// A schema of a warehouse as a destination.
+///
+/// Rows and checkpoint of a table commit in one transaction, so a reader sees both or neither ([`CommitGuarantee::Atomic`]).
 #[derive(Debug, Clone)]
 pub struct Loader {
     warehouse: Arc<dyn Warehouse>,
@@ -101,7 +125,8 @@ impl Loader {
             )
             .with("slice", &target.slice));
         }
-        self.warehouse.dialect().admit_name("name", &target.name)
+        self.warehouse.dialect().admit_name("name", &target.name)?;
+        self.warehouse.admit_target(target)
     }
 }
 

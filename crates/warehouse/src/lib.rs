@@ -13,20 +13,25 @@
 //! | `columns` | which statements are missing between the columns that there are and those that were planned; pure |
 //! | `documents` | numbers that a warehouse's documents would round |
 //! | `transaction::script` | all statements of one commit; pure |
+//! | `patience` | when a client repeats a request and asks again; pure |
 //!
 //! Whoever owns a target stands in the target's own table of checkpoints, with a number and a token that nobody else has. Every script
 //! and every change of columns says in the same request that it is the owner's, so what was overtaken does nothing.
 
+mod address;
 mod catalog;
 mod columns;
 mod destination;
 mod documents;
+pub mod patience;
 mod session;
 mod staging;
 mod transaction;
 mod warehouse;
 
-pub use destination::{Loader, Randomness};
+pub use address::is_safe;
+pub use destination::{Loader, Randomness, capabilities};
 pub use documents::with_plain_numbers;
+pub use patience::Patience;
 pub use staging::{Form, Format, Staging, StagingConfig, Texts};
 pub use warehouse::{Failure, Found, Own, Row, Script, Staged, StagedFile, Warehouse};

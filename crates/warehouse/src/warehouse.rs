@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableSchema};
+use commutator_core::{ChangeBatch, Error, ErrorKind, Result, TableSchema, Target};
 use commutator_sql::{Dialect, REHEARSED, SchemaRef};
 
 use crate::Form;
@@ -150,6 +150,11 @@ pub trait Warehouse: Debug + Send + Sync + 'static {
     ///
     /// `table` is the plain name. It reads what is true now, not what a cache knows.
     async fn columns(&self, table: &str) -> Result<Option<Vec<Found>>>;
+
+    /// Refuses a target that the warehouse cannot hold, beside what its dialect says of all names.
+    fn admit_target(&self, _target: &Target) -> Result<()> {
+        Ok(())
+    }
 
     /// Returns what is sent beside the statements that are given, to show it.
     fn own(&self) -> Own {

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::bail;
 use async_trait::async_trait;
-use commutator_core::{
-    Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Error, ErrorKind, Limit, Result, Secret, Slices,
-    SyncMode, TableSchema, Until,
-};
+use commutator_core::{Error, ErrorKind, Result, Secret, SyncMode, TableSchema, Until};
 use commutator_destination_duckdb::duckdb::{self, Connection};
 use commutator_sql::{DUCKDB, Dialect, SchemaRef};
-use commutator_warehouse::{Failure, Form, Found, Loader, Row, Script, Staged, Staging, StagingConfig, Warehouse};
+use commutator_warehouse::{
+    Failure, Form, Found, Loader, Row, Script, Staged, Staging, StagingConfig, Warehouse, capabilities,
+};
 use tokio::sync::Mutex;
 
 use super::{Done, ours};
@@ -29,7 +28,7 @@ pub(super) async fn pipeline(area: &str, url: &str, out: &str) -> anyhow::Result
     };
     let warehouse = Unread::new()?;
     let bytes = Arc::clone(&warehouse.bytes);
-    let loader = Loader::new(Arc::new(warehouse), Staging::connect(&config, None)?, capabilities());
+    let loader = Loader::new(Arc::new(warehouse), Staging::connect(&config, None)?, capabilities("bench", &DUCKDB));
     let rows = ours::replicate(Arc::new(loader), SyncMode::Mirror, Until::SnapshotEnd, url).await?;
     Ok(Done { rows, bytes: bytes.load(Ordering::Relaxed) })
 }
@@ -144,27 +143,6 @@ impl Warehouse for Unread {
 
     fn load(&self, _columns: &TableSchema, _staged: &Staged) -> Vec<String> {
         Vec::new()
-    }
-}
-
-fn capabilities() -> Capabilities {
-    Capabilities {
-        name: "bench",
-        modes: &[SyncMode::Mirror],
-        guarantee: CommitGuarantee::Atomic,
-        checkpoint: CheckpointHome::Destination,
-        slices: Slices::One,
-        identifiers: DUCKDB.identifiers,
-        max_columns: Limit::Unlimited,
-        nul_in_text: true,
-        widens: true,
-        native_nested: false,
-        // As the warehouses have it, whose statements cost more than their rows.
-        commit_interval: CommitInterval {
-            max_bytes: 256 << 20,
-            max_rows: 2_000_000,
-            max_delay: std::time::Duration::from_mins(1),
-        },
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Destination, ErrorKind, Outcome, Retry, Secret};
 use commutator_destination_duckdb::Config;
 
 use crate::place::File;
-use crate::table::{Table, put, target};
 
 const HELD: &str = "COMMUTATOR_TEST_HELD_FILE";
 
@@ -59,7 +59,7 @@ fn hold(path: &Path) -> Child {
 async fn a_file_that_another_process_has_open_is_refused_and_what_it_committed_outlives_it() {
     let place = File::new();
     let mut other = hold(&place.path());
-    let error = Table::try_open(&place.duckdb().await, target("t")).await.map(|_| ()).unwrap_err();
+    let error = Table::refused(&place.duckdb().await, target("t")).await;
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Never), "{error:?}");
     let said = error.report();
     let pid = format!("PID {}", other.id());
@@ -68,7 +68,7 @@ async fn a_file_that_another_process_has_open_is_refused_and_what_it_committed_o
     assert!(!report.passed(), "{report:?}");
     other.kill().unwrap();
     other.wait().unwrap();
-    let mut table = Table::open(&place, target("t")).await;
+    let mut table = Table::open(&place.duckdb().await, target("t")).await;
     assert_eq!(place.query("SELECT id, a, b, c, d FROM t WHERE id = 1").await, ["1 1 1 1.5 \"AA==\""]);
     table.commit(&[put(2, 2, [("a", Value::int(2))])]).await;
     assert_eq!(place.query("SELECT count(*) FROM t").await, ["3"]);
@@ -104,7 +104,7 @@ async fn what_cannot_be_a_database_is_named() {
         (folder.join("link"), ErrorKind::ConfigInvalid),
     ] {
         let duckdb = Config::new(&path).connect().await.unwrap();
-        let error = Table::try_open(&duckdb, target("t")).await.map(|_| ()).unwrap_err();
+        let error = Table::refused(&duckdb, target("t")).await;
         assert_eq!(error.kind(), kind, "{error:?}");
         let report = duckdb.check().await.unwrap();
         assert!(matches!(report.checks[0].outcome, Outcome::Failed { .. }), "{report:?}");
@@ -119,7 +119,7 @@ async fn what_cannot_be_a_database_is_named() {
         assert_eq!(config.connect().await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
     }
     let config = Config { memory_limit: Some("plenty".to_owned()), ..place.config() };
-    let error = Table::try_open(&config.connect().await.unwrap(), target("t")).await.map(|_| ()).unwrap_err();
+    let error = Table::refused(&config.connect().await.unwrap(), target("t")).await;
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error:?}");
 }
 
@@ -128,7 +128,7 @@ async fn one_file_by_two_paths_is_one_database() {
     let place = File::new();
     let folder = place.path().parent().unwrap().to_owned();
     std::fs::create_dir(folder.join("sub")).unwrap();
-    let mut first = Table::open(&place, target("t")).await;
+    let mut first = Table::open(&place.duckdb().await, target("t")).await;
     first.commit(&[put(1, 1, [])]).await;
     std::os::unix::fs::symlink(place.path(), folder.join("sub/link")).unwrap();
     let detour = Config::new(folder.join("sub/../sub/link")).connect().await.unwrap();

@@ -1,15 +1,15 @@
 //! What a user finds in the database.
 
 use commutator_conformance::Value;
-use commutator_core::{Destination, ErrorKind, SchemaAction, SchemaPlan, SyncMode, Target};
+use commutator_conformance::sql::{Table, put, target};
+use commutator_core::{Destination as _, ErrorKind, SchemaAction, SchemaPlan};
 
 use crate::place::File;
-use crate::table::{Table, put, remove, seen, target};
 
 #[tokio::test]
 async fn a_table_looks_as_documented() {
     let place = File::new();
-    let mut table = Table::open(&place, target("Orders")).await;
+    let mut table = Table::open(&place.duckdb().await, target("Orders")).await;
     let mut row =
         put(1, 5, [("name", Value::text("x")), ("price", Value::number("1.50")), ("doc", Value::json("[1]"))]);
     row.item.insert("raw".to_owned(), Value::binary([1, 2]));
@@ -46,35 +46,6 @@ async fn a_table_looks_as_documented() {
     assert_eq!(place.query(changes).await[..2], ["create_table big - VARCHAR 1", "create_table doc - JSON 1"]);
 }
 
-#[tokio::test]
-async fn tombstones_are_there_only_while_a_snapshot_runs() {
-    let place = File::new();
-    let mut table = Table::open(&place, target("t")).await;
-    let tombstones = async || {
-        let query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = '_ct_tombstones_t'";
-        place.query(query).await == ["1"]
-    };
-    table.commit(&[seen(1, []), put(2, 3, [])]).await;
-    assert!(!tombstones().await);
-    table.commit(&[remove(2, 4)]).await;
-    assert!(tombstones().await);
-    table.end_snapshot().await;
-    assert!(!tombstones().await);
-    table.commit(&[remove(1, 5)]).await;
-    assert!(!tombstones().await);
-    assert_eq!(place.query("SELECT count(*) FROM t").await, ["0"]);
-}
-
-#[tokio::test]
-async fn an_append_table_has_operations_and_every_change() {
-    let place = File::new();
-    let mut table = Table::open(&place, Target { mode: SyncMode::Append, ..target("log") }).await;
-    table.commit(&[put(1, 2, [("a", Value::int(1))]), remove(1, 3)]).await;
-    table.commit(&[put(1, 2, [("a", Value::int(1))])]).await;
-    let rows = place.query("SELECT id, a, _ct_op FROM log ORDER BY _ct_order").await;
-    assert_eq!(rows, ["1 1 modify", "1 1 modify", "1 - remove"]);
-}
-
 /// A database, its schema and a table of one name, in which every part has to be said.
 #[tokio::test]
 async fn names_are_whole() {
@@ -97,9 +68,9 @@ async fn names_are_whole() {
 #[tokio::test]
 async fn names_that_differ_only_in_case_are_one_table_and_refused() {
     let place = File::new();
-    let mut table = Table::open(&place, target("Orders")).await;
+    let mut table = Table::open(&place.duckdb().await, target("Orders")).await;
     table.commit(&[put(1, 1, [])]).await;
-    let error = Table::try_open(&place.duckdb().await, target("ORDERS")).await.map(|_| ()).unwrap_err();
+    let error = Table::refused(&place.duckdb().await, target("ORDERS")).await;
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert!(error.to_string().contains("by_table: Orders"), "{error}");
     table.commit(&[put(2, 2, [])]).await;

@@ -6,17 +6,19 @@
 mod file;
 mod foreign;
 mod layout;
-mod modes;
 mod outline;
 mod place;
-mod table;
 mod widening;
 
 /// What every destination must do, in a file.
 mod contract {
     commutator_conformance::suite!(crate::place::File);
 }
-/// The same in memory.
+/// What every destination must do whose tables others reach with SQL.
+mod sql {
+    commutator_conformance::sql_suite!(crate::place::File);
+}
+/// The suite in memory.
 mod contract_in_memory {
     commutator_conformance::suite!(crate::place::Memory);
 }

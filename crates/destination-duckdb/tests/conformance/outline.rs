@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use commutator_conformance::sql::{Table, at, item, put, remove, seen, target};
 use commutator_conformance::{Change, Value};
 use commutator_core::schema::plan;
 use commutator_core::{CommitOutline, Destination, Epoch, Op, OrderKey, SyncMode, TableSchema, Target};
 
 use crate::place::File;
-use crate::table::{Table, at, item, put, remove, seen, target};
 
 /// The statements that an outline shows, one by one: some are sent together.
 fn shown(outline: &CommitOutline) -> BTreeSet<String> {

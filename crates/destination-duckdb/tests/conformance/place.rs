@@ -1,12 +1,12 @@
 //! A database of its own for each test, and a way to read it that shares nothing with the destination but the connection: no second
 //! process can have the file open.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_conformance::sql::SqlHarness;
+use commutator_conformance::{Harness, Row, Value, row_of_texts};
 use commutator_core::{Destination, Target};
 use commutator_destination_duckdb::{Config, DuckDb};
 
@@ -81,6 +81,21 @@ impl Harness for File {
 }
 
 #[async_trait]
+impl SqlHarness for File {
+    async fn execute(&self, statements: &str) {
+        self.execute(statements).await;
+    }
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.query(query).await
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
+    }
+}
+
+#[async_trait]
 impl Harness for Memory {
     async fn fresh() -> Option<Self> {
         let config = Config { threads: Some(2), schema: "Some schema".to_owned(), ..Config::in_memory() };
@@ -124,7 +139,15 @@ async fn read(duckdb: &DuckDb, target: &Target) -> Vec<Row> {
         .into_iter()
         .map(|(name, ty)| if numbers.contains(&name) { (name, "DIGITS".to_owned()) } else { (name, ty) })
         .collect();
-    query_texts(duckdb, &query).await.iter().map(|row| row_of(&columns, row)).collect()
+    query_texts(duckdb, &query)
+        .await
+        .iter()
+        .map(|cells| {
+            let cells =
+                columns.iter().zip(cells).map(|((name, ty), cell)| (name.as_str(), ty.as_str(), cell.as_deref()));
+            row_of_texts(cells, |micros| micros.parse().expect("microseconds"), value)
+        })
+        .collect()
 }
 
 /// Returns the columns that hold the text of numbers, as the table of checkpoints says for whoever reads it.
@@ -138,42 +161,13 @@ async fn numbers(duckdb: &DuckDb, schema: &str, target: &Target) -> Vec<String> 
     query_texts(duckdb, &columns).await.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
 }
 
-fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    let mut current = None;
-    for ((name, ty), text) in columns.iter().zip(cells) {
-        match (name.as_str(), text) {
-            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_ct_op", text) => read.op.clone_from(text),
-            ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
-            ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
-            (time, text) if time.starts_with("_ct_") && time != "_ct_item" => {
-                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
-            }
-            (_, text) => {
-                read.columns.insert(name.clone(), text.as_ref().map_or(Value::Null, |text| value(ty, text)));
-            }
-        }
-    }
-    let time = |name: &str| times.get(name).copied();
-    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
-        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
-        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
-    }
-    read
-}
-
 fn value(ty: &str, text: &str) -> Value {
     match ty {
         "BOOLEAN" => Value::Bool(text == "true"),
         "BIGINT" | "DOUBLE" | "DIGITS" => Value::number(text),
         "JSON" => Value::json(text),
         "VARCHAR" => Value::text(text),
-        "BLOB" => {
-            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hex");
-            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "BLOB" => Value::hex(text),
         decimal if decimal.starts_with("DECIMAL(") => Value::number(text),
         other => panic!("no logical type is a {other}"),
     }

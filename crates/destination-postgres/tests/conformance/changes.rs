@@ -1,9 +1,9 @@
 //! What is kept of how a table's columns came about.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, at, seen, target};
 
 use crate::server::{Server, fresh};
-use crate::table::{Table, at, seen, target};
 
 async fn kept(server: &Server) -> Vec<String> {
     let query = "SELECT concat_ws(' ', pipeline, table_name, target, epoch, action, column_name, coalesce(from_type, '-'), to_type)
@@ -14,7 +14,9 @@ async fn kept(server: &Server) -> Vec<String> {
 #[tokio::test]
 async fn every_change_of_columns_is_kept_once_and_with_its_commit() {
     let Some(server) = fresh("every_change_of_columns_is_kept_once_and_with_its_commit") else { return };
-    let mut table = Table::open(&server, commutator_core::Target { name: "sold".to_owned(), ..target("orders") }).await;
+    let mut table =
+        Table::open(&server.postgres().await, commutator_core::Target { name: "sold".to_owned(), ..target("orders") })
+            .await;
     assert_eq!(kept(&server).await, <[&str; 0]>::default());
     table.commit(&[seen(1, [("v", Value::int(1))])]).await;
     let mut expected = vec![
@@ -38,7 +40,7 @@ async fn every_change_of_columns_is_kept_once_and_with_its_commit() {
 
     // Another table in the same schema, and a schema of before this table of changes.
     server.execute("DROP TABLE _ct_schema_changes").await;
-    let mut other = Table::open(&server, target("users")).await;
+    let mut other = Table::open(&server.postgres().await, target("users")).await;
     other.commit(&[commutator_conformance::Change { order: at(3), ..seen(1, []) }]).await;
     assert_eq!(kept(&server).await, ["tests users users 1 create_table id - bigint"]);
 }

@@ -1,10 +1,10 @@
 //! Settings, encryption, rights, and the checks that name what is wrong.
 
+use commutator_conformance::sql::target;
 use commutator_core::{CheckReport, Destination, ErrorKind, Outcome};
 use commutator_destination_postgres::{Config, Postgres, SslMode};
 
 use crate::server::{Server, client, fresh};
-use crate::table::target;
 
 async fn connect(config: Config) -> Postgres {
     config.connect().await.unwrap()

@@ -1,10 +1,10 @@
 //! Rows that are copied straight into a new table.
 
+use commutator_conformance::sql::{Table, item, put, remove, seen, target};
 use commutator_conformance::{Change, Value};
 use commutator_core::{Epoch, Op, OrderKey};
 
 use crate::server::{Server, fresh};
-use crate::table::{Table, item, put, remove, seen, target};
 
 /// Values of every type, with their edges.
 fn rows() -> Vec<Change> {
@@ -46,8 +46,8 @@ async fn straight(server: &Server, table: &str) -> Option<String> {
 #[tokio::test]
 async fn rows_are_the_same_on_either_way() {
     let Some(server) = fresh("rows_are_the_same_on_either_way") else { return };
-    let mut first = Table::open(&server, target("copied")).await;
-    let mut second = Table::open(&server, target("merged")).await;
+    let mut first = Table::open(&server.postgres().await, target("copied")).await;
+    let mut second = Table::open(&server.postgres().await, target("merged")).await;
     let rows = rows();
     first.commit(&rows).await;
     assert_eq!(straight(&server, "copied").await.as_deref(), Some("1"));
@@ -65,9 +65,9 @@ async fn rows_are_the_same_on_either_way() {
 async fn the_straight_way_stays_open_over_restarts_until_anything_else_is_written() {
     let Some(server) = fresh("the_straight_way_stays_open") else { return };
     let row = |id| seen(id, [("a", Value::int(id))]);
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[row(1)]).await;
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[row(2), row(3)]).await;
     assert_eq!(straight(&server, "t").await.as_deref(), Some("1"));
     // Within one transaction: rows of the snapshot, of the stream, of the snapshot.
@@ -82,10 +82,10 @@ async fn the_straight_way_stays_open_over_restarts_until_anything_else_is_writte
 async fn a_key_that_comes_twice_is_no_error() {
     let Some(server) = fresh("a_key_that_comes_twice_is_no_error") else { return };
     let row = |id| seen(id, [("a", Value::int(id))]);
-    let mut table = Table::open(&server, target("twice")).await;
+    let mut table = Table::open(&server.postgres().await, target("twice")).await;
     table.try_commit_all(&[&[row(1), row(2)], &[row(2), row(3)]], false).await.unwrap();
     assert_eq!(straight(&server, "twice").await, None);
-    let mut table = Table::open(&server, target("later")).await;
+    let mut table = Table::open(&server.postgres().await, target("later")).await;
     table.commit(&[row(1), row(2)]).await;
     assert_eq!(straight(&server, "later").await.as_deref(), Some("1"));
     table.commit(&[row(2), row(3)]).await;
@@ -102,7 +102,7 @@ async fn the_rows_of_another_epoch_do_not_go_straight() {
         let order = OrderKey::snapshot(Epoch(2));
         Change::new(vec![Value::int(id)], order, Op::Snapshot, item([("a", Value::int(a))]))
     };
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[seen(1, [("a", Value::int(1))]), seen(2, [])]).await;
     table.commit(&[second(1, 10)]).await;
     table.checkpoint = table.checkpoint.next_epoch(|_| true);
@@ -116,7 +116,7 @@ async fn large_batches_are_sent_in_many_pieces() {
     let Some(server) = fresh("large_batches_are_sent_in_many_pieces") else { return };
     let text = "x".repeat(9_000);
     let rows: Vec<_> = (0..3_000).map(|id| seen(id, [("a", Value::text(text.as_str()))])).collect();
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     let (some, rest) = rows.split_at(2_000);
     table.try_commit_all(&[&some[..1_000], &some[1_000..]], false).await.unwrap();
     assert_eq!(straight(&server, "t").await.as_deref(), Some("1"));

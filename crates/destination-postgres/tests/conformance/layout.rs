@@ -1,10 +1,10 @@
 //! What a user finds in the database.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, remove, target};
 use commutator_core::{ErrorKind, SyncMode};
 
 use crate::server::fresh;
-use crate::table::{Table, put, remove, seen, target};
 
 fn cells(row: &[Option<String>]) -> Vec<&str> {
     row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect()
@@ -13,7 +13,7 @@ fn cells(row: &[Option<String>]) -> Vec<&str> {
 #[tokio::test]
 async fn a_table_looks_as_documented() {
     let Some(server) = fresh("a_table_looks_as_documented") else { return };
-    let mut table = Table::open(&server, target("Orders")).await;
+    let mut table = Table::open(&server.postgres().await, target("Orders")).await;
     let mut row =
         put(1, 5, [("name", Value::text("x")), ("price", Value::number("1.50")), ("doc", Value::json("[1]"))]);
     row.item.insert("raw".to_owned(), Value::binary([1, 2]));
@@ -52,34 +52,17 @@ async fn a_table_looks_as_documented() {
 }
 
 #[tokio::test]
-async fn tombstones_are_there_only_while_a_snapshot_runs() {
-    let Some(server) = fresh("tombstones_are_there_only_while_a_snapshot_runs") else { return };
-    let mut table = Table::open(&server, target("t")).await;
-    let tombstones = async || {
-        let query = "SELECT to_regclass('_ct_tombstones_t') IS NOT NULL";
-        server.query(query).await[0][0].as_deref() == Some("t")
-    };
-    table.commit(&[seen(1, []), put(2, 3, [])]).await;
-    assert!(!tombstones().await);
-    table.commit(&[remove(2, 4)]).await;
-    assert!(tombstones().await);
-    table.end_snapshot().await;
-    assert!(!tombstones().await);
-    table.commit(&[remove(1, 5)]).await;
-    assert!(!tombstones().await);
-    assert_eq!(server.query("SELECT count(*) FROM t").await[0][0].as_deref(), Some("0"));
-}
-
-#[tokio::test]
 async fn an_append_table_has_operations_and_no_key() {
     let Some(server) = fresh("an_append_table_has_operations_and_no_key") else { return };
-    let mut table = Table::open(&server, commutator_core::Target { mode: SyncMode::Append, ..target("log") }).await;
+    let mut table =
+        Table::open(&server.postgres().await, commutator_core::Target { mode: SyncMode::Append, ..target("log") })
+            .await;
     table.commit(&[put(1, 2, [("a", Value::int(1))]), remove(1, 3)]).await;
     table.commit(&[put(1, 2, [("a", Value::int(1))])]).await;
     let rows = server.query("SELECT id, a, _ct_op FROM log ORDER BY _ct_order").await;
     assert_eq!(rows.len(), 3);
     assert_eq!(cells(&rows[2]), ["1", "-", "remove"]);
-    let error = Table::try_open(&server.postgres().await, target("log")).await.map(|_| ()).unwrap_err();
+    let error = Table::refused(&server.postgres().await, target("log")).await;
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert!(error.to_string().contains("setting: mode"), "{error}");
 }

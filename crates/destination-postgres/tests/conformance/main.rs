@@ -12,10 +12,13 @@ mod modes;
 mod outline;
 mod policies;
 mod server;
-mod table;
 mod widening;
 
 /// What every destination must do.
 mod contract {
     commutator_conformance::suite!(crate::server::Server);
+}
+/// What every destination must do whose tables others reach with SQL.
+mod sql {
+    commutator_conformance::sql_suite!(crate::server::Server);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use commutator_conformance::sql::{Table, item, put, remove, seen, target};
 use commutator_conformance::{Change, Value};
 use commutator_core::schema::plan;
 use commutator_core::{CommitOutline, Destination, Epoch, Op, OrderKey, SyncMode, TableSchema, Target};
@@ -11,7 +12,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::{Server, fresh};
-use crate::table::{Table, item, put, remove, seen, target};
 
 type Sent = Arc<Mutex<BTreeSet<String>>>;
 

@@ -1,17 +1,17 @@
 //! What becomes of what Postgres cannot hold.
 
+use commutator_conformance::sql::{Table, at, item, put, seen, target};
 use commutator_conformance::{Change, Item, Value};
 use commutator_core::{Column, Epoch, ErrorKind, LogicalType, Op, OrderKey, Target};
 use commutator_destination_postgres::{Config, NulPolicy};
 
 use crate::server::{Server, fresh};
-use crate::table::{Table, at, item, put, seen, target};
 
 #[tokio::test]
 async fn nul_becomes_a_replacement_character_on_either_way() {
     let Some(server) = fresh("nul_becomes_a_replacement_character_on_either_way") else { return };
     let attributes = [("t", Value::text("a\0b")), ("j", Value::json(r#"{"k\u0000":["\u0000","\\u0000"]}"#))];
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[seen(1, attributes.clone())]).await;
     table.commit(&[put(2, 5, attributes)]).await;
     let rows = server.query("SELECT t, j FROM t").await;
@@ -23,7 +23,7 @@ async fn nul_becomes_a_replacement_character_on_either_way() {
 async fn nul_is_refused_in_keys_and_where_the_user_says_so() {
     let Some(server) = fresh("nul_is_refused_in_keys_and_where_the_user_says_so") else { return };
     let keys = vec![Column::key("id", LogicalType::Text)];
-    let mut table = Table::open(&server, Target { keys, ..target("keys") }).await;
+    let mut table = Table::open(&server.postgres().await, Target { keys, ..target("keys") }).await;
     let change = |key: &str| Change::new(vec![Value::text(key)], at(1), Op::Insert, Item::new());
     let error = table.try_commit(&[change("a\0")]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DataInvalid);
@@ -72,7 +72,7 @@ async fn the_longest_keys_of_dynamodb_fit() {
     let Some(server) = fresh("the_longest_keys_of_dynamodb_fit") else { return };
     let snapshot = OrderKey::snapshot(Epoch::FIRST);
     let (pk, sk, other) = (noise(1, 2048), noise(2, 1024), noise(3, 1024));
-    let mut table = Table::open(&server, Target { keys: two_keys(), ..target("t") }).await;
+    let mut table = Table::open(&server.postgres().await, Target { keys: two_keys(), ..target("t") }).await;
     let short = |n: i64, order, op, v| version("p", &format!("s{n}"), order, op, v);
     table.commit(&[short(1, snapshot, Op::Snapshot, Some(1)), short(2, snapshot, Op::Snapshot, Some(2))]).await;
     table.commit(&[short(3, at(3), Op::Remove, None)]).await;
@@ -86,7 +86,7 @@ async fn the_longest_keys_of_dynamodb_fit() {
         ])
         .await;
     assert_eq!(contents(&server).await, [(1, 2, 2), (1, 2, 3), (2048, 1024, 10), (2048, 1024, 11)]);
-    let mut table = Table::open(&server, Target { keys: two_keys(), ..target("t") }).await;
+    let mut table = Table::open(&server.postgres().await, Target { keys: two_keys(), ..target("t") }).await;
     table
         .commit(&[
             version(&pk, &sk, at(6), Op::Modify, Some(12)),
@@ -118,7 +118,7 @@ async fn a_first_load_may_begin_with_long_keys() {
         let v = i64::try_from(n).unwrap();
         version(&noise(n, 2048), &noise(n + 1, 1024), snapshot, Op::Snapshot, Some(v))
     };
-    let mut table = Table::open(&server, Target { keys: two_keys(), ..target("t") }).await;
+    let mut table = Table::open(&server.postgres().await, Target { keys: two_keys(), ..target("t") }).await;
     table.commit(&[version("a", "b", snapshot, Op::Snapshot, Some(0)), row(1)]).await;
     table.commit(&[row(2), row(1)]).await;
     let sizes: Vec<_> = contents(&server).await.into_iter().map(|(_, _, v)| v).collect();
@@ -132,7 +132,7 @@ async fn more_columns_than_postgres_can_hold_are_a_conflict_that_names_the_way_o
         let item = (0..columns).map(|n| (format!("c{n}"), Value::text(value))).collect();
         Change::new(vec![Value::int(1)], at(1), Op::Insert, item)
     };
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     let too_many = table.try_commit(&[wide(1_596, "")]).await.unwrap_err();
     // Each value is too short to be stored elsewhere, and together they are more than a page.
     let too_large = table.try_commit(&[wide(1_500, "0123456789")]).await.unwrap_err();
@@ -140,14 +140,14 @@ async fn more_columns_than_postgres_can_hold_are_a_conflict_that_names_the_way_o
         assert_eq!(error.kind(), ErrorKind::SchemaConflict, "{error:?}");
         assert!(error.to_string().contains("Parquet"), "{error}");
     }
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[wide(1_595, "")]).await;
 }
 
 #[tokio::test]
 async fn errors_do_not_repeat_values() {
     let Some(server) = fresh("errors_do_not_repeat_values") else { return };
-    let mut table = Table::open(&server, target("t")).await;
+    let mut table = Table::open(&server.postgres().await, target("t")).await;
     table.commit(&[put(1, 1, [("v", Value::text("fine"))])]).await;
     server
         .execute(

@@ -1,10 +1,10 @@
 //! A schema of its own on the test server, and a way to read it that shares nothing with the destination.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_conformance::sql::SqlHarness;
+use commutator_conformance::{Harness, Row, Value, row_of_texts};
 use commutator_core::{Destination, Target};
 use commutator_destination_postgres::{Config, Postgres};
 use tokio_postgres::{Client, NoTls};
@@ -82,6 +82,14 @@ impl Server {
         };
         replies.iter().filter_map(row).collect()
     }
+
+    /// Returns the same, each row as one text with spaces between the values, and null as `-`.
+    pub(crate) async fn lines(&self, query: &str) -> Vec<String> {
+        let line = |row: &Vec<Option<String>>| {
+            row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+        };
+        self.query(query).await.iter().map(line).collect()
+    }
 }
 
 impl Drop for Server {
@@ -140,43 +148,28 @@ impl Harness for Server {
             .collect();
         let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&self.schema), quoted(&target.name));
         let rows = client.query(&query, &[]).await.expect("the table is read");
-        rows.iter().map(|row| read(&columns, row)).collect()
+        rows.iter()
+            .map(|row| {
+                let cells = columns.iter().enumerate().map(|(i, (name, ty))| (name.as_str(), ty.as_str(), row.get(i)));
+                row_of_texts(cells, |micros| micros.parse().expect("microseconds"), value)
+            })
+            .collect()
     }
 }
 
-fn read(columns: &[(String, String)], row: &tokio_postgres::Row) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    for (i, (name, ty)) in columns.iter().enumerate() {
-        let text: Option<String> = row.get(i);
-        match (name.as_str(), text) {
-            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_ct_op", text) => read.op = text,
-            ("_ct_deleted", text) => read.deleted = text.map(|text| text == "true"),
-            ("_ct_current", text) => drop(times.insert("_ct_current", i64::from(text.as_deref() == Some("true")))),
-            ("_ct_key", _) => {}
-            (time, text) if time.starts_with("_ct_") && time != "_ct_item" => {
-                times.extend(text.map(|micros| (time, micros.parse().expect("microseconds"))));
-            }
-            (_, text) => {
-                read.columns.insert(name.clone(), text.map_or(Value::Null, |text| value(ty, &text)));
-            }
-        }
+#[async_trait]
+impl SqlHarness for Server {
+    async fn execute(&self, statements: &str) {
+        self.execute(statements).await;
     }
-    let time = |name: &str| times.get(name).copied();
-    let validity = |synced_at, from, current| Validity {
-        changed_at: time("_ct_changed_at"),
-        synced_at,
-        from,
-        to: time("_ct_valid_to"),
-        current: current == 1,
-    };
-    if let (Some(synced_at), Some(from), Some(current)) =
-        (time("_ct_synced_at"), time("_ct_valid_from"), time("_ct_current"))
-    {
-        read.validity = Some(validity(synced_at, from, current));
+
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.lines(query).await
     }
-    read
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE varchar(10)"]
+    }
 }
 
 fn value(ty: &str, text: &str) -> Value {
@@ -185,11 +178,7 @@ fn value(ty: &str, text: &str) -> Value {
         "bigint" | "numeric" | "double precision" => Value::number(text),
         "text" => Value::text(text),
         "jsonb" => Value::json(text),
-        "bytea" => {
-            let hex = text.strip_prefix("\\x").expect("bytea in hex");
-            let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex");
-            Value::binary((0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "bytea" => Value::hex(text.strip_prefix("\\x").expect("bytea in hex")),
         other => panic!("no logical type is a {other}"),
     }
 }

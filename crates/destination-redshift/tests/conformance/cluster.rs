@@ -36,13 +36,13 @@ impl Cluster {
             secret_access_key: Some(Secret::new("s".to_owned())),
             endpoint_url: Some(self.api.url.clone()),
             documents: self.documents,
-            patience: Patience {
+            patience: Some(Patience {
                 repeats: 6,
                 pause: Duration::from_millis(1),
                 longest: Duration::from_millis(5),
                 poll: Duration::from_millis(2),
                 longest_poll: Duration::from_millis(20),
-            },
+            }),
             ..Config::default()
         }
     }

@@ -1,16 +1,16 @@
 //! What a user finds in the database.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Destination as _, ErrorKind, Outcome};
 use commutator_destination_redshift::{Config, Documents};
 
 use crate::cluster::Cluster;
-use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn a_table_looks_as_documented() {
     let Some(cluster) = Cluster::fresh(Documents::Super).await else { return };
-    let mut table = Table::open(&cluster, target("Orders")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("Orders")).await;
     let mut row =
         put(1, 5, [("Name", Value::text(r"\N")), ("price", Value::number("1.50")), ("doc", Value::json("[1]"))]);
     row.item.insert("raw".to_owned(), Value::binary([1, 2]));
@@ -51,7 +51,7 @@ fn walk(folder: &std::path::Path) -> usize {
 #[tokio::test]
 async fn a_text_that_redshift_would_cut_is_refused() {
     let Some(cluster) = Cluster::fresh(Documents::Super).await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     let error = table.try_commit(&[put(1, 1, [("a", Value::text("hunter2".repeat(10_000)))])]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DataInvalid, "{error:?}");
     assert!(error.report().contains("column: a") && !error.report().contains("hunter2"), "{}", error.report());

@@ -11,7 +11,6 @@ mod double;
 mod layout;
 mod place;
 mod reader;
-mod table;
 mod wire;
 
 /// What every destination must do, with documents as text.
@@ -24,16 +23,8 @@ mod contract {
 /// Those with numbers that a `SUPER` would round, which are refused (`documents.rs`), cannot be among them: random ones, `types::json_is_exact` and
 /// `widening::any_number_stays_itself_when_its_column_becomes_json`.
 mod contract_with_super {
-    macro_rules! trials {
-        ($($topic:ident::$trial:ident),* $(,)?) => {
-            $(#[test]
-            fn $trial() {
-                commutator_conformance::run::<crate::place::Super>(stringify!($topic), stringify!($trial));
-            })*
-        };
-    }
-
-    trials! {
+    commutator_conformance::suite! {
+        crate::place::Super;
         rows::a_row_is_read_back,
         rows::append_keeps_every_change,
         types::nulls_come_and_go,

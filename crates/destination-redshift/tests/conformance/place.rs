@@ -1,11 +1,10 @@
 //! Where trials run: over the double, or in the cluster or workgroup that `COMMUTATOR_TEST_REDSHIFT_CONFIG` names; and how tables are read there,
 //! which shares nothing with the destination but the Data API.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_conformance::{Harness, Row, Value, row_of_texts};
 use commutator_core::{Destination, Target};
 use commutator_destination_redshift::{Config, Documents};
 use uuid::Uuid;
@@ -53,7 +52,13 @@ impl Place {
         let list: Vec<_> = columns.iter().map(|column| as_text(&quoted(&column.found), &column.ty)).collect();
         let table = format!("{}.{}", quoted(&self.config.schema), quoted(&target.name));
         let rows = self.reader.query(&format!("SELECT {} FROM {table}", list.join(", "))).await;
-        rows.iter().map(|cells| row_of(&columns, cells)).collect()
+        rows.iter()
+            .map(|cells| {
+                let cells = columns.iter().zip(cells);
+                let cells = cells.map(|(column, cell)| (column.name.as_str(), column.kind.as_str(), cell.as_deref()));
+                row_of_texts(cells, micros, value)
+            })
+            .collect()
     }
 
     /// Returns the columns that there are, under the names and with the types that were recorded for whoever reads them.
@@ -157,36 +162,6 @@ fn as_text(column: &str, ty: &str) -> String {
     }
 }
 
-fn row_of(columns: &[Column], cells: &[Option<String>]) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    let mut current = None;
-    let flag = |text: &Option<String>| text.as_ref().map(|text| text == "true");
-    for (column, text) in columns.iter().zip(cells) {
-        match (column.name.as_str(), text) {
-            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_ct_op", text) => read.op.clone_from(text),
-            ("_ct_deleted", text) => read.deleted = flag(text),
-            ("_ct_current", text) => current = flag(text),
-            // What a change of columns leaves until the next one.
-            (left, _) if left.starts_with("_ct_narrow_") || left.starts_with("_ct_wider_") => {}
-            (time, text) if time.starts_with("_ct_") => {
-                times.extend(text.as_ref().map(|text| (time, micros(text))));
-            }
-            (name, text) => {
-                let value = text.as_ref().map_or(Value::Null, |text| value(&column.kind, text));
-                read.columns.insert(name.to_owned(), value);
-            }
-        }
-    }
-    let time = |name: &str| times.get(name).copied();
-    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
-        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
-        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
-    }
-    read
-}
-
 /// The microseconds since 1970 of `2026-11-28 09:30:00.000001`.
 fn micros(text: &str) -> i64 {
     let parts: Vec<i64> = text.split(['-', ' ', ':', '.']).map(|part| part.parse().expect("a number")).collect();
@@ -209,10 +184,7 @@ fn value(kind: &str, text: &str) -> Value {
         "bool" => Value::Bool(text == "true"),
         "json" => Value::json(text),
         "text" => Value::text(text),
-        "binary" => {
-            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal digits");
-            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "binary" => Value::hex(text),
         _ => Value::number(text),
     }
 }

@@ -2,12 +2,12 @@
 //! documents (docs.aws.amazon.com/redshift-data/latest/APIReference/CommonErrors.html, and the errors of each operation there).
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Destination as _, ErrorKind, Outcome};
 use commutator_destination_redshift::Documents;
 
 use crate::cluster::Cluster;
 use crate::double::api::Trouble;
-use crate::table::{Table, put, target};
 
 /// A cluster of the test's own, or nothing where there is no Postgres.
 async fn cluster() -> Option<Cluster> {
@@ -40,8 +40,11 @@ async fn a_busy_api_is_asked_again_with_the_same_token() {
 #[tokio::test]
 async fn a_lost_answer_to_a_commit_runs_it_once() {
     let Some(cluster) = cluster().await else { return };
-    let mut table =
-        Table::open(&cluster, commutator_core::Target { mode: commutator_core::SyncMode::Append, ..target("t") }).await;
+    let mut table = Table::open(
+        &cluster.redshift().await,
+        commutator_core::Target { mode: commutator_core::SyncMode::Append, ..target("t") },
+    )
+    .await;
     table.commit(&[put(1, 1, [])]).await;
     let before = cluster.api.requests("BatchExecuteStatement").len();
     cluster.api.trouble("BatchExecuteStatement", &[Trouble::AnswerLost, Trouble::AnswerLost]);
@@ -54,7 +57,7 @@ async fn a_lost_answer_to_a_commit_runs_it_once() {
 #[tokio::test]
 async fn a_commit_of_which_nobody_knows_is_answered_by_opening_again() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
     let troubles: Vec<_> = std::iter::once(Trouble::AnswerLost).chain([Trouble::Throttled; 6]).collect();
     cluster.api.trouble("BatchExecuteStatement", &troubles);
@@ -63,7 +66,7 @@ async fn a_commit_of_which_nobody_knows_is_answered_by_opening_again() {
     let error = table.try_commit(&[put(3, 3, [])]).await.unwrap_err();
     assert!(error.report().contains("open the table again"), "{}", error.report());
     // It happened, and the checkpoint says so.
-    let mut again = Table::open(&cluster, target("t")).await;
+    let mut again = Table::open(&cluster.redshift().await, target("t")).await;
     assert_eq!(again.steps(), 2);
     again.commit(&[put(3, 3, [])]).await;
     assert_eq!(rows_of(&cluster, "t").await, "3");
@@ -74,14 +77,14 @@ async fn a_commit_of_which_nobody_knows_is_answered_by_opening_again() {
 #[tokio::test]
 async fn an_outage_in_the_answer_to_a_commit_is_unclear() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
     cluster.api.trouble("BatchExecuteStatement", &[Trouble::Failed; 7]);
     let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
     assert!(error.report().contains("open the table again"), "{}", error.report());
-    let mut again = Table::open(&cluster, target("t")).await;
+    let mut again = Table::open(&cluster.redshift().await, target("t")).await;
     again.commit(&[put(2, 2, [])]).await;
     assert_eq!(rows_of(&cluster, "t").await, "2");
 }
@@ -89,7 +92,7 @@ async fn an_outage_in_the_answer_to_a_commit_is_unclear() {
 #[tokio::test]
 async fn a_commit_that_was_only_turned_away_did_not_happen_and_can_be_sent_again() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
     cluster.api.trouble("BatchExecuteStatement", &[Trouble::Throttled; 7]);
     let error = table.try_commit(&[put(2, 2, [])]).await.unwrap_err();
@@ -102,7 +105,7 @@ async fn a_commit_that_was_only_turned_away_did_not_happen_and_can_be_sent_again
 #[tokio::test]
 async fn long_statements_are_waited_for() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     let before = cluster.api.requests("DescribeStatement").len();
     cluster.api.slow(15);
     table.commit(&[put(1, 1, [])]).await;
@@ -115,7 +118,7 @@ async fn long_statements_are_waited_for() {
 async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
     let Some(cluster) = cluster().await else { return };
     for (n, abort) in [(1, true), (2, false)] {
-        let mut table = Table::open(&cluster, target("t")).await;
+        let mut table = Table::open(&cluster.redshift().await, target("t")).await;
         table.commit(&[put(n, 1, [])]).await;
         if abort {
             cluster.api.abort();
@@ -135,7 +138,7 @@ async fn statements_that_were_stopped_or_whose_end_failed_are_unclear() {
 #[tokio::test]
 async fn a_batch_whose_end_is_asked_for_in_vain_is_unclear() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
     // Of the questions before it one is about the columns.
     let troubles: Vec<_> = [Trouble::Throttled; 7].into();
@@ -144,7 +147,7 @@ async fn a_batch_whose_end_is_asked_for_in_vain_is_unclear() {
     assert_eq!(error.kind(), ErrorKind::Throttled, "{error:?}");
     let error = table.try_commit(&[put(3, 3, [])]).await.unwrap_err();
     assert!(error.report().contains("open the table again"), "{}", error.report());
-    let mut again = Table::open(&cluster, target("t")).await;
+    let mut again = Table::open(&cluster.redshift().await, target("t")).await;
     assert_eq!(again.steps(), 2);
     again.commit(&[put(3, 3, [])]).await;
     assert_eq!(rows_of(&cluster, "t").await, "3");
@@ -163,18 +166,18 @@ async fn an_api_that_stays_away_is_unclear_and_said() {
 async fn rows_come_in_pages() {
     let Some(cluster) = cluster().await else { return };
     cluster.api.page(2);
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [("a", Value::int(1)), ("b", Value::text("x")), ("c", Value::Bool(true))])]).await;
     let pages = cluster.api.requests("GetStatementResult");
     assert!(pages.iter().any(|page| page["NextToken"].is_string()));
-    let found = Table::open(&cluster, target("t")).await.columns().await;
+    let found = Table::open(&cluster.redshift().await, target("t")).await.columns().await;
     assert_eq!(found, ["id", "a", "b", "c"]);
 }
 
 #[tokio::test]
 async fn a_result_that_lacks_rows_is_no_result() {
     let Some(cluster) = cluster().await else { return };
-    let mut table = Table::open(&cluster, target("t")).await;
+    let mut table = Table::open(&cluster.redshift().await, target("t")).await;
     table.commit(&[put(1, 1, [])]).await;
     cluster.api.miss(1);
     let error = cluster.redshift().await.peek(&target("t")).await.unwrap_err();

@@ -1,13 +1,13 @@
 //! What an answer of the SQL API means; pure.
 
 use std::io::Read as _;
-use std::time::Duration;
 
 use commutator_core::{Error, ErrorKind, Result, Retry};
 use commutator_warehouse::Row;
+use commutator_warehouse::patience::retry_after;
 use flate2::read::GzDecoder;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -156,9 +156,8 @@ fn illegible(status: StatusCode) -> Error {
 fn waiting(error: Error, headers: &HeaderMap, said: &Said) -> Error {
     let error = error.with("status", said.status);
     let error = if said.code.is_empty() { error } else { error.with("code", &said.code) };
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    match seconds {
-        Some(seconds) => error.with_retry(Retry::After(Duration::from_secs(seconds))),
+    match retry_after(headers.get(RETRY_AFTER).map(HeaderValue::as_bytes)) {
+        Some(pause) => error.with_retry(Retry::After(pause)),
         None => error,
     }
 }

@@ -1,16 +1,16 @@
 //! What a user finds in the account.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Destination as _, ErrorKind, Outcome, Secret};
 use commutator_destination_snowflake::{Config, Documents};
 
 use crate::place::Place;
-use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn a_table_looks_as_documented() {
     let Some(place) = Place::fresh(Documents::Variant) else { return };
-    let mut table = Table::open(&place, target("Orders")).await;
+    let mut table = Table::open(&place.snowflake().await, target("Orders")).await;
     let mut row =
         put(1, 5, [("name", Value::text(r"\N")), ("price", Value::number("1.50")), ("doc", Value::json("[1]"))]);
     row.item.insert("raw".to_owned(), Value::binary([1, 2]));

@@ -10,7 +10,6 @@ mod documents;
 mod layout;
 mod place;
 mod stages;
-mod table;
 
 /// What every destination must do, with documents as text.
 mod contract {
@@ -22,16 +21,8 @@ mod contract {
 /// `types::json_is_exact` and `widening::any_number_stays_itself_when_its_column_becomes_json` cannot be among them: they have numbers that a
 /// `VARIANT` would round, which are refused (`documents.rs`).
 mod contract_with_variants {
-    macro_rules! trials {
-        ($($topic:ident::$trial:ident),* $(,)?) => {
-            $(#[test]
-            fn $trial() {
-                commutator_conformance::run::<crate::place::Variant>(stringify!($topic), stringify!($trial));
-            })*
-        };
-    }
-
-    trials! {
+    commutator_conformance::suite! {
+        crate::place::Variant;
         rows::a_row_is_read_back,
         rows::append_keeps_every_change,
         types::nulls_come_and_go,

@@ -1,11 +1,10 @@
 //! A schema of its own for each test, and a way to read it that shares no code with the destination.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Validity, Value};
+use commutator_conformance::{Harness, Row, Value, row_of_texts};
 use commutator_core::{Destination, Secret, Target};
 use commutator_destination_snowflake::{Config, Documents, Snowflake, StagingConfig};
 use serde_json::json;
@@ -81,7 +80,17 @@ impl Place {
         let list: Vec<_> = columns.iter().map(|(name, ty)| as_text(&quoted(name), ty)).collect();
         let rows = self.query(&format!("SELECT {} FROM {table}", list.join(", "))).await;
         let documents = self.documents(target).await;
-        rows.iter().map(|row| row_of(&columns, &documents, row)).collect()
+        // Names of our own are in upper case there, and documents that are text are told by their columns alone.
+        let name = |name: &str| if name.starts_with("_CT_") { name.to_ascii_lowercase() } else { name.to_owned() };
+        let ty = |name: &String, ty: &str| if documents.contains(name) { "VARIANT".to_owned() } else { ty.to_owned() };
+        let columns: Vec<_> = columns.iter().map(|column| (name(&column.0), ty(&column.0, &column.1))).collect();
+        rows.iter()
+            .map(|cells| {
+                let cells =
+                    columns.iter().zip(cells).map(|((name, ty), cell)| (name.as_str(), ty.as_str(), cell.as_deref()));
+                row_of_texts(cells, |micros| micros.parse().expect("microseconds"), value)
+            })
+            .collect()
     }
 
     /// Returns the columns whose text is a document, as the table of checkpoints says for whoever reads it.
@@ -154,47 +163,13 @@ fn as_text(column: &str, ty: &str) -> String {
     }
 }
 
-fn row_of(columns: &[(String, String)], documents: &[String], cells: &[Option<String>]) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    let mut current = None;
-    for ((name, ty), text) in columns.iter().zip(cells) {
-        match (name.as_str(), text) {
-            ("_CT_ORDER", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_CT_OP", text) => read.op.clone_from(text),
-            ("_CT_DELETED", text) => read.deleted = text.as_ref().map(|text| text == "true"),
-            ("_CT_CURRENT", text) => current = text.as_ref().map(|text| text == "true"),
-            (time, text) if time.starts_with("_CT_") && ty.starts_with("TIMESTAMP") => {
-                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
-            }
-            // What a change of columns leaves until the next one.
-            (left, _) if left.starts_with("_CT_NARROW_") || left.starts_with("_CT_WIDER_") => {}
-            (_, text) => {
-                let is_document = documents.contains(name);
-                let value = text.as_ref().map_or(Value::Null, |text| value(ty, is_document, text));
-                read.columns.insert(name.clone(), value);
-            }
-        }
-    }
-    let time = |name: &str| times.get(name).copied();
-    if let (Some(synced_at), Some(from), Some(current)) = (time("_CT_SYNCED_AT"), time("_CT_VALID_FROM"), current) {
-        let (changed_at, to) = (time("_CT_CHANGED_AT"), time("_CT_VALID_TO"));
-        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
-    }
-    read
-}
-
-fn value(ty: &str, is_document: bool, text: &str) -> Value {
+fn value(ty: &str, text: &str) -> Value {
     match ty.split('(').next().unwrap_or_default() {
         "BOOLEAN" => Value::Bool(text == "true"),
         "NUMBER" | "FLOAT" | "DECFLOAT" => Value::number(text),
         "VARIANT" => Value::json(text),
-        "VARCHAR" if is_document => Value::json(text),
         "VARCHAR" => Value::text(text),
-        "BINARY" => {
-            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal digits");
-            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "BINARY" => Value::hex(text),
         other => panic!("no logical type is a {other}"),
     }
 }

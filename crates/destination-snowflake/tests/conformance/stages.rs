@@ -1,11 +1,11 @@
 //! How staged files are found, and what is said when they are not.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Destination as _, ErrorKind, Outcome};
 use commutator_destination_snowflake::{Config, Documents};
 
 use crate::place::Place;
-use crate::table::{Table, put, target};
 
 #[tokio::test]
 async fn rows_are_loaded_through_a_stage_that_is_there() {

@@ -1,15 +1,15 @@
 //! Changes of columns that end after each of their statements, and are completed by whoever opens the table next.
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, remove, seen, target};
 use commutator_core::{ErrorKind, SyncMode, Target};
 
 use crate::duck::Fault;
 use crate::place::Place;
-use crate::table::{Table, put, remove, seen, target};
 
 /// A table with a snapshot that runs and a tombstone, whose key and columns then widen in every way and beside which new ones come.
 async fn evolve(place: &Place, cut: Option<(usize, Fault)>) -> bool {
-    let mut table = Table::open(place, target("t")).await;
+    let mut table = Table::open(&place.loader(), target("t")).await;
     table.commit(&[seen(1, [("n", Value::int(7)), ("t", Value::text("q"))]), remove(9, 2)]).await;
     let calls = place.duck.calls().len();
     if let Some((after, fault)) = cut {
@@ -28,7 +28,7 @@ async fn evolve(place: &Place, cut: Option<(usize, Fault)>) -> bool {
     let reached = cut.is_none_or(|(after, _)| place.duck.calls().len() - calls > after);
     if !committed {
         // Nobody but who comes next completes it, whatever that one writes.
-        let mut table = Table::open(place, target("t")).await;
+        let mut table = Table::open(&place.loader(), target("t")).await;
         assert!(table.session.describe().await.unwrap().is_some());
         if table.steps() < 2 {
             table.commit(&[change]).await;
@@ -38,7 +38,7 @@ async fn evolve(place: &Place, cut: Option<(usize, Fault)>) -> bool {
         return false;
     }
     // What a column left whose type was changed may stay until the table is opened again.
-    Table::open(place, target("t")).await;
+    Table::open(&place.loader(), target("t")).await;
     true
 }
 
@@ -85,7 +85,7 @@ async fn a_mode_change_is_completed_wherever_it_was_cut() {
     for fault in [Fault::Refused, Fault::Lost, Fault::AnswerLost] {
         for after in 0..40 {
             let place = Place::apart();
-            let mut table = Table::open(&place, target("t")).await;
+            let mut table = Table::open(&place.loader(), target("t")).await;
             table.commit(&[seen(1, [("v", Value::int(1))]), seen(2, [("v", Value::int(2))])]).await;
             table.commit(&[remove(2, 5)]).await;
             place.duck.fail(after, fault);
@@ -99,10 +99,10 @@ async fn a_mode_change_is_completed_wherever_it_was_cut() {
             cuts += 1;
             table.commit(&[remove(1, 7)]).await;
             assert_eq!(place.query(rows), ["1 1 true", "2 - true"], "{fault:?} {after}");
-            let mut table = Table::open(&place, soft()).await;
+            let mut table = Table::open(&place.loader(), soft()).await;
             table.commit(&[put(2, 8, [("v", Value::int(4))])]).await;
             assert_eq!(place.query(rows)[1], "2 4 false");
-            let error = Table::try_open(&place.loader(), target("t")).await.map(|_| ()).unwrap_err();
+            let error = Table::refused(&place.loader(), target("t")).await;
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
         }
     }

@@ -1,12 +1,12 @@
 //! Requests that are refused, lost, or whose answers are lost: at every one of them, a table that is opened again goes on, and nothing is
 //! lost or doubled.
 
+use commutator_conformance::sql::{Table, put, remove, seen, target};
 use commutator_conformance::{Change, Value};
 use commutator_core::{ErrorKind, Result, SyncMode, Target};
 
 use crate::duck::Fault;
 use crate::place::Place;
-use crate::table::{Table, put, remove, seen, target};
 
 const FAULTS: [Fault; 3] = [Fault::Refused, Fault::Lost, Fault::AnswerLost];
 
@@ -98,7 +98,7 @@ async fn every_call(place: fn() -> Place, mode: SyncMode, step: usize) {
             assert_eq!(place.query(changes), expected_changes, "{at}");
             // Whoever opens the table next finds nothing half-done, and no file is left.
             let left = "SELECT count(*) FROM duckdb_columns() WHERE regexp_matches(column_name, '_ct_(wider|narrow)')";
-            let mut again = Table::open(&place, Target { mode, ..target("t") }).await;
+            let mut again = Table::open(&place.loader(), Target { mode, ..target("t") }).await;
             again.commit(&[]).await;
             assert_eq!(place.query(left), ["0"], "{at}");
             assert_eq!(place.files(), Vec::<String>::new(), "{at}");
@@ -130,7 +130,7 @@ async fn other_modes_survive_every_fault() {
 async fn after_a_lost_answer_a_session_refuses_to_go_on() {
     for (fault, arrived) in [(Fault::Lost, "1"), (Fault::AnswerLost, "2")] {
         let place = Place::plain();
-        let mut table = Table::open(&place, target("t")).await;
+        let mut table = Table::open(&place.loader(), target("t")).await;
         table.commit(&[put(1, 1, [])]).await;
         let rows = table.prepare(&[put(2, 2, [])]).await.unwrap();
         place.duck.fail(0, fault);
@@ -143,7 +143,7 @@ async fn after_a_lost_answer_a_session_refuses_to_go_on() {
         assert!(error.to_string().contains("open the table again"), "{error}");
         // They may still be read, so they are not removed yet.
         assert_eq!(place.files().len(), 1);
-        Table::open(&place, target("t")).await;
+        Table::open(&place.loader(), target("t")).await;
         assert!(place.files().is_empty());
         assert_eq!(place.query("SELECT count(*) FROM memory.shop.t"), [arrived]);
     }
@@ -152,9 +152,9 @@ async fn after_a_lost_answer_a_session_refuses_to_go_on() {
 #[tokio::test]
 async fn a_refused_commit_of_a_fenced_session_says_fenced() {
     let place = Place::plain();
-    let mut old = Table::open(&place, target("t")).await;
+    let mut old = Table::open(&place.loader(), target("t")).await;
     old.commit(&[put(1, 1, [])]).await;
-    let mut new = Table::open(&place, target("t")).await;
+    let mut new = Table::open(&place.loader(), target("t")).await;
     assert_eq!(old.try_commit(&[put(2, 2, [])]).await.unwrap_err().kind(), ErrorKind::Fenced);
     // Nor does it change columns.
     let error = old.try_commit(&[put(2, 2, [("x", Value::int(1))])]).await.unwrap_err();
@@ -167,7 +167,7 @@ async fn a_refused_commit_of_a_fenced_session_says_fenced() {
 #[tokio::test]
 async fn two_that_come_to_the_same_number_are_told_apart() {
     let place = Place::plain();
-    let mut first = Table::open(&place, target("t")).await;
+    let mut first = Table::open(&place.loader(), target("t")).await;
     first.commit(&[put(1, 1, [])]).await;
     // As if both had raised the number that they found, and the second had won.
     place.execute("UPDATE _ct_checkpoint_t SET token = 'another' WHERE part = 'checkpoint'");
@@ -199,7 +199,7 @@ async fn many_open_a_table_at_once_and_one_owns_it() {
 #[tokio::test]
 async fn a_rehearsal_leaves_nothing_and_says_what_is_refused() {
     for place in [Place::plain(), Place::apart()] {
-        let mut table = Table::open(&place, target("t")).await;
+        let mut table = Table::open(&place.loader(), target("t")).await;
         table.commit(&[put(1, 1, [("a", Value::int(1))])]).await;
         let rows = table.prepare(&[put(2, 2, [("a", Value::int(2))])]).await.unwrap();
         let mut transaction = table.session.begin().await.unwrap();

@@ -3,10 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use commutator_conformance::Value;
+use commutator_conformance::sql::{Table, put, target};
 use commutator_core::{Column, Destination as _, LogicalType, Position, SchemaAction, SchemaPlan};
 
 use crate::place::Place;
-use crate::table::{Table, put, remove, seen, target};
 
 #[tokio::test]
 async fn a_checkpoint_is_a_row_and_further_pieces() {
@@ -31,23 +31,6 @@ async fn a_checkpoint_is_a_row_and_further_pieces() {
         assert_eq!(place.query(count), [pieces]);
         assert_eq!(place.loader().peek(&target("t")).await.unwrap(), Some(checkpoint));
     }
-}
-
-#[tokio::test]
-async fn tombstones_are_there_only_while_a_snapshot_runs() {
-    let place = Place::apart();
-    let mut table = Table::open(&place, target("t")).await;
-    let tombstones =
-        || place.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = '_ct_tombstones_t'") == ["1"];
-    table.commit(&[seen(1, []), put(2, 3, [])]).await;
-    assert!(!tombstones());
-    table.commit(&[remove(2, 4)]).await;
-    assert!(tombstones());
-    table.end_snapshot().await;
-    assert!(!tombstones());
-    table.commit(&[remove(1, 5)]).await;
-    assert!(!tombstones());
-    assert_eq!(place.query("SELECT count(*) FROM t"), ["0"]);
 }
 
 #[tokio::test]

@@ -10,16 +10,22 @@ mod duck;
 mod faults;
 mod foreign;
 mod layout;
-mod modes;
 mod outline;
 mod place;
-mod table;
 
 /// What every destination must do: Parquet files, `MERGE`, columns that change under any expression.
 mod contract {
     commutator_conformance::suite!(crate::place::Plain);
 }
-/// The same with JSON lines, `DELETE`, `UPDATE` and `INSERT`, and columns that take the place of others.
+/// What every destination must do whose tables others reach with SQL, over the same warehouse.
+mod sql {
+    commutator_conformance::sql_suite!(crate::place::Plain);
+}
+/// The suite with JSON lines, `DELETE`, `UPDATE` and `INSERT`, and columns that take the place of others.
 mod contract_apart {
     commutator_conformance::suite!(crate::place::Apart);
+}
+/// What others do, over such a one.
+mod sql_apart {
+    commutator_conformance::sql_suite!(crate::place::Apart);
 }

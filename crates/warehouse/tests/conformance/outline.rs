@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use commutator_conformance::sql::{Table, item, put, remove, seen, target};
 use commutator_conformance::{Change, Value};
 use commutator_core::schema::plan;
 use commutator_core::{
@@ -10,7 +11,6 @@ use commutator_core::{
 use commutator_warehouse::Randomness;
 
 use crate::place::Place;
-use crate::table::{Table, item, put, remove, seen, target};
 
 const TOKEN: u128 = 0x1234_5678;
 

@@ -1,23 +1,24 @@
 //! A warehouse and a staging area of its own for each test, and a way to read tables that shares nothing with the destination.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commutator_conformance::{Harness, Row, Validity, Value};
-use commutator_core::{
-    Capabilities, CheckpointHome, CommitGuarantee, CommitInterval, Destination, Limit, Slices, SyncMode, Target,
-};
+use commutator_conformance::sql::SqlHarness;
+use commutator_conformance::{Harness, Row, Value, row_of_texts};
+use commutator_core::{Capabilities, CommitInterval, Destination, Target};
 use commutator_sql::{DUCKDB, Dialect};
-use commutator_warehouse::{Form, Loader, Staging, StagingConfig};
+use commutator_warehouse::{Form, Loader, Staging, StagingConfig, capabilities};
 
 use crate::duck::{APART, Duck, Mistake};
 
 /// A warehouse that can do everything, and Parquet files.
-pub(crate) struct Plain(pub(crate) Place);
+pub(crate) type Plain = On<false>;
 
 /// A warehouse that can do little, and JSON lines.
-pub(crate) struct Apart(pub(crate) Place);
+pub(crate) type Apart = On<true>;
+
+/// A warehouse of one of the two kinds.
+pub(crate) struct On<const APART: bool>(Place);
 
 /// A warehouse in memory, and a folder for staged files that goes with this.
 pub(crate) struct Place {
@@ -44,7 +45,7 @@ impl Place {
     pub(crate) fn loader(&self) -> Loader {
         let config = StagingConfig::new(format!("file://{}", self.folder.path().display()));
         let staging = Staging::connect(&config, None).expect("the settings are fine");
-        Loader::new(Arc::new(self.duck.clone()), staging, capabilities())
+        Loader::new(Arc::new(self.duck.clone()), staging, duck_capabilities())
     }
 
     pub(crate) fn execute(&self, statements: &str) {
@@ -72,24 +73,11 @@ impl Place {
     }
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities {
-        name: "duck",
-        modes: &[SyncMode::Mirror, SyncMode::SoftDelete, SyncMode::History, SyncMode::Append],
-        guarantee: CommitGuarantee::Atomic,
-        checkpoint: CheckpointHome::Destination,
-        slices: Slices::One,
-        identifiers: DUCKDB.identifiers,
-        max_columns: Limit::Unlimited,
-        nul_in_text: true,
-        widens: true,
-        native_nested: false,
-        commit_interval: CommitInterval {
-            max_bytes: 128 << 20,
-            max_rows: 500_000,
-            max_delay: std::time::Duration::from_secs(1),
-        },
-    }
+fn duck_capabilities() -> Capabilities {
+    let common = capabilities("duck", &DUCKDB);
+    let commit_interval =
+        CommitInterval { max_bytes: 128 << 20, max_rows: 500_000, max_delay: std::time::Duration::from_secs(1) };
+    Capabilities { commit_interval, ..common }
 }
 
 fn query_texts(duck: &Duck, query: &str) -> Vec<Vec<Option<String>>> {
@@ -97,9 +85,9 @@ fn query_texts(duck: &Duck, query: &str) -> Vec<Vec<Option<String>>> {
 }
 
 #[async_trait]
-impl Harness for Plain {
+impl<const APART: bool> Harness for On<APART> {
     async fn fresh() -> Option<Self> {
-        Some(Self(Place::plain()))
+        Some(Self(if APART { Place::apart() } else { Place::plain() }))
     }
 
     async fn connect(&self) -> Arc<dyn Destination> {
@@ -112,17 +100,21 @@ impl Harness for Plain {
 }
 
 #[async_trait]
-impl Harness for Apart {
-    async fn fresh() -> Option<Self> {
-        Some(Self(Place::apart()))
+impl<const APART: bool> SqlHarness for On<APART> {
+    async fn execute(&self, statements: &str) {
+        self.0.execute(statements);
     }
 
-    async fn connect(&self) -> Arc<dyn Destination> {
-        Arc::new(self.0.loader())
+    async fn query(&self, query: &str) -> Vec<String> {
+        self.0.query(query)
     }
 
-    async fn rows(&self, target: &Target) -> Vec<Row> {
-        read(&self.0.duck, target)
+    fn shares_checkpoints(&self) -> bool {
+        false
+    }
+
+    fn conflicts(&self) -> &'static [&'static str] {
+        &["ALTER TABLE t ALTER COLUMN b TYPE BLOB USING encode(b)"]
     }
 }
 
@@ -154,7 +146,14 @@ pub(crate) fn read(duck: &Duck, target: &Target) -> Vec<Row> {
         .into_iter()
         .map(|(name, ty)| if numbers.contains(&name) { (name, "DIGITS".to_owned()) } else { (name, ty) })
         .collect();
-    query_texts(duck, &query).iter().map(|row| row_of(&columns, row)).collect()
+    query_texts(duck, &query)
+        .iter()
+        .map(|cells| {
+            let cells =
+                columns.iter().zip(cells).map(|((name, ty), cell)| (name.as_str(), ty.as_str(), cell.as_deref()));
+            row_of_texts(cells, |micros| micros.parse().expect("microseconds"), value)
+        })
+        .collect()
 }
 
 /// Returns the columns that hold the text of numbers, as the table of checkpoints says for whoever reads it.
@@ -176,42 +175,13 @@ fn numbers(duck: &Duck, schema: &str, target: &Target) -> Vec<String> {
     query_texts(duck, &columns).into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
 }
 
-fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    let mut current = None;
-    for ((name, ty), text) in columns.iter().zip(cells) {
-        match (name.as_str(), text) {
-            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_ct_op", text) => read.op.clone_from(text),
-            ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
-            ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
-            (time, text) if time.starts_with("_ct_") => {
-                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
-            }
-            (_, text) => {
-                read.columns.insert(name.clone(), text.as_ref().map_or(Value::Null, |text| value(ty, text)));
-            }
-        }
-    }
-    let time = |name: &str| times.get(name).copied();
-    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
-        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
-        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
-    }
-    read
-}
-
 fn value(ty: &str, text: &str) -> Value {
     match ty {
         "BOOLEAN" => Value::Bool(text == "true"),
         "BIGINT" | "DOUBLE" | "DIGITS" => Value::number(text),
         "JSON" => Value::json(text),
         "VARCHAR" => Value::text(text),
-        "BLOB" => {
-            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hex");
-            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "BLOB" => Value::hex(text),
         decimal if decimal.starts_with("DECIMAL(") => Value::number(text),
         other => panic!("no logical type is a {other}"),
     }
