@@ -60,7 +60,6 @@ pub(crate) use postgres::Server as PostgresPlace;
 /// A database of a real `DuckDB`, read by statements of its own. Its file is opened anew by every process, once nobody has it open any more.
 #[cfg(feature = "duckdb")]
 #[path = "../../crates/destination-duckdb/tests/conformance/place.rs"]
-#[expect(dead_code, reason = "the destination's own tests use more of it")]
 pub(crate) mod duckdb;
 
 #[cfg(feature = "duckdb")]

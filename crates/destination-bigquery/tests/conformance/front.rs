@@ -74,10 +74,13 @@ impl Front {
 }
 
 /// Two transactions that change one table: the service's message is from "Troubleshoot query errors".
+#[expect(
+    clippy::print_stderr,
+    reason = "the destination shows of a message only what repeats no value, and whoever mends a test wants it all"
+)]
 fn in_the_words_of_the_service(answer: &mut Value) {
     for place in ["/status/errorResult/message", "/error/message"] {
         let Some(message) = answer.pointer_mut(place) else { continue };
-        // The destination shows of it only what repeats no value.
         eprintln!("The emulator says: {message}");
         let text = message.as_str().unwrap_or_default().to_lowercase();
         if text.contains("transaction conflict") || text.contains("conflict on") || text.contains("failed to commit") {

@@ -3,6 +3,7 @@
 //! The emulator is `local-bigquery`, which `cargo xtask services` starts; `front` stands between it and the destination, and says what it lacks.
 //! With the feature `real` the suite runs over the real service, too.
 
+mod documents;
 mod emulator;
 mod front;
 mod place;
@@ -19,18 +20,10 @@ mod contract {
 /// Those trials in which documents meet a type of their own, with documents as `JSON`.
 ///
 /// `types::json_is_exact` and `widening::any_number_stays_itself_when_its_column_becomes_json` cannot be among them: they have numbers that
-/// `JSON` would round, which are refused.
+/// `JSON` would round, which are refused (`documents.rs`).
 mod contract_with_json {
-    macro_rules! trials {
-        ($($topic:ident::$trial:ident),* $(,)?) => {
-            $(#[test]
-            fn $trial() {
-                commutator_conformance::run::<crate::place::EmulatedJson>(stringify!($topic), stringify!($trial));
-            })*
-        };
-    }
-
-    trials! {
+    commutator_conformance::suite! {
+        crate::place::EmulatedJson;
         rows::a_row_is_read_back,
         rows::append_keeps_every_change,
         types::nulls_come_and_go,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use commutator_conformance::{Row, Validity, Value};
+use commutator_conformance::{Row, Value, row_of_texts};
 use commutator_core::Target;
 use commutator_sql::{BIGQUERY, TargetCheckpoint};
 
@@ -43,7 +43,12 @@ pub(crate) async fn rows(emulator: &Emulator, dataset: &str, target: &Target) ->
         })
         .collect();
     let query = format!("SELECT {} FROM `{}`.`{dataset}`.`{}`", list.join(", "), emulator.project, target.name);
-    emulator.query(&query).await.iter().map(|row| row_of(&columns, row)).collect()
+    let rows = emulator.query(&query).await;
+    let row = |cells: &Vec<Option<String>>| {
+        let cells = columns.iter().zip(cells).map(|((name, ty), cell)| (name.as_str(), ty.as_str(), cell.as_deref()));
+        row_of_texts(cells, |micros| micros.parse().expect("microseconds"), value)
+    };
+    rows.iter().map(row).collect()
 }
 
 /// The logical types of the user's columns, as the table of checkpoints says for whoever reads it.
@@ -60,41 +65,12 @@ async fn logical(emulator: &Emulator, dataset: &str, target: &Target) -> BTreeMa
     columns.map(|column| (text(column, "name"), text(column, "type"))).collect()
 }
 
-fn row_of(columns: &[(String, String)], cells: &[Option<String>]) -> Row {
-    let mut read = Row::new(BTreeMap::new(), "0".repeat(48).parse().expect("an order key"));
-    let mut times = BTreeMap::new();
-    let mut current = None;
-    for ((name, ty), text) in columns.iter().zip(cells) {
-        match (name.as_str(), text) {
-            ("_ct_order", Some(text)) => read.order = text.parse().expect("an order key"),
-            ("_ct_op", text) => read.op.clone_from(text),
-            ("_ct_deleted", text) => read.deleted = text.as_ref().map(|text| text == "true"),
-            ("_ct_current", text) => current = text.as_ref().map(|text| text == "true"),
-            (time, text) if time.starts_with("_ct_") => {
-                times.extend(text.as_ref().map(|micros| (time, micros.parse::<i64>().expect("microseconds"))));
-            }
-            (_, text) => {
-                read.columns.insert(name.clone(), text.as_ref().map_or(Value::Null, |text| value(ty, text)));
-            }
-        }
-    }
-    let time = |name: &str| times.get(name).copied();
-    if let (Some(synced_at), Some(from), Some(current)) = (time("_ct_synced_at"), time("_ct_valid_from"), current) {
-        let (changed_at, to) = (time("_ct_changed_at"), time("_ct_valid_to"));
-        read.validity = Some(Validity { changed_at, synced_at, from, to, current });
-    }
-    read
-}
-
 fn value(ty: &str, text: &str) -> Value {
     match ty {
         "bool" | "BOOLEAN" => Value::Bool(text == "true"),
         "json" | "JSON" => Value::json(text),
         "text" | "STRING" => Value::text(text),
-        "binary" | "BYTES" => {
-            let byte = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hex");
-            Value::binary((0..text.len()).step_by(2).map(byte).collect::<Vec<_>>())
-        }
+        "binary" | "BYTES" => Value::hex(text),
         // A number below one may come without the nought before its point.
         _ if text.starts_with('.') => Value::number(&format!("0{text}")),
         _ if text.starts_with("-.") => Value::number(&format!("-0{}", &text[1..])),

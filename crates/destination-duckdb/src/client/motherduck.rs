@@ -10,7 +10,7 @@ use duckdb::Connection;
 
 use crate::error;
 
-/// What paths of theirs begin with ("Connecting to MotherDuck").
+/// What paths of theirs begin with ("Connecting to `MotherDuck`").
 const PREFIXES: [&str; 2] = ["md:", "motherduck:"];
 
 /// Returns the name of the database that a path means; `None` if it is a file's.
@@ -21,7 +21,7 @@ pub(crate) fn name(path: &Path) -> Option<&str> {
 
 /// Loads the extension, which is fetched unless it was installed before, and makes the database the current one.
 ///
-/// Without a token the extension takes that of the environment variable `motherduck_token` ("Authenticating to MotherDuck").
+/// Without a token the extension takes that of the environment variable `motherduck_token` ("Authenticating to `MotherDuck`").
 pub(crate) fn attach(root: &Connection, name: &str, token: Option<&Secret>) -> Result<()> {
     let named = |error: Error| error.with("database", name);
     if root.execute_batch("LOAD motherduck").is_err() {

@@ -6,6 +6,9 @@
 mod file;
 mod foreign;
 mod layout;
+mod memory;
+#[cfg(feature = "real")]
+mod motherduck;
 mod outline;
 mod place;
 mod widening;
@@ -17,8 +20,4 @@ mod contract {
 /// What every destination must do whose tables others reach with SQL.
 mod sql {
     commutator_conformance::sql_suite!(crate::place::File);
-}
-/// The suite in memory.
-mod contract_in_memory {
-    commutator_conformance::suite!(crate::place::Memory);
 }

@@ -15,9 +15,6 @@ pub(crate) struct File {
     folder: tempfile::TempDir,
 }
 
-/// A database in memory.
-pub(crate) struct Memory(DuckDb);
-
 impl File {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder") }
@@ -76,7 +73,7 @@ impl Harness for File {
     }
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
-        read(&self.duckdb().await, target).await
+        read(&self.duckdb().await, &self.config().schema, target).await
     }
 }
 
@@ -95,36 +92,23 @@ impl SqlHarness for File {
     }
 }
 
-#[async_trait]
-impl Harness for Memory {
-    async fn fresh() -> Option<Self> {
-        let config = Config { threads: Some(2), schema: "Some schema".to_owned(), ..Config::in_memory() };
-        Some(Self(config.connect().await.expect("the settings are fine")))
-    }
-
-    async fn connect(&self) -> Arc<dyn Destination> {
-        Arc::new(self.0.clone())
-    }
-
-    async fn rows(&self, target: &Target) -> Vec<Row> {
-        read(&self.0, target).await
-    }
-}
-
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-async fn read(duckdb: &DuckDb, target: &Target) -> Vec<Row> {
+/// Returns all rows of a target's table in a schema; none if there is no table.
+pub(crate) async fn read(duckdb: &DuckDb, schema: &str, target: &Target) -> Vec<Row> {
     let found = format!(
-        "SELECT schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = '{}' AND database_name <> 'temp' \
-         ORDER BY column_index",
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{}' AND schema_name = '{schema}' \
+         AND database_name = current_database() ORDER BY column_index",
         target.name.replace('\'', "''")
     );
     let columns = query_texts(duckdb, &found).await;
-    let Some(schema) = columns.first().and_then(|column| column[0].clone()) else { return Vec::new() };
+    if columns.is_empty() {
+        return Vec::new();
+    }
     let text = |cell: &Option<String>| cell.clone().expect("the catalog has no nulls");
-    let columns: Vec<(String, String)> = columns.iter().map(|column| (text(&column[1]), text(&column[2]))).collect();
+    let columns: Vec<(String, String)> = columns.iter().map(|column| (text(&column[0]), text(&column[1]))).collect();
     let list: Vec<_> = columns
         .iter()
         .map(|(name, ty)| match ty.as_str() {
@@ -133,8 +117,8 @@ async fn read(duckdb: &DuckDb, target: &Target) -> Vec<Row> {
             _ => quoted(name),
         })
         .collect();
-    let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&schema), quoted(&target.name));
-    let numbers = numbers(duckdb, &schema, target).await;
+    let query = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(schema), quoted(&target.name));
+    let numbers = numbers(duckdb, schema, target).await;
     let columns: Vec<_> = columns
         .into_iter()
         .map(|(name, ty)| if numbers.contains(&name) { (name, "DIGITS".to_owned()) } else { (name, ty) })
