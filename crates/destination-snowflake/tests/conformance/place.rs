@@ -39,7 +39,8 @@ impl Place {
             };
             (config, Some(folder))
         };
-        let schema = format!("CT_TEST_{}", Uuid::new_v4().simple());
+        // In upper case, as an emulator finds no stage in a schema of another name.
+        let schema = format!("CT_TEST_{:X}", Uuid::new_v4().simple());
         // The front has done everything by the time it gives a handle.
         let first_look = folder.is_some().then_some(Duration::from_millis(1));
         Some(Self { config: Config { schema, documents, first_look, ..config }, folder })

@@ -1,6 +1,6 @@
 """Snowflake's SQL API, version 2, as far as the destination uses it, over DuckDB in this process. For tests only.
 
-`python front.py PORT` listens on 127.0.0.1. What it imitates of the service, because a loader may get it wrong:
+`python front.py PORT` listens on 127.0.0.1; with `fakesnow` after the port, that runs the statements (`fake.py`). What it imitates of the service, because a loader may get it wrong:
 - names: not quoted they are upper case, quoted they keep their case, and both are told apart by it;
 - a request is a session: its temporary tables and stages, and its open transaction, end with it;
 - DDL commits the transaction before it and itself;
@@ -20,7 +20,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from session import Engine, Refused, split
 
-ENGINE = Engine()
+if sys.argv[2:] == ["fakesnow"]:
+    import fake
+
+    ENGINE = fake.Engine()
+else:
+    ENGINE = Engine()
 LOCK = threading.Lock()
 TURNS = {}  # By schema: requests to one come one at a time, as tests of different ones have nothing to do with each other.
 SEEN = {}  # By request id: the handle.

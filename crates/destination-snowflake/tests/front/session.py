@@ -103,6 +103,8 @@ CREATE MACRO sf_to_binary(v, format) AS unhex(v);
 """
 
 DDL = re.compile(r"(?i)(CREATE|ALTER|DROP)\s")
+# DuckDB drops one column at a time.
+DROPS = re.compile(r"(?s)(ALTER TABLE .* DROP COLUMN )(\w+(?:, \w+)+)$")
 SPELLED = {
     "VARCHAR": "VARCHAR(16777216)",
     "BLOB": "BINARY(8388608)",
@@ -179,6 +181,10 @@ class Session:
             keep = self.engine.schemas.add if match.group(1).upper() == "CREATE" else self.engine.schemas.discard
             keep(encoded([name_of(kind, token) for kind, token in tokens(match.group(2)) if kind in ("quoted", "word")][-1]))
             return answer
+        if match := DROPS.match(sql):
+            for name in match.group(2).split(", "):
+                self.execute(match.group(1) + name)
+            return self.answer([], [])
         self.note(sql)
         if match := re.match(r"(?is)(ALTER TABLE \S+?(?:\"[^\n]*?\")? ADD COLUMN )(.*)$", sql):
             for _, _, definition in columns_of(match.group(2)):
