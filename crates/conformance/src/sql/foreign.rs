@@ -2,8 +2,9 @@
 
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
-use commutator_core::{Column, ErrorKind, LogicalType, PipelineId, TableName, Target};
+use commutator_core::{Column, Destination, ErrorKind, LogicalType, PipelineId, TableName, Target};
 
 use super::{SqlHarness, Table, forget, put, remove, seen, target};
 use crate::Value;
@@ -158,7 +159,7 @@ pub(super) async fn many_tables_share_a_database(place: &dyn SqlHarness) {
         .map(|n| {
             let destination = Arc::clone(&destination);
             tokio::spawn(async move {
-                let mut table = Table::open(&*destination, target(&name(n))).await;
+                let mut table = opened(&*destination, target(&name(n))).await;
                 for sequence in 1..5 {
                     table.commit(&[put(1, sequence, [("a", Value::int(n))])]).await;
                 }
@@ -173,6 +174,17 @@ pub(super) async fn many_tables_share_a_database(place: &dyn SqlHarness) {
         assert!(destination.peek(&target(&name(n))).await.expect("it can be looked at").is_some());
     }
     assert!(destination.peek(&target("t99")).await.expect("it can be looked at").is_none());
+}
+
+/// Opens a table as the pipeline does: of two that make the schema at once, one may be told to try again.
+async fn opened(destination: &dyn Destination, target: Target) -> Table {
+    for _ in 0..12 {
+        match Table::try_open(destination, target.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => tokio::time::sleep(Duration::from_millis(20)).await,
+            opened => return opened.expect("the table opens"),
+        }
+    }
+    panic!("the table does not open, however often it is tried");
 }
 
 /// Whoever drops a table and its checkpoint begins anew; a session that was open all along must not be taken for the next one.
