@@ -29,6 +29,9 @@ pub(crate) struct Plan<'a> {
 /// Statements that are sent in one request, in this order.
 pub(crate) type Step = Vec<String>;
 
+/// How many columns are filled by one statement: with names as long as there are it has less than the 100 KB that Redshift takes.
+const REPLACED_AT_ONCE: usize = 50;
+
 /// What columns of one table lack to be wide.
 #[derive(Debug, Default)]
 struct Wanting<'a> {
@@ -41,17 +44,19 @@ struct Wanting<'a> {
 }
 
 impl Wanting<'_> {
-    /// Takes one pass over the table for all columns, however many there are.
+    /// Takes one pass over the table for as many columns as a statement has room for.
     fn steps(self, layout: &Layout, which: Which) -> Vec<Step> {
+        let in_requests =
+            |statements: Vec<String>| statements.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec).collect();
         let mut steps: Vec<Step> = self.in_place.into_iter().map(|statement| vec![statement]).collect();
-        let added: Vec<_> = self.replaced.iter().filter(|(_, is_there)| !is_there).map(|(column, _)| *column).collect();
-        steps.extend(layout.add_wider(which, &added).chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec));
-        let replaced: Vec<_> = self.replaced.into_iter().map(|(column, _)| column).collect();
-        if !replaced.is_empty() {
+        steps.extend::<Vec<Step>>(in_requests(layout.replace(which, &[], &self.nameless)));
+        for some in self.replaced.chunks(REPLACED_AT_ONCE) {
+            let added: Vec<_> = some.iter().filter(|(_, is_there)| !is_there).map(|(column, _)| *column).collect();
+            let replaced: Vec<_> = some.iter().map(|(column, _)| *column).collect();
+            steps.extend::<Vec<Step>>(in_requests(layout.add_wider(which, &added)));
             steps.push(vec![layout.fill_wider(which, &replaced)]);
+            steps.extend::<Vec<Step>>(in_requests(layout.replace(which, &replaced, &[])));
         }
-        let renamed = layout.replace(which, &replaced, &self.nameless);
-        steps.extend(renamed.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec));
         steps
     }
 }
@@ -195,9 +200,35 @@ impl Plan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use commutator_sql::{DUCKDB, SchemaRef};
+    use commutator_sql::{BIGQUERY_JSON, DUCKDB, REDSHIFT, SNOWFLAKE, SchemaRef, system_columns};
 
     use super::*;
+
+    /// A plan is kept before its first step, so one that no statement can carry out would stop its table for good.
+    #[test]
+    fn no_statement_is_too_long_however_many_columns_widen() {
+        for dialect in [&REDSHIFT, &SNOWFLAKE, &BIGQUERY_JSON] {
+            let layout = Layout::new(dialect, &SchemaRef::new(dialect, &["db", "shop"]), "t", SyncMode::Append);
+            let longest = "n".repeat(dialect.identifiers.max_bytes.min(300) - 4);
+            let columns = |ty| {
+                let keys = vec![Column::key("id", LogicalType::Int64)];
+                let others = (0..1500).map(|n| Column::new(format!("{longest}{n:04}"), ty));
+                TableSchema::new(keys.into_iter().chain(others).collect()).unwrap()
+            };
+            let (recorded, planned) = (columns(LogicalType::Number), columns(LogicalType::Json));
+            let system = system_columns(SyncMode::Append).map(|(name, ty, _)| (name.to_owned(), dialect.native(ty)));
+            let own = recorded.columns().iter().map(|column| (column.name.clone(), dialect.native(column.ty)));
+            let rows: Vec<_> =
+                own.chain(system).map(|(name, native)| Found { name, native: native.into_owned() }).collect();
+            let plan =
+                Plan { dialect, layout: &layout, mode: SyncMode::Append, recorded: Some(&recorded), planned: &planned };
+            let steps = plan.missing(Some(&rows), None).unwrap();
+            let fills = steps.iter().flatten().filter(|statement| statement.starts_with("UPDATE"));
+            assert_eq!(fills.count(), 30, "{}", dialect.name);
+            let longest = steps.iter().flatten().map(String::len).max().unwrap();
+            assert!(longest < 100_000, "{}: {longest}", dialect.name);
+        }
+    }
 
     #[test]
     fn what_is_left_of_a_column_that_is_gone_is_kept() {
