@@ -13,9 +13,11 @@ use crate::{Harness, suite};
 
 mod foreign;
 mod modes;
+mod shown;
 mod table;
 mod widening;
 
+pub use shown::{outlines, shows_a_replacement, texts};
 pub use table::{Table, at, item, put, remove, seen, target, target_in};
 
 /// A place for a destination's tables that others reach with SQL.

@@ -29,9 +29,6 @@ pub(crate) struct Plan<'a> {
 /// Statements that are sent in one request, in this order.
 pub(crate) type Step = Vec<String>;
 
-/// How many columns are filled by one statement: with names as long as there are it has less than the 100 KB that Redshift takes.
-const REPLACED_AT_ONCE: usize = 50;
-
 /// What columns of one table lack to be wide.
 #[derive(Debug, Default)]
 struct Wanting<'a> {
@@ -50,7 +47,7 @@ impl Wanting<'_> {
             |statements: Vec<String>| statements.chunks(ALTERED_AT_ONCE).map(<[String]>::to_vec).collect();
         let mut steps: Vec<Step> = self.in_place.into_iter().map(|statement| vec![statement]).collect();
         steps.extend::<Vec<Step>>(in_requests(layout.replace(which, &[], &self.nameless)));
-        for some in self.replaced.chunks(REPLACED_AT_ONCE) {
+        for some in self.replaced.chunks(Layout::REPLACED_AT_ONCE) {
             let added: Vec<_> = some.iter().filter(|(_, is_there)| !is_there).map(|(column, _)| *column).collect();
             let replaced: Vec<_> = some.iter().map(|(column, _)| *column).collect();
             steps.extend::<Vec<Step>>(in_requests(layout.add_wider(which, &added)));

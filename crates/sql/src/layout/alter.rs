@@ -48,6 +48,10 @@ impl Replaced<'_> {
 }
 
 impl Layout {
+    /// How many columns are replaced at a time: with names as long as there are one statement that fills so many has less than the 100 KB
+    /// that Redshift takes.
+    pub const REPLACED_AT_ONCE: usize = 50;
+
     /// Adds and widens the columns of a plan whose table exists; nothing is returned for a table that is to be created.
     ///
     /// A column that cannot change its type is written to a new one, which takes its place; a key column loses its NOT NULL by that.
@@ -81,14 +85,13 @@ impl Layout {
                 None => replaced.push(Replaced { number, name, from: *from, to: *to }),
             }
         }
-        if !replaced.is_empty() {
-            let narrow: Vec<_> = replaced.iter().map(Replaced::narrow).collect();
-            let narrow: Vec<_> = narrow.iter().map(String::as_str).collect();
-            statements.extend(self.add_wider(which, &replaced));
-            statements.push(self.fill_wider(which, &replaced));
-            statements.extend(self.replace(which, &replaced, &[]));
-            statements.extend(self.drop_left(which, &narrow));
+        for some in replaced.chunks(Self::REPLACED_AT_ONCE) {
+            statements.extend(self.add_wider(which, some));
+            statements.push(self.fill_wider(which, some));
+            statements.extend(self.replace(which, some, &[]));
         }
+        let narrow: Vec<_> = replaced.iter().map(Replaced::narrow).collect();
+        statements.extend(self.drop_left(which, &narrow.iter().map(String::as_str).collect::<Vec<_>>()));
         statements
     }
 
