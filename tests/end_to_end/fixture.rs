@@ -87,6 +87,8 @@ pub(crate) enum Place {
     },
     Snowflake {
         url: String,
+        /// Where Snowflake's own client finds the same tables.
+        sessions: Option<String>,
         schema: String,
         /// Where rows wait to be loaded.
         staging: tempfile::TempDir,
@@ -127,7 +129,16 @@ impl Place {
     pub(crate) fn snowflake(test: &str) -> Option<Self> {
         let url = server(test, "COMMUTATOR_TEST_SNOWFLAKE_FRONT")?;
         let staging = tempfile::tempdir().expect("a temporary folder");
-        Some(Self::Snowflake { url, schema: unique("E2E"), staging })
+        Some(Self::Snowflake { url, sessions: None, schema: unique("E2E"), staging })
+    }
+
+    /// In an emulator of Snowflake that is not ours.
+    pub(crate) fn fakesnow(test: &str) -> Option<Self> {
+        server(test, "COMMUTATOR_TEST_SNOWFLAKE_PYTHON")?;
+        let url = server(test, "COMMUTATOR_TEST_SNOWFLAKE_FAKESNOW")?;
+        let sessions = Some(server(test, "COMMUTATOR_TEST_SNOWFLAKE_SESSIONS")?);
+        let staging = tempfile::tempdir().expect("a temporary folder");
+        Some(Self::Snowflake { url, sessions, schema: unique("E2E"), staging })
     }
 
     #[cfg(feature = "duckdb")]
@@ -154,7 +165,7 @@ impl Place {
                 "[destination]\ntype = \"bigquery\"\nproject = \"{project}\"\ndataset = \"{dataset}\"\nendpoint_url = \"{url}\"\n\
                  anonymous = true\nstaging = {{ url = \"gs://bucket/{dataset}\", endpoint_url = \"{url}\", allow_http = true }}\n"
             ),
-            Self::Snowflake { url, schema, staging } => format!(
+            Self::Snowflake { url, schema, staging, .. } => format!(
                 "[destination]\ntype = \"snowflake\"\naccount = \"emulated\"\nurl = \"{url}\"\naccess_token = \"right\"\n\
                  database = \"EMULATED\"\nschema = \"{schema}\"\nstorage_integration = \"CT_INTEGRATION\"\n\
                  documents = \"text\"\nstaging = {{ url = \"file://{}\" }}\n",
@@ -201,8 +212,10 @@ impl Place {
                 let of_place = ["bigquery", "--url", url, "--project", project, "--dataset", dataset];
                 try_python("verify.py", &[&of_place, &of_source[..]].concat())
             }
-            Self::Snowflake { url, schema, .. } => {
-                try_python("verify.py", &[&["snowflake", "--url", url, "--schema", schema], &of_source[..]].concat())
+            Self::Snowflake { url, sessions, schema, .. } => {
+                let reader = sessions.as_ref().map_or(["--url", url], |sessions| ["--sessions", sessions]);
+                let of_place = [&["snowflake", "--schema", schema], &reader[..]].concat();
+                try_python("verify.py", &[&of_place, &of_source[..]].concat())
             }
             #[cfg(feature = "duckdb")]
             Self::DuckDb { folder } => {

@@ -38,6 +38,14 @@ fn every_kind_of_item_arrives_in_snowflake() {
     assert_eq!(files_below(staging.path()), 0, "nothing is left in the staging area");
 }
 
+/// Read back by Snowflake's own client for Python.
+#[test]
+fn items_arrive_in_fakesnow() {
+    let Some(place) = Place::fakesnow("items_arrive_in_fakesnow") else { return };
+    // It takes `Case` and `case` for one column, none of dashes, and `$dollar` within a text for a variable.
+    arrive("kinds_fakesnow", &place, &["--no-name=case", "--no-name=-dash", "--no-name=$dollar"]);
+}
+
 fn files_below(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
@@ -49,10 +57,14 @@ fn every_kind_of_item_arrives_in_duckdb() {
     arrives("kinds_duckdb", &Place::duckdb(), "2000");
 }
 
-/// The items of the snapshot, then the same ones written again as changes, into columns that have met other types meanwhile.
 fn arrives(test: &str, place: &Place, attributes: &str) {
+    arrive(test, place, &["--special", attributes]);
+}
+
+/// The items of the snapshot, then the same ones written again as changes, into columns that have met other types meanwhile.
+fn arrive(test: &str, place: &Place, which: &[&str]) {
     let Some(source) = Source::create(test, "NEW_AND_OLD_IMAGES") else { return };
-    source.load("fill", &["--items", "300", "--special", attributes]);
+    source.load("fill", &[&["--items", "300"], which].concat());
     let program = program("kinds", &source.config(), place);
     if matches!(place, Place::Snowflake { .. }) {
         let plan = program.succeed(&["plan", "--sql"]);
@@ -61,11 +73,11 @@ fn arrives(test: &str, place: &Place, attributes: &str) {
         {
             assert!(plan.contains(part), "{part}: {plan}");
         }
-        assert!(plan.contains("10 to 15 statements, about a file per"), "{plan}");
+        assert!(plan.contains("10 to 15 statements, files of up to"), "{plan}");
     }
     program.succeed(&["run", "--until-caught-up"]);
     place.verify(&source);
-    source.load("fill", &["--items", "400", "--special", attributes, "--seed", "2"]);
+    source.load("fill", &[&["--items", "400", "--seed", "2"], which].concat());
     program.succeed(&["run", "--until-caught-up"]);
     place.verify(&source);
 }

@@ -89,7 +89,7 @@ fn a_table_arrives_in_redshift_and_follows_its_stream() {
     for part in parts {
         assert!(plan.contains(part), "{part}: {plan}");
     }
-    assert!(plan.contains("9 to 15 statements, about a file per"), "{plan}");
+    assert!(plan.contains("9 to 15 statements, files of up to"), "{plan}");
     program.succeed(&["run", "--until-caught-up"]);
     cluster.verify(&source);
 

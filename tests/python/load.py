@@ -114,5 +114,7 @@ if __name__ == "__main__":
     parser.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two changes")
     parser.add_argument("--until")
     parser.add_argument("--special", type=int, metavar="ATTRIBUTES")
+    parser.add_argument("--no-name", action="append", default=[], metavar="NAME", help="an attribute that no item has")
     arguments = parser.parse_args()
+    items.NAMES = [name for name in items.NAMES if name not in arguments.no_name]
     globals()[arguments.command](client(arguments.endpoint), arguments)

@@ -1,8 +1,9 @@
 """Compares a DynamoDB table with what arrived, row by row and value by value; exits 1 with the differences.
 
 `verify.py postgres --dsn … --schema …`, `verify.py redshift --dsn … --schema …` for the Postgres behind the tests' own Data API,
-`verify.py parquet --root …`, `verify.py duckdb --path … --schema …`, `verify.py snowflake --url … --schema …` or
-`verify.py bigquery --url … --project … --dataset …`, each with `--endpoint URL --table NAME`.
+`verify.py parquet --root …`, `verify.py duckdb --path … --schema …`, `verify.py snowflake --url … --schema …` over the SQL API,
+`verify.py snowflake --sessions … --schema …` or `verify.py bigquery --url … --project … --dataset …`, each with
+`--endpoint URL --table NAME`. Warehouses are read by their vendors' own clients, but for the SQL API.
 """
 
 import argparse
@@ -122,24 +123,21 @@ def in_catalog(name):
 
 
 def read_redshift(args):
-    import psycopg
-    from psycopg import sql
+    import shift
 
-    def table(name):
-        return sql.Identifier(args.schema, in_catalog(name))
-
-    with psycopg.connect(args.dsn) as connection:
-        pieces = connection.execute(sql.SQL("select part, content from {} where content is not null order by part, piece").format(
-            table(f"_ct_checkpoint_{args.table}"))).fetchall()
+    table = lambda name: shift.quoted(args.schema, in_catalog(name))
+    with shift.connect(args.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(f"select part, content from {table(f'_ct_checkpoint_{args.table}')} where content is not null order by part, piece")
+        pieces = cursor.fetchall()
         recorded = {part: json.loads("".join(content for of, content in pieces if of == part)) for part, _ in pieces}
         types = {column["name"]: KINDS.get(column["type"], "number") for column in recorded["columns"]}
-        cursor = connection.execute(sql.SQL("select {} from {}").format(
-            sql.SQL(", ").join(sql.Identifier(in_catalog(name)) for name in types), table(args.table)))
-        rows = [dict(zip(types, row)) for row in cursor]
+        cursor.execute(f"select {', '.join(shift.quoted(in_catalog(name)) for name in types)} from {table(args.table)}")
+        rows = [dict(zip(types, row)) for row in cursor.fetchall()]
+    read = {"json": loads, "number": Decimal, "binary": shift.binary}
     for row in rows:
         for name, kind in types.items():
-            if row[name] is not None and kind in ("json", "number"):
-                row[name] = loads(row[name]) if kind == "json" else Decimal(row[name])
+            if row[name] is not None and kind in read:
+                row[name] = read[kind](row[name])
     return types, recorded["checkpoint"]["names"], rows, "kept"
 
 
@@ -240,12 +238,10 @@ def read_duckdb(args):
     return types, names, rows, "kept"
 
 
-def read_bigquery(args):
-    # Google's client and boto3 are in environments of their own.
-    command = [os.environ["COMMUTATOR_TEST_BIGQUERY_PYTHON"], pathlib.Path(__file__).with_name("big.py"), "rows"]
-    place = ["--url", args.url, "--project", args.project, "--dataset", args.dataset, "--table", args.table]
-    told = subprocess.run([*command, *place], check=True, stdout=subprocess.PIPE, text=True).stdout
-    told = json.loads(told)
+def by_a_client(variable, program, place):
+    """What a vendor's own client tells, which like boto3 is in an environment of its own."""
+    command = [os.environ[variable], pathlib.Path(__file__).with_name(program), *place]
+    told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     types = {name: KINDS.get(ty, "number") for name, ty in told["columns"].items()}
     if set(types) != {name for name in told["found"] if not name.startswith("_ct_")}:
         sys.exit("the table has other columns than were recorded")
@@ -261,12 +257,16 @@ def read_bigquery(args):
     return types, names, rows, "kept"
 
 
-def read_snowflake(args):
-    """By the SQL API, each value as text.
+def read_bigquery(args):
+    place = ["rows", "--url", args.url, "--project", args.project, "--dataset", args.dataset, "--table", args.table]
+    return by_a_client("COMMUTATOR_TEST_BIGQUERY_PYTHON", "big.py", place)
 
-    Snowflake's own connector speaks the protocol of its sessions (/session/v1/login-request, answers in Arrow), which the stand-in has not;
-    the tables behind it are in memory of its process, so no other program can look at those either.
-    """
+
+def read_snowflake(args):
+    """By Snowflake's client where there are sessions for it, else by the SQL API, each value as text."""
+    if args.sessions:
+        place = ["--sessions", args.sessions, "--schema", args.schema, "--table", args.table]
+        return by_a_client("COMMUTATOR_TEST_SNOWFLAKE_PYTHON", "snow.py", place)
     import urllib.request
     quoted = lambda name: '"' + name.replace('"', '""') + '"'
 
@@ -309,6 +309,7 @@ def main():
     parser.add_argument("--root")
     parser.add_argument("--path")
     parser.add_argument("--url")
+    parser.add_argument("--sessions")
     parser.add_argument("--s3-endpoint")
     parser.add_argument("--project")
     parser.add_argument("--dataset")

@@ -27,9 +27,9 @@ use anyhow::{Context, Result, bail};
 use self::services::Wanted;
 
 const USAGE: &str = "\
-cargo xtask services start [--bigquery] [--dynamodb-local] [--fakesnow] [--postgres-matrix]   start the servers that tests use
+cargo xtask services start [--bigquery] [--dynamodb-local] [--postgres-matrix]   start the servers that tests use
 cargo xtask services stop | status | env                            stop them, list them, print their variables
-cargo xtask test [--bigquery] [--dynamodb-local] [--fakesnow] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
+cargo xtask test [--bigquery] [--dynamodb-local] [--postgres-matrix] [-- ARGS]   start them, run everything, stop them
 cargo xtask fuzz [--seconds N] [TARGET…]                            run the fuzz targets, 10 seconds each or N
 cargo xtask soak [--minutes N] [--seeds N]                          play N seeds of the proof, then others for N minutes
 cargo xtask bench [--quick | NAME [OPTION…]]                        measure, next to what people would use instead
@@ -101,7 +101,6 @@ fn wanted(options: &[&str]) -> Result<Wanted> {
         match *option {
             "--bigquery" => wanted.bigquery = true,
             "--dynamodb-local" => wanted.dynamodb_local = true,
-            "--fakesnow" => wanted.fakesnow = true,
             "--postgres-matrix" => wanted.postgres_matrix = true,
             unknown => bail!("unknown option {unknown}\nusage:\n{USAGE}"),
         }

@@ -15,7 +15,9 @@
 //! | `COMMUTATOR_TEST_S3_READ_ONLY_ACCESS_KEY`, `COMMUTATOR_TEST_S3_READ_ONLY_SECRET_KEY` | one that may list and read only |
 //! | `COMMUTATOR_TEST_DYNAMODB_URL` | `http://127.0.0.1:port` of DynamoDB Local, with `--dynamodb-local`; any credentials and region |
 //! | `COMMUTATOR_TEST_SNOWFLAKE_FRONT` | `http://127.0.0.1:port` of a stand-in for Snowflake's SQL API; any token but `wrong` |
-//! | `COMMUTATOR_TEST_SNOWFLAKE_FAKESNOW` | with `--fakesnow`: the same, where `fakesnow` runs the statements |
+//! | `COMMUTATOR_TEST_SNOWFLAKE_FAKESNOW` | the same, where `fakesnow` runs the statements |
+//! | `COMMUTATOR_TEST_SNOWFLAKE_SESSIONS` | `127.0.0.1:port` of that one's tables, for Snowflake's own clients; any user and password |
+//! | `COMMUTATOR_TEST_SNOWFLAKE_PYTHON` | a Python with Snowflake's own client |
 //! | `COMMUTATOR_TEST_BIGQUERY_EMULATOR_URL`, `…_PROJECT` | where there is a Python 3.13: `http://127.0.0.1:port` of an emulator of `BigQuery` and Cloud Storage, and a project in it |
 //! | `COMMUTATOR_TEST_BIGQUERY_PYTHON` | a Python with the packages of `tests/python/requirements-bigquery.txt` |
 //! | `DUCKDB_LIB_DIR`, `LD_LIBRARY_PATH` | the folder of a ready-made `libduckdb.so`, to link and to run what links it |
@@ -57,7 +59,6 @@ use crate::{interrupt, packages};
 pub(crate) struct Wanted {
     pub(crate) bigquery: bool,
     pub(crate) dynamodb_local: bool,
-    pub(crate) fakesnow: bool,
     pub(crate) postgres_matrix: bool,
 }
 
@@ -94,7 +95,6 @@ pub(crate) fn start(root: &Path, wanted: Wanted, new: &mut Vec<String>) -> Resul
                 continue;
             }
             Service::PostgresMajor(..) if !wanted.postgres_matrix => continue,
-            Service::Fakesnow if !wanted.fakesnow => continue,
             Service::LocalBigquery if !wanted.bigquery => {
                 if let Some(reason) = local_bigquery::impossible() {
                     started.impossible.push((name, reason));
@@ -242,7 +242,7 @@ impl Service {
             Self::Duckdb => duckdb::install(),
             Self::LocalBigquery => local_bigquery::start(root, folder),
             Self::Python => python(root),
-            Self::SnowflakeFront => snowflake_front::start(root, readers(root)?.0, folder),
+            Self::SnowflakeFront => snowflake_front::start(root, &readers(root)?.0, folder),
             Self::Fakesnow => snowflake_front::start_fakesnow(root, folder),
             Self::Spark => spark::install(root),
         }

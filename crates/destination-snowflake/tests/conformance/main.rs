@@ -1,7 +1,8 @@
 //! The Snowflake destination: the conformance suite, and what only Snowflake has.
 //!
 //! It runs against what `COMMUTATOR_TEST_SNOWFLAKE_CONFIG` names, a JSON file with the settings of a real account (`docs/snowflake.md` says
-//! how), else against the front in `tests/front` at `COMMUTATOR_TEST_SNOWFLAKE_FRONT`, which `cargo xtask services` starts.
+//! how), else against the front in `tests/front` at `COMMUTATOR_TEST_SNOWFLAKE_FRONT`, which `cargo xtask services` starts; and, whether there
+//! is an account or not, against `fakesnow` at `COMMUTATOR_TEST_SNOWFLAKE_FAKESNOW`.
 
 // Two versions are in use: this one is object_store's.
 extern crate reqwest_012 as reqwest;
@@ -14,6 +15,11 @@ mod stages;
 /// What every destination must do, with documents as text.
 mod contract {
     commutator_conformance::suite!(crate::place::Text);
+}
+
+/// The same over an emulator that shares no code with ours, but for what it cannot run.
+mod contract_over_fakesnow {
+    commutator_conformance::suite!(crate::place::Fakesnow);
 }
 
 /// Those trials in which documents meet a type of their own, with documents as `VARIANT`.

@@ -21,29 +21,39 @@ pub(crate) struct Place {
 pub(crate) struct Text(Place);
 /// Documents are `VARIANT`.
 pub(crate) struct Variant(Place);
+/// Documents are text, and an emulator that is not ours runs the statements.
+pub(crate) struct Fakesnow(Place);
 
 impl Place {
     /// `None` if neither an account nor the front is configured.
     pub(crate) fn fresh(documents: Documents) -> Option<Self> {
-        let (config, folder) = if let Ok(path) = std::env::var("COMMUTATOR_TEST_SNOWFLAKE_CONFIG") {
-            let text = std::fs::read_to_string(path).expect("the file that COMMUTATOR_TEST_SNOWFLAKE_CONFIG names");
-            (serde_json::from_str(&text).expect("the settings of an account"), None)
-        } else {
-            let folder = tempfile::tempdir().expect("a folder");
-            let staging = StagingConfig::new(format!("file://{}", folder.path().display()));
-            let config = Config {
-                url: Some(std::env::var("COMMUTATOR_TEST_SNOWFLAKE_FRONT").ok()?),
-                access_token: Some(Secret::new("right".to_owned())),
-                storage_integration: Some("CT_INTEGRATION".to_owned()),
-                ..Config::new("emulated", "EMULATED", staging)
-            };
-            (config, Some(folder))
+        let Ok(path) = std::env::var("COMMUTATOR_TEST_SNOWFLAKE_CONFIG") else {
+            return Self::emulated("COMMUTATOR_TEST_SNOWFLAKE_FRONT", documents);
         };
+        let text = std::fs::read_to_string(path).expect("the file that COMMUTATOR_TEST_SNOWFLAKE_CONFIG names");
+        Some(Self::within(serde_json::from_str(&text).expect("the settings of an account"), None, documents))
+    }
+
+    /// In what answers at the address that the variable has.
+    fn emulated(variable: &str, documents: Documents) -> Option<Self> {
+        let url = std::env::var(variable).ok()?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let staging = StagingConfig::new(format!("file://{}", folder.path().display()));
+        let config = Config {
+            url: Some(url),
+            access_token: Some(Secret::new("right".to_owned())),
+            storage_integration: Some("CT_INTEGRATION".to_owned()),
+            ..Config::new("emulated", "EMULATED", staging)
+        };
+        Some(Self::within(config, Some(folder), documents))
+    }
+
+    fn within(config: Config, folder: Option<tempfile::TempDir>, documents: Documents) -> Self {
         // In upper case, as an emulator finds no stage in a schema of another name.
         let schema = format!("CT_TEST_{:X}", Uuid::new_v4().simple());
         // The front has done everything by the time it gives a handle.
         let first_look = folder.is_some().then_some(Duration::from_millis(1));
-        Some(Self { config: Config { schema, documents, first_look, ..config }, folder })
+        Self { config: Config { schema, documents, first_look, ..config }, folder }
     }
 
     /// Whether it is in the front, and not in an account.
@@ -202,5 +212,43 @@ impl Harness for Variant {
 
     async fn rows(&self, target: &Target) -> Vec<Row> {
         self.0.rows(target).await
+    }
+}
+
+#[async_trait]
+impl Harness for Fakesnow {
+    async fn fresh() -> Option<Self> {
+        Place::emulated("COMMUTATOR_TEST_SNOWFLAKE_FAKESNOW", Documents::Text).map(Self)
+    }
+
+    async fn connect(&self) -> Arc<dyn Destination> {
+        Arc::new(self.0.snowflake().await)
+    }
+
+    async fn rows(&self, target: &Target) -> Vec<Row> {
+        self.0.rows(target).await
+    }
+
+    /// A statement takes it a tenth of a second.
+    fn cases(&self) -> u32 {
+        1
+    }
+
+    fn left_out() -> &'static [(&'static str, &'static str)] {
+        const NAMES: &str = "its database ignores the case of names in quotes, and it takes no name of dashes";
+        &[
+            ("identifiers::hard_attribute_names_stay_apart", NAMES),
+            ("identifiers::hard_table_names_stay_apart_or_are_refused", NAMES),
+            ("identifiers::hard_attribute_names_can_be_keys", NAMES),
+            ("types::decimals_are_exact", "it refuses a value of decimal(38,0)"),
+            (
+                "widening::a_key_column_widens",
+                "it has no DECFLOAT, and in the text that it is given instead 5 and 5.00 are two keys",
+            ),
+            (
+                "widening::any_value_stays_itself_when_its_column_becomes_json",
+                "it writes .5 where Snowflake writes 0.5",
+            ),
+        ]
     }
 }

@@ -1,5 +1,7 @@
 """Sessions whose statements fakesnow runs, a project that shares no code with ours; what a request is stays the front's.
 
+Its own server, for Snowflake's clients, has the same tables.
+
 What is mended of fakesnow 0.12.1:
 - it keeps lengths and comments of columns in a database of its own, which a transaction that has written another one may not write;
 - it has no IS_VARCHAR;
@@ -11,9 +13,13 @@ What is mended of fakesnow 0.12.1:
 
 import contextlib
 import re
+import threading
+import time
 
 import fakesnow.info_schema
 import fakesnow.instance
+import fakesnow.server
+import uvicorn
 
 import session as front
 from session import Refused, in_its_words, text_of
@@ -28,7 +34,15 @@ class Engine:
     def __init__(self):
         self.fake = fakesnow.instance.FakeSnow(create_database_on_connect=True, create_schema_on_connect=True)
         self.fake.connect(database="EMULATED", schema="PUBLIC")._duck_conn.execute(MACROS)
+        self.fake.create_database_on_connect = self.fake.create_schema_on_connect = False
         self.decfloats = {}
+
+    def serve(self, port):
+        fakesnow.server.shared_fs = self.fake
+        server = uvicorn.Server(uvicorn.Config(fakesnow.server.app, host="127.0.0.1", port=port, log_level="warning"))
+        threading.Thread(target=server.run, daemon=True).start()
+        while not server.started:
+            time.sleep(0.05)
 
     @contextlib.contextmanager
     def session(self, database, schema, several):
@@ -44,13 +58,10 @@ class Session:
         if database != "EMULATED":
             raise Refused("390201", "08004", f"The requested database '{database}' does not exist or not authorized.")
         self.engine = engine
-        self.connection = engine.fake.connect(database=database, schema="PUBLIC")
+        self.connection = engine.fake.connect(database=database, schema=schema or "PUBLIC")
         self.in_transaction = False
-        if schema:
-            found = f"SELECT count(*) FROM EMULATED.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = '{schema}'"
-            if not self.connection.cursor().execute(found).fetchall()[0][0]:
-                raise Refused("390201", "08004", "The requested schema does not exist or not authorized.")
-            self.connection.cursor().execute(f'USE SCHEMA "EMULATED"."{schema}"')
+        if not self.connection.schema_set:
+            raise Refused("390201", "08004", "The requested schema does not exist or not authorized.")
 
     def end(self):
         if self.in_transaction:
@@ -82,4 +93,6 @@ class Session:
             numbers = self.engine.decfloats.get((encoded(schema), encoded(table)), set())
             kind_of = lambda name, kind: "DECFLOAT" if encoded(name) in numbers else kind.replace("TIMESTAMP_TZ(9)", "TIMESTAMP_TZ(6)")
             rows = [[name, kind_of(name, kind), *rest] for name, kind, *rest in rows]
-        return [(column[0], "text") for column in cursor.description or []], [[text_of(value) for value in row] for row in rows]
+        # To say which columns a result has takes it another statement.
+        columns = cursor.description if re.match(r"(?i)(SELECT|WITH|DESCRIBE)\b", sql) else []
+        return [(column[0], "text") for column in columns], [[text_of(value) for value in row] for row in rows]

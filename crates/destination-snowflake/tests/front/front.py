@@ -1,6 +1,7 @@
 """Snowflake's SQL API, version 2, as far as the destination uses it, over DuckDB in this process. For tests only.
 
-`python front.py PORT` listens on 127.0.0.1; with `fakesnow` after the port, that runs the statements (`fake.py`). What it imitates of the service, because a loader may get it wrong:
+`python front.py PORT` listens on 127.0.0.1; with `fakesnow SESSIONS` after the port, that runs the statements (`fake.py`), and answers
+Snowflake's own clients at the port SESSIONS. What is imitated of the service, because a loader may get it wrong:
 - names: not quoted they are upper case, quoted they keep their case, and both are told apart by it;
 - a request is a session: its temporary tables and stages, and its open transaction, end with it;
 - DDL commits the transaction before it and itself;
@@ -20,10 +21,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from session import Engine, Refused, split
 
-if sys.argv[2:] == ["fakesnow"]:
+if sys.argv[2:3] == ["fakesnow"]:
     import fake
 
     ENGINE = fake.Engine()
+    ENGINE.serve(int(sys.argv[3]))
 else:
     ENGINE = Engine()
 LOCK = threading.Lock()
