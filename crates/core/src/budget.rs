@@ -28,6 +28,19 @@ impl Permit {
         let wanted = bytes.div_ceil(GRAIN).min(held.num_permits());
         Self(held.split(wanted))
     }
+
+    /// Adds the bytes of another permit of the same budget.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is of another budget.
+    pub fn merge(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(held), Some(more)) => held.merge(more),
+            (held @ None, more) => *held = more,
+            (Some(_), None) => {}
+        }
+    }
 }
 
 impl Budget {
@@ -46,6 +59,12 @@ impl Budget {
         Permit(Arc::clone(&self.semaphore).acquire_many_owned(grains).await.ok())
     }
 
+    /// Reserves so many bytes if they are free now; `None` if they are not.
+    pub fn try_reserve(&self, bytes: usize) -> Option<Permit> {
+        let grains = u32::try_from(bytes.div_ceil(GRAIN)).ok()?;
+        Arc::clone(&self.semaphore).try_acquire_many_owned(grains).ok().map(|permit| Permit(Some(permit)))
+    }
+
     /// Returns how many bytes there are in all.
     pub fn bytes(&self) -> usize {
         self.grains as usize * GRAIN
@@ -60,6 +79,22 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_free_is_reserved_at_once_or_not_at_all() {
+        let budget = Budget::new(4 * GRAIN);
+        let mut held = budget.try_reserve(3 * GRAIN).unwrap();
+        assert!(budget.try_reserve(GRAIN + 1).is_none());
+        assert_eq!(budget.used(), 3 * GRAIN);
+        held.merge(budget.try_reserve(1).unwrap());
+        assert!(budget.try_reserve(1).is_none());
+        let mut none = Permit::default();
+        none.merge(held);
+        none.merge(Permit::default());
+        assert_eq!(budget.used(), 4 * GRAIN);
+        drop(none);
+        assert_eq!(budget.used(), 0);
+    }
 
     #[tokio::test]
     async fn a_part_of_a_permit_is_given_back_on_its_own() {

@@ -11,8 +11,8 @@ pub struct CommitOutline {
     pub statements: Vec<Statement>,
     /// How many files a full commit writes or stages, at most; `None` where that depends on what is there already.
     pub files: Option<u64>,
-    /// About how many bytes of rows in memory one staged file has; `None` where [`files`](Self::files) says all there is to say.
-    pub bytes_per_file: Option<u64>,
+    /// About how many bytes a staged file has at most, compressed; `None` where [`files`](Self::files) says all there is to say.
+    pub file_bytes: Option<u64>,
 }
 
 /// One text that is sent, with its parameters as they stand in it: no value of an item is ever part of one.

@@ -12,14 +12,12 @@ use commutator_core::{
 use commutator_sql::{Dialect, first_owner};
 
 use crate::session::{self, Place};
+use crate::staging::FILE_BYTES;
 use crate::{Staging, Warehouse};
 use outline::Shown;
 
 mod check;
 mod outline;
-
-/// About so much of rows in memory becomes a file: a page of a Scan, or what changes come together in a moment.
-const BYTES_PER_FILE: u64 = 1 << 20;
 
 /// Where the tokens of owners come from: 128 bits that nobody else draws.
 #[derive(Clone)]
@@ -167,7 +165,7 @@ impl Destination for Loader {
 
     fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
         let outline = Shown::new(&self.place(target), &plan.result).all(plan);
-        CommitOutline { bytes_per_file: Some(BYTES_PER_FILE), ..outline }
+        CommitOutline { file_bytes: u64::try_from(FILE_BYTES).ok(), ..outline }
     }
 
     fn drops_idle_removals(&self) -> bool {

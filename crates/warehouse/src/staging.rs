@@ -4,26 +4,28 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
-use commutator_core::{Budget, ChangeBatch, Error, ErrorKind, Result};
+use commutator_core::{Budget, Error, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use sha2::{Digest as _, Sha256};
-use tokio::task::JoinSet;
-
-use crate::{Staged, StagedFile};
 
 mod config;
 mod encode;
 mod form;
 mod lines;
 mod store;
+mod upload;
 
 pub use config::StagingConfig;
 pub use form::{Form, Format, Texts};
+pub(crate) use upload::{FILE_BYTES, Upload};
 
-/// The most bytes of rows in memory that wait for being encoded and uploaded, for all tables of a destination.
-const IN_FLIGHT_BYTES: usize = 64 << 20;
+/// The most bytes of rows in memory that wait for being encoded, for all tables of a destination.
+const WAITING_BYTES: usize = 32 << 20;
+
+/// The most bytes of encoded rows in memory, for all tables of a destination.
+const ENCODED_BYTES: usize = 32 << 20;
 
 /// The folder in which everything is that is staged.
 const FOLDER: &str = "_ct_staging";
@@ -36,7 +38,8 @@ pub struct Staging {
     objects: Arc<dyn ObjectStore>,
     root: Path,
     url: Arc<str>,
-    budget: Budget,
+    waiting: Budget,
+    encoded: Budget,
 }
 
 impl fmt::Debug for Staging {
@@ -49,7 +52,7 @@ impl Staging {
     /// Connects to the area, with the credentials of an AWS provider if it is on S3, has no keys of its own, and there is one. Nothing is
     /// asked over the network.
     ///
-    /// Returns [`ConfigInvalid`](ErrorKind::ConfigInvalid) for a setting that cannot be right.
+    /// Returns [`ConfigInvalid`](commutator_core::ErrorKind::ConfigInvalid) for a setting that cannot be right.
     pub fn connect(config: &StagingConfig, credentials: Option<SharedCredentialsProvider>) -> Result<Self> {
         let (objects, root) = store::open(config, credentials)?;
         Ok(Self::over(objects, root, &config.url))
@@ -57,7 +60,8 @@ impl Staging {
 
     /// Makes an area of a store that a warehouse connects to in a way of its own; files go below `root`, which the address names.
     pub fn over(objects: Arc<dyn ObjectStore>, root: Path, url: &str) -> Self {
-        Self { objects, root, url: url.trim_end_matches('/').into(), budget: Budget::new(IN_FLIGHT_BYTES) }
+        let (waiting, encoded) = (Budget::new(WAITING_BYTES), Budget::new(ENCODED_BYTES));
+        Self { objects, root, url: url.trim_end_matches('/').into(), waiting, encoded }
     }
 
     /// Returns the area's address, without a slash at its end.
@@ -129,59 +133,6 @@ pub(crate) async fn sweep(staging: &Staging, folder: &str, owner: i64) -> Result
         number.is_some_and(|number| number < owner)
     };
     staging.remove(folder, of_older).await
-}
-
-/// Rows on their way into the files of one transaction. Dropping it gives up what is not uploaded.
-#[derive(Debug)]
-pub(crate) struct Upload {
-    staging: Staging,
-    folder: String,
-    form: Form,
-    next: usize,
-    running: JoinSet<Result<(usize, StagedFile)>>,
-    done: Vec<(usize, StagedFile)>,
-}
-
-impl Upload {
-    pub(crate) fn new(staging: &Staging, folder: String, form: Form) -> Self {
-        Self { staging: staging.clone(), folder, form, next: 0, running: JoinSet::new(), done: Vec::new() }
-    }
-
-    /// Encodes and uploads rows in the background, once there is memory for them. What went wrong with earlier ones is an error here.
-    pub(crate) async fn add(&mut self, batch: ChangeBatch) -> Result<()> {
-        while let Some(ended) = self.running.try_join_next() {
-            self.done.push(flat(ended)?);
-        }
-        let permit = self.staging.budget.reserve(batch.memory_size()).await;
-        let (number, form, staging) = (self.next, self.form, self.staging.clone());
-        let path = format!("{}/{number}.{}", self.folder, form.extension());
-        self.next += 1;
-        self.running.spawn(async move {
-            let _permit = permit;
-            let rows = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            let bytes = flat(encode::compute(move || encode::file(&batch, form)).await)?;
-            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            staging.put(&path, bytes).await?;
-            Ok((number, StagedFile { path, bytes: size, rows }))
-        });
-        Ok(())
-    }
-
-    /// Waits until everything is uploaded, and returns the files.
-    pub(crate) async fn finish(mut self) -> Result<Staged> {
-        while let Some(ended) = self.running.join_next().await {
-            self.done.push(flat(ended)?);
-        }
-        self.done.sort_unstable_by_key(|(number, _)| *number);
-        let files = std::mem::take(&mut self.done).into_iter().map(|(_, file)| file).collect();
-        Ok(Staged { folder: std::mem::take(&mut self.folder), files })
-    }
-}
-
-fn flat<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
-    ended.unwrap_or_else(|e| {
-        Err(Error::new(ErrorKind::Unexpected, "The staging of rows ended without an answer").with_source(e))
-    })
 }
 
 #[cfg(test)]

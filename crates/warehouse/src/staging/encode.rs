@@ -1,4 +1,4 @@
-//! A batch as a file, with the columns of the staging table: `c0`, `c1`, …, then `_ct_order`, `_ct_changed_at` and `_ct_op`.
+//! Batches as a file, with the columns of the staging table: `c0`, `c1`, …, then `_ct_order`, `_ct_changed_at` and `_ct_op`.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -16,11 +16,16 @@ use parquet::file::properties::WriterProperties;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
-use super::{Form, Format, Texts, lines};
+use super::lines::Lines;
+use super::{Form, Format, Texts};
 
 /// More threads than cores would finish nothing sooner, and each holds what it works on.
-static CORES: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from).min(Semaphore::MAX_PERMITS)));
+static CORES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+
+/// Returns how many cores there are.
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from).min(Semaphore::MAX_PERMITS)
+}
 
 /// Runs work on a thread of its own once a core is free for it.
 pub(super) async fn compute<T: Send + 'static>(
@@ -35,15 +40,69 @@ pub(super) async fn compute<T: Send + 'static>(
     .await
 }
 
-/// Returns the bytes of a file that holds the rows.
-pub(super) fn file(batch: &ChangeBatch, form: Form) -> Result<Vec<u8>> {
-    let rows = staged(batch, form)?;
-    match form.format {
-        Format::Parquet => parquet(&rows),
-        Format::JsonLines => {
-            let types = batch.schema().columns().iter().map(|column| column.ty);
-            let documents: Vec<_> = types.map(|ty| form.embedded && ty == LogicalType::Json).collect();
-            lines::write(&rows, &documents)
+/// A file that batches of the same columns are written to, in memory.
+pub(super) struct File {
+    form: Form,
+    rows: u64,
+    /// `None` before the first batch.
+    body: Option<Body>,
+}
+
+enum Body {
+    Parquet(ArrowWriter<Vec<u8>>),
+    Lines(Lines),
+}
+
+impl File {
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, rows: 0, body: None }
+    }
+
+    /// Adds the rows of a batch behind those that are there.
+    pub(super) fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
+        let rows = staged(batch, self.form)?;
+        let body = match self.body.take() {
+            Some(body) => body,
+            None => self.begin(batch, &rows)?,
+        };
+        match self.body.insert(body) {
+            Body::Parquet(writer) => writer.write(&rows).map_err(failed)?,
+            Body::Lines(lines) => lines.write(&rows)?,
+        }
+        self.rows += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+
+    fn begin(&self, batch: &ChangeBatch, rows: &RecordBatch) -> Result<Body> {
+        Ok(match self.form.format {
+            Format::Parquet => Body::Parquet(parquet(rows)?),
+            Format::JsonLines => {
+                let types = batch.schema().columns().iter().map(|column| column.ty);
+                Body::Lines(Lines::new(types.map(|ty| self.form.embedded && ty == LogicalType::Json).collect()))
+            }
+        })
+    }
+
+    /// Returns how many rows there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Returns about how many bytes of memory it takes, of which what is complete is most.
+    pub(super) fn memory(&self) -> usize {
+        match &self.body {
+            None => 0,
+            Some(Body::Parquet(writer)) => writer.bytes_written() + writer.memory_size(),
+            Some(Body::Lines(lines)) => lines.memory(),
+        }
+    }
+
+    /// Returns the bytes of the file.
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        match self.body {
+            None => Ok(Vec::new()),
+            Some(Body::Parquet(writer)) => writer.into_inner().map_err(failed),
+            Some(Body::Lines(lines)) => lines.finish(),
         }
     }
 }
@@ -105,15 +164,13 @@ fn text_of(bytes: &[u8], form: Texts) -> String {
     }
 }
 
-fn parquet(rows: &RecordBatch) -> Result<Vec<u8>> {
+fn parquet(rows: &RecordBatch) -> Result<ArrowWriter<Vec<u8>>> {
     let level = ZstdLevel::try_new(1).map_err(failed)?;
     let properties = WriterProperties::builder()
         .set_created_by(concat!("commutator ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).map_err(failed)?;
-    writer.write(rows).map_err(failed)?;
-    writer.into_inner().map_err(failed)
+    ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).map_err(failed)
 }
 
 pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
-use arrow_array::{Array as _, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_schema::DataType;
 use commutator_core::{Error, ErrorKind, Result};
 use flate2::Compression;
@@ -23,50 +25,69 @@ enum Cells<'a> {
     Document(&'a StringArray),
 }
 
-/// Returns the bytes of the file; `documents` says of the first columns whether they are embedded.
-pub(super) fn write(rows: &RecordBatch, documents: &[bool]) -> Result<Vec<u8>> {
-    let schema = rows.schema();
-    let columns: Vec<_> = rows
-        .columns()
-        .iter()
-        .enumerate()
-        .map(|(i, column)| {
-            let cells = match column.data_type() {
-                DataType::Boolean => Cells::Bool(column.as_boolean()),
-                DataType::Int64 => Cells::Int64(column.as_primitive::<Int64Type>()),
-                DataType::Float64 => Cells::Float64(column.as_primitive::<Float64Type>()),
-                DataType::Decimal128(..) => Cells::Decimal(column.as_primitive::<Decimal128Type>()),
-                DataType::Utf8 if documents.get(i) == Some(&true) => Cells::Document(column.as_string()),
-                DataType::Utf8 => Cells::Text(column.as_string()),
-                other => {
-                    return Err(
-                        Error::new(ErrorKind::Unexpected, "A type has no form in JSON lines").with("type", other)
-                    );
-                }
-            };
-            Ok((format!("\"{}\":", schema.field(i).name()), column, cells))
-        })
-        .collect::<Result<_>>()?;
-    // The fastest level: what is written is read once.
-    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut line = Vec::new();
-    for row in 0..rows.num_rows() {
-        line.clear();
-        line.push(b'{');
-        for (name, column, cells) in &columns {
-            if column.is_null(row) {
-                continue;
-            }
-            if line.len() > 1 {
-                line.push(b',');
-            }
-            line.extend_from_slice(name.as_bytes());
-            cells.write(row, &mut line)?;
-        }
-        line.extend_from_slice(b"}\n");
-        out.write_all(&line).map_err(failed)?;
+/// A file of lines that grows.
+pub(super) struct Lines {
+    /// Of the first columns, whether they are embedded.
+    documents: Vec<bool>,
+    out: GzEncoder<Vec<u8>>,
+}
+
+impl Lines {
+    pub(super) fn new(documents: Vec<bool>) -> Self {
+        // The fastest level: what is written is read once.
+        Self { documents, out: GzEncoder::new(Vec::new(), Compression::fast()) }
     }
-    out.finish().map_err(failed)
+
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        let columns = cells(rows, &self.documents)?;
+        let mut line = Vec::new();
+        for row in 0..rows.num_rows() {
+            line.clear();
+            line.push(b'{');
+            for (name, column, cells) in &columns {
+                if column.is_null(row) {
+                    continue;
+                }
+                if line.len() > 1 {
+                    line.push(b',');
+                }
+                line.extend_from_slice(name.as_bytes());
+                cells.write(row, &mut line)?;
+            }
+            line.extend_from_slice(b"}\n");
+            self.out.write_all(&line).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes of memory it takes, but for what the compression needs.
+    pub(super) fn memory(&self) -> usize {
+        self.out.get_ref().len()
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        self.out.finish().map_err(failed)
+    }
+}
+
+/// Returns of each column how its name begins a member of the line, and its values.
+fn cells<'a>(rows: &'a RecordBatch, documents: &[bool]) -> Result<Vec<(String, &'a ArrayRef, Cells<'a>)>> {
+    let schema = rows.schema();
+    let columns = rows.columns().iter().enumerate().map(|(i, column)| {
+        let cells = match column.data_type() {
+            DataType::Boolean => Cells::Bool(column.as_boolean()),
+            DataType::Int64 => Cells::Int64(column.as_primitive::<Int64Type>()),
+            DataType::Float64 => Cells::Float64(column.as_primitive::<Float64Type>()),
+            DataType::Decimal128(..) => Cells::Decimal(column.as_primitive::<Decimal128Type>()),
+            DataType::Utf8 if documents.get(i) == Some(&true) => Cells::Document(column.as_string()),
+            DataType::Utf8 => Cells::Text(column.as_string()),
+            other => {
+                return Err(Error::new(ErrorKind::Unexpected, "A type has no form in JSON lines").with("type", other));
+            }
+        };
+        Ok((format!("\"{}\":", schema.field(i).name()), column, cells))
+    });
+    columns.collect()
 }
 
 impl Cells<'_> {

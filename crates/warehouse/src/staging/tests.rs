@@ -2,7 +2,7 @@ use std::io::Read as _;
 
 use arrow_array::cast::AsArray as _;
 use commutator_conformance::{Change, Value, batch};
-use commutator_core::{Column, Epoch, LogicalType, Op, OrderKey};
+use commutator_core::{ChangeBatch, Column, Epoch, ErrorKind, LogicalType, Op, OrderKey};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
@@ -29,11 +29,19 @@ fn rows() -> ChangeBatch {
     batch(&keys, &[Change::new(vec![Value::int(1)], order, Op::Modify, item)]).unwrap()
 }
 
+/// Returns the bytes of a file that holds the batch so many times.
+fn file(batch: &ChangeBatch, form: Form, times: u64) -> Vec<u8> {
+    let mut file = encode::File::new(form);
+    (0..times).for_each(|_| file.write(batch).unwrap());
+    assert_eq!(file.rows(), times * batch.len() as u64);
+    file.finish().unwrap()
+}
+
 #[test]
 fn json_lines_hold_every_value() {
     let text = |form| {
         let mut text = String::new();
-        let bytes = encode::file(&rows(), form).unwrap();
+        let bytes = file(&rows(), form, 1);
         flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
         text
     };
@@ -53,13 +61,23 @@ fn json_lines_hold_every_value() {
 #[test]
 fn parquet_has_the_columns_of_the_staging_table() {
     for (form, decimal) in [(Form::PARQUET, false), (Form { decimals_as_text: true, ..Form::PARQUET }, true)] {
-        let bytes = encode::file(&rows(), form).unwrap();
+        let bytes = file(&rows(), form, 3);
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap().build().unwrap();
         let read: Vec<_> = reader.map(|rows| rows.unwrap()).collect();
         let names: Vec<_> = read[0].schema().fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(names, ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "_ct_order", "_ct_changed_at", "_ct_op"]);
         assert_eq!(read[0].column(4).as_string_opt::<i32>().is_some(), decimal);
+        assert_eq!(read.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>(), 3);
     }
+}
+
+#[test]
+fn lines_of_several_batches_are_one_file() {
+    let bytes = file(&rows(), Form::JSON_LINES, 3);
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines.len() == 3 && lines[0] == lines[2], "{text}");
 }
 
 #[tokio::test]
@@ -79,19 +97,62 @@ async fn only_what_older_owners_left_is_swept() {
 }
 
 #[tokio::test]
-async fn files_are_named_in_the_order_of_their_rows_and_removed() {
+async fn small_batches_share_files_which_are_named_by_number_and_removed() {
     let (dir, staging) = local();
+    let mut upload = Upload::new(&staging, "f".to_owned(), Form::PARQUET);
+    for _ in 0..50 {
+        upload.add(rows()).await.unwrap();
+    }
+    let staged = upload.finish().await.unwrap();
+    assert!(staged.files.len() <= encode::cores(), "{staged:?}");
+    assert_eq!(staged.files.iter().map(|file| file.rows).sum::<u64>(), 50);
+    for (number, file) in staged.files.iter().enumerate() {
+        assert_eq!(file.path, format!("f/{number}.parquet"));
+        assert_eq!(staging.get(&file.path).await.unwrap().len() as u64, file.bytes);
+    }
+    assert_eq!((staging.waiting.used(), staging.encoded.used()), (0, 0));
+    assert_eq!(staging.remove("f", |_| true).await.unwrap(), staged.files.len());
+    assert!(!dir.path().join("f").exists());
+}
+
+#[tokio::test]
+async fn without_memory_to_grow_in_every_batch_is_a_file() {
+    let (_dir, staging) = local();
+    let staging = Staging { encoded: Budget::new(1), ..staging };
     let mut upload = Upload::new(&staging, "f".to_owned(), Form::PARQUET);
     for _ in 0..20 {
         upload.add(rows()).await.unwrap();
     }
     let staged = upload.finish().await.unwrap();
-    assert_eq!(staged.files.len(), 20);
-    assert_eq!(staged.files[3].path, "f/3.parquet");
-    assert_eq!(staging.get("f/3.parquet").await.unwrap().len() as u64, staged.files[3].bytes);
-    assert_eq!(staging.budget.used(), 0);
-    assert_eq!(staging.remove("f", |_| true).await.unwrap(), 20);
-    assert!(!dir.path().join("f").exists());
+    assert_eq!(staged.files.iter().map(|file| file.rows).collect::<Vec<_>>(), [1; 20]);
+    assert_eq!((staging.waiting.used(), staging.encoded.used()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_is_large_enough_is_uploaded_at_once() {
+    let (dir, staging) = local();
+    let mut upload = Upload::new(&staging, "f".to_owned(), Form::PARQUET);
+    let mut random = 1_u64;
+    let mut noise = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random.to_be_bytes()[0]
+    };
+    // More than there is memory for.
+    for _ in 0..40 {
+        let bytes: Vec<u8> = (0..1 << 20).map(|_| noise()).collect();
+        let item = [("raw".to_owned(), Value::binary(bytes))].into();
+        let change = Change::new(vec![Value::int(1)], OrderKey::new(Epoch::FIRST, 7.into()), Op::Modify, item);
+        upload.add(batch(&[Column::key("id", LogicalType::Int64)], &[change]).unwrap()).await.unwrap();
+    }
+    let uploaded = || std::fs::read_dir(dir.path().join("f")).is_ok_and(|mut files| files.next().is_some());
+    while !uploaded() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let staged = upload.finish().await.unwrap();
+    assert!(staged.files.iter().all(|file| file.bytes <= (FILE_BYTES + (2 << 20)) as u64), "{staged:?}");
+    assert!(staged.files.iter().any(|file| file.rows > 1), "{staged:?}");
+    assert_eq!(staged.files.iter().map(|file| file.rows).sum::<u64>(), 40);
+    assert_eq!((staging.waiting.used(), staging.encoded.used()), (0, 0));
 }
 
 #[test]

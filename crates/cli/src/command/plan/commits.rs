@@ -21,9 +21,9 @@ impl Commits {
             (least, most) if least == most => format!("; {least} statements"),
             (least, most) => format!("; {least} to {most} statements"),
         };
-        let files = match (self.outline.files, self.outline.bytes_per_file) {
+        let files = match (self.outline.files, self.outline.file_bytes) {
             (None, None) => String::new(),
-            (None, Some(each)) => format!(", about a file per {} of rows in memory", bytes(each)),
+            (None, Some(each)) => format!(", files of up to {}", bytes(each)),
             (Some(0), _) => ", no files".to_owned(),
             (Some(files), _) => format!(", at most {} files", count(files)),
         };
@@ -58,7 +58,7 @@ impl Commits {
             "max_delay_ms": u64::try_from(self.interval.max_delay.as_millis()).unwrap_or(u64::MAX),
             "statements": [least, most],
             "files": self.outline.files,
-            "bytes_per_file": self.outline.bytes_per_file,
+            "file_bytes": self.outline.file_bytes,
         });
         if let Some(statements) = statements {
             value["sql"] = json!(statements);
@@ -100,12 +100,9 @@ mod tests {
     #[test]
     fn a_commit_is_summed_up() {
         assert_eq!(commits().summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s; 3 to 4 statements, no files");
-        let staged = CommitOutline { bytes_per_file: Some(1 << 20), ..CommitOutline::default() };
+        let staged = CommitOutline { file_bytes: Some(16 << 20), ..CommitOutline::default() };
         let staged = Commits { outline: staged, ..commits() };
-        assert_eq!(
-            staged.summary(),
-            "a commit: after 64.0 MB, 100,000 rows or 0.5 s, about a file per 1.0 MB of rows in memory"
-        );
+        assert_eq!(staged.summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s, files of up to 16.0 MB");
         let none = Commits { outline: CommitOutline::default(), ..commits() };
         assert_eq!(none.summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s");
     }
