@@ -55,7 +55,6 @@ use crate::{interrupt, packages};
 
 /// Which services beside the usual ones.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Wanted {
     pub(crate) bigquery: bool,
     pub(crate) dynamodb_local: bool,
