@@ -175,7 +175,7 @@ impl Destination for Loader {
     async fn preview_mode(&self, target: &Target) -> Result<Vec<String>> {
         let place = self.place(target);
         self.admit(target).map_err(|e| place.name(e))?;
-        session::preview_mode(&place).await.map_err(|e| place.name(e))
+        session::preview_mode(&place, &outline::owner()).await.map_err(|e| place.name(e))
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

@@ -19,7 +19,12 @@ const IF_TOMBSTONES: &str = "once removed keys are kept, while the snapshot goes
 const IF_LONG: &str = "if the checkpoint is longer than 60,000 bytes, one for each further piece";
 const IF_WAS_LONG: &str = "if the checkpoint was longer than that before";
 
-/// What is shown is shown for the first owner, who made up this token, and for one file.
+/// Returns for whom statements are shown: the first owner, who made up this token.
+pub(super) fn owner() -> Owner {
+    Owner { number: 1, token: "…".to_owned() }
+}
+
+/// What is shown is shown for one file.
 pub(super) struct Shown<'a> {
     place: &'a Place,
     layout: Layout,
@@ -37,7 +42,7 @@ impl<'a> Shown<'a> {
             place,
             layout: place.layout(),
             checkpoint: place.checkpoint(),
-            owner: Owner { number: 1, token: "…".to_owned() },
+            owner: owner(),
             staged: Staged { folder, files: vec![StagedFile { path, bytes: 1 << 20, rows: 1000 }] },
             own: place.warehouse.own(),
         }

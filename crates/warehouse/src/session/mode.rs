@@ -1,6 +1,7 @@
 //! A table that shall have another mode than before.
 
 use commutator_core::{Result, SyncMode, TableSchema, Target};
+use commutator_sql::Owner;
 use commutator_sql::recorded::ModeChange;
 
 use super::{LoaderSession, Place};
@@ -54,9 +55,17 @@ impl Steps {
         steps
     }
 
-    /// Returns all statements.
-    pub(super) fn all(self) -> Vec<String> {
-        [self.columns, self.rows, self.dropped].concat()
+    /// Returns everything that is sent, as the owner with this number and this token would send it.
+    pub(super) fn shown(self, place: &Place, owner: &Owner) -> Vec<String> {
+        let (checkpoint, own) = (place.checkpoint(), place.warehouse.own());
+        let fenced = |statements: Vec<String>| {
+            let check = (!statements.is_empty()).then(|| checkpoint.check(owner));
+            check.into_iter().chain(statements)
+        };
+        let framed = |edge: Option<&str>| edge.map(str::to_owned);
+        let mode = checkpoint.write(owner, &[], Some(place.target.mode));
+        let rows = framed(own.begin).into_iter().chain(self.rows).chain(mode).chain(framed(own.commit));
+        fenced(self.columns).chain(rows).chain(fenced(self.dropped)).collect()
     }
 }
 

@@ -198,8 +198,8 @@ pub(crate) async fn peek_schema(place: &Place) -> Result<Option<TableSchema>> {
     Ok(actual.map(Arc::unwrap_or_clone))
 }
 
-/// Returns the statements by which opening the table would give it the mode of the target.
-pub(crate) async fn preview_mode(place: &Place) -> Result<Vec<String>> {
+/// Returns the statements by which this owner, opening the table, would give it the mode of the target.
+pub(crate) async fn preview_mode(place: &Place, owner: &Owner) -> Result<Vec<String>> {
     if !place.look_up_checkpoint().await? {
         return Ok(Vec::new());
     }
@@ -208,5 +208,5 @@ pub(crate) async fn preview_mode(place: &Place) -> Result<Vec<String>> {
     let Some(change) = ModeChange::of(&place.target, &record.mode, columns.is_some())? else { return Ok(Vec::new()) };
     let found = place.look_up().await?.unwrap_or_default();
     let tombstones = place.look_up_tombstones().await?.is_some();
-    Ok(mode::Steps::of(change, place, columns, &found, tombstones).all())
+    Ok(mode::Steps::of(change, place, columns, &found, tombstones).shown(place, owner))
 }

@@ -8,7 +8,7 @@ use commutator_core::schema::plan;
 use commutator_core::{
     CommitOutline, Destination as _, Epoch, Op, OrderKey, SchemaPlan, SyncMode, TableSchema, Target,
 };
-use commutator_warehouse::Randomness;
+use commutator_warehouse::{Loader, Randomness};
 
 use crate::place::Place;
 
@@ -71,14 +71,40 @@ async fn what_is_shown_is_what_is_sent() {
     }
 }
 
+#[tokio::test]
+async fn a_change_of_the_mode_is_shown_as_it_is_sent() {
+    for place in [Place::plain(), Place::apart()] {
+        let mut table = Table::try_open(&first(&place), target("t")).await.unwrap();
+        let of = |price: &str| [("price", Value::number(price)), ("name", Value::text("x"))];
+        table.commit(&[seen(1, of("1")), seen(2, of("2"))]).await;
+        table.commit(&[remove(2, 3)]).await;
+        drop(table);
+        let (target, columns) = (Target { mode: SyncMode::SoftDelete, ..target("t") }, schema("1", false));
+        let change = place.loader().preview_mode(&target).await.unwrap();
+        let change: BTreeSet<String> = change.iter().map(|statement| plain(statement)).collect();
+        let before = place.duck.sent().len();
+        let loader = place.loader().with_randomness(Randomness::from_fn(|| TOKEN + 1));
+        Table::try_open(&loader, target.clone()).await.unwrap();
+        let sent: BTreeSet<String> = place.duck.sent()[before..].iter().map(|sent| plain(sent)).collect();
+        let unsent: Vec<_> = change.difference(&sent).collect();
+        assert!(unsent.is_empty(), "shown and not sent: {unsent:#?}");
+        let opening = shown(&loader.outline(&target, &plan(Some(&columns), &columns).unwrap()));
+        let unseen: Vec<_> = sent.iter().filter(|sent| !change.contains(*sent) && !opening.contains(*sent)).collect();
+        assert!(unseen.is_empty(), "sent and not shown: {unseen:#?}");
+        assert!(change.iter().any(|it| it.contains("mode = 'soft_delete'")), "{change:#?}");
+    }
+}
+
+/// Connects as whoever opens a table first: the number of its owner comes of the clock.
+fn first(place: &Place) -> Loader {
+    let early = place.loader().with_clock(|| std::time::UNIX_EPOCH + std::time::Duration::from_micros(1));
+    early.with_randomness(Randomness::from_fn(|| TOKEN))
+}
+
 /// A table's life in which everything happens that depends on something.
 async fn live(place: &Place, target: &Target) {
-    let loader = || {
-        let early = place.loader().with_clock(|| std::time::UNIX_EPOCH + std::time::Duration::from_micros(1));
-        early.with_randomness(Randomness::from_fn(|| TOKEN))
-    };
     let of = |price: &str| [("price", Value::number(price)), ("name", Value::text("x"))];
-    let mut table = Table::try_open(&loader(), target.clone()).await.unwrap();
+    let mut table = Table::try_open(&first(place), target.clone()).await.unwrap();
     table.commit(&[seen(1, of("1")), seen(2, of("2"))]).await;
     table.commit(&[remove(2, 3)]).await;
     table.commit(&[remove(1, 4), put(3, 5, of("1"))]).await;
