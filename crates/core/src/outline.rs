@@ -90,9 +90,12 @@ impl CommitOutline {
         self.statements.push(Statement { step, only: Some(only), instead: true, text: text.into() });
     }
 
-    /// Adds statements that are sent in this run while the table is taken over, such as those that give it another mode.
+    /// Adds statements that are sent in this run while the table is taken over, such as those that give it another mode; within the transaction
+    /// that this ends with, if it ends with one.
     pub fn add_to_open(&mut self, texts: &[String]) {
-        let at = self.statements.iter().position(|it| it.step > Step::Open).unwrap_or(self.statements.len());
+        let end = self.statements.iter().position(|it| it.step > Step::Open).unwrap_or(self.statements.len());
+        let commits = self.statements[..end].last().is_some_and(|it| it.text == "COMMIT");
+        let at = end - usize::from(commits);
         let added =
             texts.iter().map(|text| Statement { step: Step::Open, only: None, instead: false, text: text.clone() });
         self.statements.splice(at..at, added);
@@ -126,6 +129,19 @@ mod tests {
         let texts: Vec<_> = outline.statements.iter().map(|it| it.text.as_str()).collect();
         assert_eq!(texts, ["a", "b", "c"]);
         assert_eq!(outline.statements_per_commit(), (1, 1));
+    }
+
+    #[test]
+    fn what_opening_sends_is_within_its_transaction() {
+        let mut outline = CommitOutline::default();
+        for text in ["BEGIN", "COMMIT"] {
+            outline.add(Step::Open, text);
+        }
+        outline.add_to_open(&["b".to_owned()]);
+        outline.add(Step::Begin, "c");
+        outline.add_to_open(&["d".to_owned()]);
+        let texts: Vec<_> = outline.statements.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, ["BEGIN", "b", "d", "COMMIT", "c"]);
     }
 
     #[test]
