@@ -48,7 +48,7 @@ class Sockets:
 
 def status(self, data, _):
     is_version = data.startswith(b"server_version\0")
-    plain_status(self, data.split(b" ")[0] + b"\0" if is_version else data, _)
+    plain_status(self, data.rstrip(b"\0").split(b" ")[0] + b"\0" if is_version else data, _)
 
 
 plain_status, plain_scram = core.Connection.handle_PARAMETER_STATUS, core.ScramClient

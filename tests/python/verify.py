@@ -131,6 +131,10 @@ def read_redshift(args):
         pieces = cursor.fetchall()
         recorded = {part: json.loads("".join(content for of, content in pieces if of == part)) for part, _ in pieces}
         types = {column["name"]: KINDS.get(column["type"], "number") for column in recorded["columns"]}
+        cursor.execute(f"select * from {table(args.table)} limit 0")
+        found = {column[0] for column in cursor.description if not column[0].startswith("_ct_")}
+        if found != set(map(in_catalog, types)):
+            sys.exit("the table has other columns than were recorded")
         cursor.execute(f"select {', '.join(shift.quoted(in_catalog(name)) for name in types)} from {table(args.table)}")
         rows = [dict(zip(types, row)) for row in cursor.fetchall()]
     read = {"json": loads, "number": Decimal, "binary": shift.binary}

@@ -13,6 +13,7 @@ What is mended of fakesnow 0.12.1:
 
 import contextlib
 import re
+import sys
 import threading
 import time
 
@@ -40,8 +41,11 @@ class Engine:
     def serve(self, port):
         fakesnow.server.shared_fs = self.fake
         server = uvicorn.Server(uvicorn.Config(fakesnow.server.app, host="127.0.0.1", port=port, log_level="warning"))
-        threading.Thread(target=server.run, daemon=True).start()
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
         while not server.started:
+            if not thread.is_alive():
+                sys.exit("the server of sessions did not start")
             time.sleep(0.05)
 
     @contextlib.contextmanager

@@ -7,12 +7,12 @@ use std::thread::available_parallelism;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use base64::Engine as _;
 use commutator_core::{ChangeBatch, Error, ErrorKind, LogicalType, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
@@ -40,6 +40,9 @@ pub(super) async fn compute<T: Send + 'static>(
     .await
 }
 
+/// What Parquet's writer keeps of each column of each row group until the file ends, in bytes; about.
+const CHUNK_BYTES: usize = 512;
+
 /// A file that batches of the same columns are written to, in memory.
 pub(super) struct File {
     form: Form,
@@ -49,8 +52,8 @@ pub(super) struct File {
 }
 
 enum Body {
-    Parquet(ArrowWriter<Vec<u8>>),
-    Lines(Lines),
+    Parquet { schema: SchemaRef, writer: ArrowWriter<Vec<u8>> },
+    Lines { schema: SchemaRef, lines: Lines },
 }
 
 impl File {
@@ -58,27 +61,38 @@ impl File {
         Self { form, rows: 0, body: None }
     }
 
-    /// Adds the rows of a batch behind those that are there.
+    /// Adds the rows of a batch behind those that are there. After an error the file is of no use.
     pub(super) fn write(&mut self, batch: &ChangeBatch) -> Result<()> {
         let rows = staged(batch, self.form)?;
         let body = match self.body.take() {
             Some(body) => body,
             None => self.begin(batch, &rows)?,
         };
-        match self.body.insert(body) {
-            Body::Parquet(writer) => writer.write(&rows).map_err(failed)?,
-            Body::Lines(lines) => lines.write(&rows)?,
+        let body = self.body.insert(body);
+        // The writer of Parquet would put one column's values into another.
+        if *body.schema() != rows.schema() {
+            return Err(Error::new(ErrorKind::Unexpected, "Rows of other columns cannot be staged in one file"));
+        }
+        match body {
+            Body::Parquet { writer, .. } => {
+                writer.write(&rows).map_err(failed)?;
+                // A row group that waited for more rows would keep compressors and dictionaries of all columns meanwhile.
+                writer.flush().map_err(failed)?;
+            }
+            Body::Lines { lines, .. } => lines.write(&rows)?,
         }
         self.rows += u64::try_from(batch.len()).unwrap_or(u64::MAX);
         Ok(())
     }
 
     fn begin(&self, batch: &ChangeBatch, rows: &RecordBatch) -> Result<Body> {
+        let schema = rows.schema();
         Ok(match self.form.format {
-            Format::Parquet => Body::Parquet(parquet(rows)?),
+            Format::Parquet => Body::Parquet { writer: parquet(&schema)?, schema },
             Format::JsonLines => {
                 let types = batch.schema().columns().iter().map(|column| column.ty);
-                Body::Lines(Lines::new(types.map(|ty| self.form.embedded && ty == LogicalType::Json).collect()))
+                let documents = types.map(|ty| self.form.embedded && ty == LogicalType::Json).collect();
+                Body::Lines { schema, lines: Lines::new(documents) }
             }
         })
     }
@@ -88,21 +102,34 @@ impl File {
         self.rows
     }
 
-    /// Returns about how many bytes of memory it takes, of which what is complete is most.
+    /// Returns about how many bytes of memory it takes while nobody writes to it.
     pub(super) fn memory(&self) -> usize {
         match &self.body {
             None => 0,
-            Some(Body::Parquet(writer)) => writer.bytes_written() + writer.memory_size(),
-            Some(Body::Lines(lines)) => lines.memory(),
+            Some(Body::Parquet { schema, writer }) => {
+                writer.inner().capacity() + writer.flushed_row_groups().len() * schema.fields().len() * CHUNK_BYTES
+            }
+            Some(Body::Lines { lines, .. }) => lines.memory(),
         }
     }
 
     /// Returns the bytes of the file.
     pub(super) fn finish(self) -> Result<Vec<u8>> {
-        match self.body {
-            None => Ok(Vec::new()),
-            Some(Body::Parquet(writer)) => writer.into_inner().map_err(failed),
-            Some(Body::Lines(lines)) => lines.finish(),
+        let mut bytes = match self.body {
+            None => Vec::new(),
+            Some(Body::Parquet { writer, .. }) => writer.into_inner().map_err(failed)?,
+            Some(Body::Lines { lines, .. }) => lines.finish()?,
+        };
+        // It stays in memory until it is uploaded.
+        bytes.shrink_to_fit();
+        Ok(bytes)
+    }
+}
+
+impl Body {
+    fn schema(&self) -> &SchemaRef {
+        match self {
+            Self::Parquet { schema, .. } | Self::Lines { schema, .. } => schema,
         }
     }
 }
@@ -164,13 +191,16 @@ fn text_of(bytes: &[u8], form: Texts) -> String {
     }
 }
 
-fn parquet(rows: &RecordBatch) -> Result<ArrowWriter<Vec<u8>>> {
+fn parquet(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>> {
     let level = ZstdLevel::try_new(1).map_err(failed)?;
     let properties = WriterProperties::builder()
         .set_created_by(concat!("commutator ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
+        // Whoever loads a file reads all of it.
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
         .build();
-    ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).map_err(failed)
+    ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties)).map_err(failed)
 }
 
 pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -14,6 +14,9 @@ use flate2::write::GzEncoder;
 
 use super::encode::failed;
 
+/// "(1 << (windowBits+2)) +  (1 << (memLevel+9))" bytes for the defaults of 15 and 8, in zlib's `zconf.h`.
+const DEFLATE_BYTES: usize = (1 << 17) + (1 << 17);
+
 /// A column, in the types that are left once everything else is text.
 enum Cells<'a> {
     Bool(&'a BooleanArray),
@@ -60,9 +63,9 @@ impl Lines {
         Ok(())
     }
 
-    /// Returns how many bytes of memory it takes, but for what the compression needs.
+    /// Returns about how many bytes of memory it takes.
     pub(super) fn memory(&self) -> usize {
-        self.out.get_ref().len()
+        DEFLATE_BYTES + self.out.get_ref().capacity()
     }
 
     pub(super) fn finish(self) -> Result<Vec<u8>> {

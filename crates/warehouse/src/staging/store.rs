@@ -17,8 +17,8 @@ use url::Url;
 
 use super::StagingConfig;
 
-/// Longer than the slowest upload of a file takes; the client's own default of 30 s also bounds the body.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+/// Longer than the slowest upload of a few files takes; the client's own default of 30 s also bounds the body.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Below the time after which the pipeline would better open the table anew.
 const RETRY_TIMEOUT: Duration = Duration::from_mins(1);

@@ -116,6 +116,32 @@ async fn small_batches_share_files_which_are_named_by_number_and_removed() {
 }
 
 #[tokio::test]
+async fn a_shared_file_that_cannot_be_uploaded_is_an_error_at_the_end() {
+    let (dir, staging) = local();
+    // A file where a folder has to be.
+    std::fs::write(dir.path().join("f"), b"").unwrap();
+    let mut upload = Upload::new(&staging, "f".to_owned(), Form::PARQUET);
+    for _ in 0..10 {
+        upload.add(rows()).await.unwrap();
+    }
+    let error = upload.finish().await.unwrap_err();
+    assert!(error.to_string().contains("write"), "{error}");
+    assert_eq!((staging.waiting.used(), staging.encoded.used()), (0, 0));
+}
+
+#[test]
+fn rows_of_other_columns_are_refused() {
+    for form in [Form::PARQUET, Form::JSON_LINES] {
+        let mut file = encode::File::new(form);
+        file.write(&rows()).unwrap();
+        let item = [("price".to_owned(), Value::number("1"))].into();
+        let change = Change::new(vec![Value::int(1)], OrderKey::new(Epoch::FIRST, 8.into()), Op::Modify, item);
+        let other = batch(&[Column::key("id", LogicalType::Int64)], &[change]).unwrap();
+        assert_eq!(file.write(&other).unwrap_err().kind(), ErrorKind::Unexpected);
+    }
+}
+
+#[tokio::test]
 async fn without_memory_to_grow_in_every_batch_is_a_file() {
     let (_dir, staging) = local();
     let staging = Staging { encoded: Budget::new(1), ..staging };

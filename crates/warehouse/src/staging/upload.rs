@@ -14,7 +14,7 @@ use super::{Form, Staging};
 use crate::{Staged, StagedFile};
 
 /// A file has about so many bytes, compressed, unless the rows end before or memory does.
-pub(crate) const FILE_BYTES: usize = 16 << 20;
+pub(crate) const FILE_BYTES: usize = 8 << 20;
 
 /// The files of one transaction. Dropping it gives up what is not uploaded.
 #[derive(Debug)]

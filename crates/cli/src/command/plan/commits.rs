@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn a_commit_is_summed_up() {
         assert_eq!(commits().summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s; 3 to 4 statements, no files");
-        let staged = CommitOutline { file_bytes: Some(16 << 20), ..CommitOutline::default() };
+        let staged = CommitOutline { file_bytes: Some(8 << 20), ..CommitOutline::default() };
         let staged = Commits { outline: staged, ..commits() };
-        assert_eq!(staged.summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s, files of up to 16.0 MB");
+        assert_eq!(staged.summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s, files of up to 8.0 MB");
         let none = Commits { outline: CommitOutline::default(), ..commits() };
         assert_eq!(none.summary(), "a commit: after 64.0 MB, 100,000 rows or 0.5 s");
     }
