@@ -143,7 +143,7 @@ fn destination(to: &str) -> String {
              account = {account}\nuser = \"COMMUTATOR\"\nprivate_key_file = \"rsa_key.p8\"\n\
              # private_key_passphrase = \"${{SNOWFLAKE_PASSPHRASE}}\"\nrole = \"COMMUTATOR\"\nwarehouse = \"COMMUTATOR\"\n\
              database = {database}\nschema = {schema}\nstorage_integration = \"COMMUTATOR\"   # or `stage`, one that is there\n\
-             staging = {{ url = \"s3://bucket/prefix\" }}   # where rows wait; the integration lets Snowflake read it\n\
+             staging = {{ url = \"s3://bucket/prefix\", region = \"eu-west-1\" }}   # where rows wait; the integration lets Snowflake read it\n\
              # documents = \"text\"          # instead of VARIANT, which refuses numbers of more than 38 digits\n"
         )
     } else if let Some(place) = to.strip_prefix("bigquery://") {
@@ -183,9 +183,13 @@ fn destination(to: &str) -> String {
             || "# copy_role = \"arn:aws:iam::123456789012:role/redshift-reads-staging\"   # in place of the default role\n".to_owned(),
             |role| format!("copy_role = {role}\n"),
         );
+        let region = given("region").map_or_else(
+            || "# region = \"eu-west-1\"         # in place of the environment's\n".to_owned(),
+            |region| format!("region = {region}\n"),
+        );
         format!(
             "[destination]\ntype = \"redshift\"            # docs/redshift.md has the roles, policies and grants\n\
-             {who}database = {database}\nschema = {schema}\n{role}staging = {{ url = {staging} }}   # where rows wait for COPY\n\
+             {who}database = {database}\nschema = {schema}\n{role}{region}staging = {{ url = {staging} }}   # where rows wait for COPY\n\
              # documents = \"text\"          # instead of SUPER, which refuses numbers of more than 38 digits\n"
         )
     } else if let Some(path) = to.strip_prefix("duckdb://") {
@@ -243,7 +247,7 @@ mod tests {
             "snowflake://myorg-shop/SHOP/PUBLIC",
             "bigquery://shop-1/shop",
             "redshift://dev/shop",
-            "redshift://dev/shop?cluster=main&staging=s3://b/p",
+            "redshift://dev/shop?cluster=main&region=eu-west-1&copy_role=arn:aws:iam::1:role/r&staging=s3://b/p",
         ]
         .into_iter()
         .chain(duckdb)

@@ -8,7 +8,7 @@ use super::keys::{self, BIGQUERY, DUCKDB, DYNAMODB, Key, Kind, PARQUET, REDSHIFT
 use super::nearest::hint;
 use crate::failure::Problem;
 
-const SECRETS: [&str; 3] = ["access_key_id", "secret_access_key", "session_token"];
+const SECRETS: [&str; 4] = ["access_key_id", "secret_access_key", "session_token", "motherduck_token"];
 
 /// Reads `dynamodb://REGION/TABLE,TABLE?key=value` as a `[source]` section.
 ///
@@ -238,6 +238,18 @@ mod tests {
                 "--from: `secret_access_key` does not belong in an address, where others can read it; use the environment",
             ]
         );
+    }
+
+    #[test]
+    fn no_secret_is_taken_from_a_destination_address() {
+        for (address, secret) in [
+            ("duckdb://md:shop?motherduck_token=s", "motherduck_token"),
+            ("s3://b/p?secret_access_key=s", "secret_access_key"),
+            ("redshift://dev/shop?workgroup=w&staging=s3://b/p&session_token=s", "session_token"),
+        ] {
+            let said = messages(destination(address));
+            assert!(said[0].contains(&format!("`{secret}` does not belong in an address")), "{said:?}");
+        }
     }
 
     #[test]
