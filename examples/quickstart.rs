@@ -1,7 +1,7 @@
 //! Syncs two tables of an embedded DynamoDB to Parquet files while they keep changing: no account, no server.
 //!
 //! ```sh
-//! cargo run --release --example quickstart [FOLDER]
+//! cargo run --example quickstart [FOLDER]
 //! ```
 //!
 //! With a real DynamoDB, everything but the shop stays: give `dynamodb::Config` your region and tables instead.

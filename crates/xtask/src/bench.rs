@@ -8,8 +8,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Result, bail, ensure};
 
 use crate::{command, instructions, services, test_run::StopOnDrop, tidy};
 
@@ -117,14 +116,14 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
 /// Builds the program, with what links `DuckDB` where an environment says where its library is, and returns its path.
 fn build(root: &Path, library: Option<&Vec<(String, String)>>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE]).current_dir(root);
+    // With the features of the whole workspace, as what a release of the program was built of; of its package alone every dependency would be
+    // built once more.
+    cargo.args(["build", "--release", "--quiet", "--locked", "--bin", PACKAGE]).current_dir(root);
     if let Some(library) = library {
-        cargo.args(["--features", "duckdb"]).envs(library.iter().cloned());
+        cargo.args(["--features", "commutator-bench/duckdb"]).envs(library.iter().cloned());
     }
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the benchmarks do not build");
-    let metadata: Value = serde_json::from_str(&tidy::metadata(root)?).context("cargo metadata")?;
-    let folder = metadata["target_directory"].as_str().context("no target directory")?;
-    Ok(Path::new(folder).join("release").join(PACKAGE))
+    Ok(tidy::target_folder(root)?.join("release").join(PACKAGE))
 }
 
 /// The commit, and whether there is more in the folder.

@@ -42,10 +42,9 @@ pub(crate) fn run(root: &Path, wanted: Wanted, arguments: &[&str]) -> Result<()>
 
     let mut steps = Steps::new(root, &started);
     if arguments.is_empty() {
-        // The end-to-end tests drive it; built here, none of them waits for it.
-        let build = ["build", "--locked", "--package", "commutator-cli", "--bins"];
-        let features: &[&str] = if steps.links_duckdb { &["--features", "duckdb"] } else { &[] };
-        steps.cargo("build of the program", &[&build, features].concat(), &[]);
+        // The end-to-end tests drive it. Its own tests have cargo build it before any test runs, so none of them needs to.
+        let program = tidy::target_folder(root)?.join("debug/commutator");
+        steps.env.push((format!("{PREFIX}BINARY"), program.display().to_string()));
     }
     steps.tests("tests", arguments, &[]);
     if arguments.is_empty() {
@@ -184,7 +183,8 @@ impl<'a> Steps<'a> {
             programs.iter().map(program).collect()
         };
         let arguments = resolve(run.arguments, variables)?;
-        let cargo = ["run", "--locked", "--package", "commutator-examples", "--example", name, "--"];
+        // With the features of the whole workspace, as the tests: of their package alone every dependency would be built once more.
+        let cargo = ["run", "--locked", "--example", name, "--"];
         let cargo = cargo.into_iter().map(str::to_owned).chain(arguments).collect();
 
         let mut all = programs(run.before)?;

@@ -12,7 +12,8 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use crate::command;
 
@@ -40,6 +41,12 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 pub(crate) fn metadata(root: &Path) -> Result<String> {
     let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
     command::run(Command::new("cargo").args(arguments).current_dir(root))
+}
+
+/// Returns the folder that cargo builds in.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
+    let metadata: Value = serde_json::from_str(&metadata(root)?).context("cargo metadata")?;
+    Ok(metadata["target_directory"].as_str().context("no target directory")?.into())
 }
 
 /// A broken rule.
