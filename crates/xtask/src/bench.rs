@@ -116,11 +116,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
 /// Builds the program, with what links `DuckDB` where an environment says where its library is, and returns its path.
 fn build(root: &Path, library: Option<&Vec<(String, String)>>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    // With the features of the whole workspace, as what a release of the program was built of; of its package alone every dependency would be
-    // built once more.
-    cargo.args(["build", "--release", "--quiet", "--locked", "--bin", PACKAGE]).current_dir(root);
+    cargo.args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE]).current_dir(root);
     if let Some(library) = library {
-        cargo.args(["--features", "commutator-bench/duckdb"]).envs(library.iter().cloned());
+        cargo.args(["--features", "duckdb"]).envs(library.iter().cloned());
     }
     ensure!(command::watch(&mut cargo, |_| false)?.success, "the benchmarks do not build");
     Ok(tidy::target_folder(root)?.join("release").join(PACKAGE))
