@@ -12,7 +12,6 @@ use commutator_core::{
 use commutator_sql::{Dialect, first_owner};
 
 use crate::session::{self, Place};
-use crate::staging::FILE_BYTES;
 use crate::{Staging, Warehouse};
 use outline::Shown;
 
@@ -165,7 +164,7 @@ impl Destination for Loader {
 
     fn outline(&self, target: &Target, plan: &SchemaPlan) -> CommitOutline {
         let outline = Shown::new(&self.place(target), &plan.result).all(plan);
-        CommitOutline { file_bytes: u64::try_from(FILE_BYTES).ok(), ..outline }
+        CommitOutline { file_bytes: u64::try_from(self.staging.file_bytes()).ok(), ..outline }
     }
 
     fn drops_idle_removals(&self) -> bool {

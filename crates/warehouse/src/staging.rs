@@ -19,13 +19,16 @@ mod upload;
 
 pub use config::StagingConfig;
 pub use form::{Form, Format, Texts};
-pub(crate) use upload::{FILE_BYTES, Upload};
+pub(crate) use upload::Upload;
 
 /// The most bytes of rows in memory that wait for being encoded, for all tables of a destination.
 const WAITING_BYTES: usize = 32 << 20;
 
 /// The most bytes of encoded rows in memory, for all tables of a destination.
 const ENCODED_BYTES: usize = 32 << 20;
+
+/// A file has about so many bytes, compressed, unless the rows end before or memory does.
+const FILE_BYTES: usize = 8 << 20;
 
 /// The folder in which everything is that is staged.
 const FOLDER: &str = "_ct_staging";
@@ -40,6 +43,7 @@ pub struct Staging {
     url: Arc<str>,
     waiting: Budget,
     encoded: Budget,
+    file_bytes: usize,
 }
 
 impl fmt::Debug for Staging {
@@ -61,7 +65,18 @@ impl Staging {
     /// Makes an area of a store that a warehouse connects to in a way of its own; files go below `root`, which the address names.
     pub fn over(objects: Arc<dyn ObjectStore>, root: Path, url: &str) -> Self {
         let (waiting, encoded) = (Budget::new(WAITING_BYTES), Budget::new(ENCODED_BYTES));
-        Self { objects, root, url: url.trim_end_matches('/').into(), waiting, encoded }
+        Self { objects, root, url: url.trim_end_matches('/').into(), waiting, encoded, file_bytes: FILE_BYTES }
+    }
+
+    /// Uploads files once they have so many bytes, compressed, in place of 8 MB; with 1, each batch is a file.
+    #[must_use]
+    pub fn with_file_bytes(self, file_bytes: usize) -> Self {
+        Self { file_bytes, ..self }
+    }
+
+    /// Returns how many bytes a file has at most, about.
+    pub(crate) fn file_bytes(&self) -> usize {
+        self.file_bytes
     }
 
     /// Returns the area's address, without a slash at its end.

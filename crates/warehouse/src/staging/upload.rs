@@ -13,9 +13,6 @@ use super::encode::{self, File};
 use super::{Form, Staging};
 use crate::{Staged, StagedFile};
 
-/// A file has about so many bytes, compressed, unless the rows end before or memory does.
-pub(crate) const FILE_BYTES: usize = 8 << 20;
-
 /// The files of one transaction. Dropping it gives up what is not uploaded.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -128,7 +125,7 @@ impl Growing {
             .await,
         )?;
         let more = staging.encoded.try_reserve(bytes.saturating_sub(growing.bytes));
-        let has_room = more.is_some() && bytes < FILE_BYTES;
+        let has_room = more.is_some() && bytes < staging.file_bytes;
         growing.permit.merge(more.unwrap_or_default());
         growing.bytes = growing.bytes.max(bytes);
         Ok((growing, has_room))

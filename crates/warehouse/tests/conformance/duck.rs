@@ -105,6 +105,11 @@ impl Duck {
         self.0.calls.lock().unwrap().clone()
     }
 
+    /// Whether rows are staged as Parquet.
+    pub(crate) fn is_parquet(&self) -> bool {
+        self.0.form.format == Format::Parquet
+    }
+
     pub(crate) fn sent(&self) -> Vec<String> {
         self.0.sent.lock().unwrap().clone()
     }

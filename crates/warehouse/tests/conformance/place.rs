@@ -45,6 +45,8 @@ impl Place {
     pub(crate) fn loader(&self) -> Loader {
         let config = StagingConfig::new(format!("file://{}", self.folder.path().display()));
         let staging = Staging::connect(&config, None).expect("the settings are fine");
+        // Batches share files in JSON lines only, so that both come about: a file of many batches, and many files.
+        let staging = if self.duck.is_parquet() { staging.with_file_bytes(1) } else { staging };
         Loader::new(Arc::new(self.duck.clone()), staging, duck_capabilities())
     }
 
