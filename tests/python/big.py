@@ -4,7 +4,6 @@ Both take `--url`, `--project` and `--dataset`, and `rows` takes `--table`. It r
 """
 
 import argparse
-import base64
 import json
 import os
 import sys
@@ -17,12 +16,7 @@ except ImportError:
 
 from google.auth.credentials import AnonymousCredentials
 
-
-def plain(value):
-    """A cell as JSON that loses nothing of it, once one knows its column's type."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+from cells import plain
 
 
 def rows(client, dataset, table):

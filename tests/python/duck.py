@@ -18,10 +18,6 @@ def attached(path, schema, read_only):
     return connection
 
 
-def quoted(name):
-    return '"' + name.replace('"', '""') + '"'
-
-
 def recorded(connection, table):
     """Mode, columns with their logical types, and the columns of attributes, as the checkpoint has them."""
     mode, columns, checkpoint = connection.execute(

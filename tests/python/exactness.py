@@ -17,7 +17,8 @@ from decimal import Decimal
 
 import duckdb
 
-from duck import attached, quoted, recorded
+from cells import quoted
+from duck import attached, recorded
 
 loads = functools.partial(json.loads, parse_float=Decimal, parse_int=Decimal)
 AT_A_TIME = 250

@@ -63,10 +63,6 @@ def connect(dsn):
         host=url.hostname, port=url.port, user=url.username, password=urllib.parse.unquote(url.password), database=url.path[1:], ssl=False)
 
 
-def quoted(*names):
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
 def binary(value):
     """Bytes, which it gives as text where they are Postgres' own."""
     return bytes.fromhex(value.removeprefix("\\x")) if isinstance(value, str) else bytes(value)

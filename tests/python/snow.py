@@ -1,7 +1,6 @@
 """Snowflake's own client, over an emulator: prints a table as JSON. It runs in the Python that has the client."""
 
 import argparse
-import base64
 import json
 import os
 import sys
@@ -12,16 +11,7 @@ except ImportError:
     python = os.environ["COMMUTATOR_TEST_SNOWFLAKE_PYTHON"]
     os.execv(python, [python, *sys.argv])
 
-
-def quoted(*names):
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
-def plain(value):
-    """A cell as JSON that loses nothing of it, once one knows its column's type."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    return base64.b64encode(value).decode() if isinstance(value, (bytes, bytearray)) else str(value)
+from cells import plain, quoted
 
 
 def rows(connection, schema, table):

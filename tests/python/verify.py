@@ -17,6 +17,7 @@ import sys
 from decimal import Decimal
 
 import load
+from cells import quoted
 
 loads = functools.partial(json.loads, parse_float=Decimal, parse_int=Decimal)
 
@@ -125,7 +126,7 @@ def in_catalog(name):
 def read_redshift(args):
     import shift
 
-    table = lambda name: shift.quoted(args.schema, in_catalog(name))
+    table = lambda name: quoted(args.schema, in_catalog(name))
     with shift.connect(args.dsn) as connection, connection.cursor() as cursor:
         cursor.execute(f"select part, content from {table(f'_ct_checkpoint_{args.table}')} where content is not null order by part, piece")
         pieces = cursor.fetchall()
@@ -135,7 +136,7 @@ def read_redshift(args):
         found = {column[0] for column in cursor.description if not column[0].startswith("_ct_")}
         if found != set(map(in_catalog, types)):
             sys.exit("the table has other columns than were recorded")
-        cursor.execute(f"select {', '.join(shift.quoted(in_catalog(name)) for name in types)} from {table(args.table)}")
+        cursor.execute(f"select {', '.join(quoted(in_catalog(name)) for name in types)} from {table(args.table)}")
         rows = [dict(zip(types, row)) for row in cursor.fetchall()]
     read = {"json": loads, "number": Decimal, "binary": shift.binary}
     for row in rows:
@@ -225,13 +226,13 @@ def read_duckdb(args):
     connection = duck.attached(args.path, args.schema, True)
     mode, declared, names = duck.recorded(connection, args.table)
     types = {name: KINDS.get(ty, "number") for name, ty in declared.items()}
-    table = duck.quoted(args.table)
+    table = quoted(args.table)
     described = connection.execute(f"DESCRIBE {table}").fetchall()
     # Times would take another package, and nothing here looks at them.
     found = [name for name, ty, *_ in described if not name.startswith("_ct_") or ty != "TIMESTAMP WITH TIME ZONE"]
     if set(types) != {name for name in found if not name.startswith("_ct_")}:
         sys.exit("the table has other columns than were recorded")
-    arrived = connection.execute(f"SELECT {', '.join(map(duck.quoted, found))} FROM {table}").fetchall()
+    arrived = connection.execute(f"SELECT {', '.join(map(quoted, found))} FROM {table}").fetchall()
     rows = []
     for row in current([dict(zip(found, row)) for row in arrived], mode, [names["pk"], names["sk"]]):
         row = {name: row[name] for name in types}
@@ -272,7 +273,6 @@ def read_snowflake(args):
         place = ["--sessions", args.sessions, "--schema", args.schema, "--table", args.table]
         return by_a_client("COMMUTATOR_TEST_SNOWFLAKE_PYTHON", "snow.py", place)
     import urllib.request
-    quoted = lambda name: '"' + name.replace('"', '""') + '"'
 
     def ask(statement):
         body = {"statement": statement, "database": "EMULATED", "parameters": {"MULTI_STATEMENT_COUNT": "1"}}
@@ -286,7 +286,7 @@ def read_snowflake(args):
             sys.exit("an answer in several parts is not read here")
         return answer["data"]
 
-    table = lambda name: ".".join(map(quoted, ("EMULATED", args.schema, name)))
+    table = lambda name: quoted("EMULATED", args.schema, name)
     pieces = ask(f"SELECT part, content FROM {table('_ct_checkpoint_' + args.table)} ORDER BY part, piece")
     part = lambda wanted: json.loads("".join(content for part, content in pieces if part == wanted and content is not None))
     types = {column["name"]: KINDS.get(column["type"], "number") for column in part("columns")}
